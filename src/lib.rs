@@ -1,1 +1,6 @@
-//! Outrigger.
+//! Outrigger: one binary beside a service that scrapes it, evaluates alert rules, and tells people.
+//!
+//! `ARCHITECTURE.md` draws the way of the data and the floors of the modules: a module uses lower floors only.
+
+pub mod clock;
+pub mod model;

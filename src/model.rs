@@ -1,0 +1,12 @@
+//! The words everything else is built from: label sets, matchers, timestamps, durations, samples, alerts.
+//!
+//! No I/O and no clock here: these are values. A value that exists is valid; parsing happens at the border, once.
+
+pub mod alert;
+pub mod duration;
+pub mod go_float;
+pub mod labels;
+pub mod matcher;
+pub mod sample;
+pub mod secret;
+pub mod timestamp;

@@ -1,0 +1,67 @@
+//! An alert as it travels from the rules to the routes.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::labels::{ALERT_NAME, Fingerprint, Labels};
+use super::timestamp::Timestamp;
+
+/// State of one rule for one label set.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AlertState {
+    /// Not active.
+    Inactive,
+    /// The condition holds, not yet for as long as `for` asks.
+    Pending,
+    /// Active long enough: people are told.
+    Firing,
+}
+
+impl AlertState {
+    /// The state as the APIs write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Inactive => "inactive",
+            Self::Pending => "pending",
+            Self::Firing => "firing",
+        }
+    }
+}
+
+/// An alert handed to the routes: firing until `ends_at`, resolved from then on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Alert {
+    /// Identity of the alert, `alertname` among them.
+    pub labels: Labels,
+    /// What people read.
+    pub annotations: Labels,
+    /// Since when it is active.
+    pub starts_at: Timestamp,
+    /// When it ended, or when it will count as ended unless it is sent again.
+    pub ends_at: Timestamp,
+    /// When the sender last said so.
+    pub updated_at: Timestamp,
+    /// Link to the expression behind it; may be empty.
+    pub generator_url: Arc<str>,
+    /// Value of the expression at the last evaluation, where the sender knows it.
+    pub value: Option<f64>,
+}
+
+impl Alert {
+    /// The `alertname`, empty where there is none.
+    pub fn name(&self) -> &str {
+        self.labels.value(ALERT_NAME)
+    }
+
+    /// The identity shown in APIs.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.labels.fingerprint()
+    }
+
+    /// Whether it has ended at `now`.
+    pub fn is_resolved(&self, now: Timestamp) -> bool {
+        self.ends_at <= now
+    }
+}

@@ -1,0 +1,118 @@
+//! Prometheus's duration text: `1h30m`, `5m`, `250ms`, `0`.
+//!
+//! Units from years to milliseconds, each at most once and in falling order; a year is 365 days, a week 7 days
+//! (`prometheus/common/model`, `ParseDuration`). Negative durations exist only inside PromQL and are read there.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+const UNITS: [(&str, u64); 7] = [
+    ("y", 365 * 24 * 3600 * 1000),
+    ("w", 7 * 24 * 3600 * 1000),
+    ("d", 24 * 3600 * 1000),
+    ("h", 3600 * 1000),
+    ("m", 60 * 1000),
+    ("s", 1000),
+    ("ms", 1),
+];
+
+/// Why a text is not a duration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a valid duration: {text:?}; write a number and a unit, such as 30s, 5m or 1h30m (units y w d h m s ms)")]
+pub struct DurationError {
+    text: String,
+}
+
+/// Reads a duration.
+///
+/// # Errors
+/// Where the text is empty, has an unknown unit, units out of order or a value past 2^63 milliseconds.
+pub fn parse(text: &str) -> Result<Duration, DurationError> {
+    parse_millis(text).map(Duration::from_millis).ok_or_else(|| DurationError { text: text.chars().take(64).collect() })
+}
+
+fn parse_millis(text: &str) -> Option<u64> {
+    if text == "0" {
+        return Some(0);
+    }
+    if text.is_empty() {
+        return None;
+    }
+    let mut rest = text;
+    let mut next_unit = 0;
+    let mut total: u64 = 0;
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let amount: u64 = rest[..digits].parse().ok()?;
+        let letters = rest[digits..].bytes().take_while(u8::is_ascii_alphabetic).count();
+        let unit = &rest[digits..digits + letters];
+        let position = UNITS.iter().position(|(name, _)| *name == unit)?;
+        if position < next_unit {
+            return None;
+        }
+        next_unit = position + 1;
+        total = total.checked_add(amount.checked_mul(UNITS[position].1)?)?;
+        rest = &rest[digits + letters..];
+    }
+    i64::try_from(total).is_ok().then_some(total)
+}
+
+/// Writes a duration the way Prometheus does: the largest units that divide it, `0s` for zero.
+pub fn format(duration: Duration) -> String {
+    let mut millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    if millis == 0 {
+        return "0s".to_owned();
+    }
+    let mut out = String::new();
+    for (unit, size) in UNITS {
+        // Years, weeks and days are written only where nothing is left over, as Prometheus does for exactness.
+        let exact_only = matches!(unit, "y" | "w" | "d");
+        if exact_only && !millis.is_multiple_of(size) {
+            if unit != "d" {
+                continue;
+            }
+        } else if exact_only && unit != "d" && millis.is_multiple_of(size) {
+            write!(out, "{}{unit}", millis / size).expect("writing to a string cannot fail");
+            return out;
+        }
+        if millis >= size {
+            write!(out, "{}{unit}", millis / size).expect("writing to a string cannot fail");
+            millis %= size;
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_and_print_as_prometheus_does() {
+        let check = |text: &str, millis: u64, printed: &str| {
+            let duration = parse(text).expect(text);
+            assert_eq!(duration, Duration::from_millis(millis), "{text}");
+            assert_eq!(format(duration), printed, "{text}");
+        };
+        check("0", 0, "0s");
+        check("0s", 0, "0s");
+        check("324ms", 324, "324ms");
+        check("3s", 3000, "3s");
+        check("5m", 300_000, "5m");
+        check("1h", 3_600_000, "1h");
+        check("4d", 345_600_000, "4d");
+        check("4d1h", 349_200_000, "4d1h");
+        check("14d", 1_209_600_000, "2w");
+        check("3w", 1_814_400_000, "3w");
+        check("10y", 315_360_000_000, "10y");
+        check("1h30m", 5_400_000, "1h30m");
+        check("8w2d", 5_011_200_000, "58d");
+    }
+
+    #[test]
+    fn what_is_no_duration_is_refused() {
+        for text in ["", "1", "1y1m1d", "-1w", "1.5d", "d", "294000000000y", "1m1m", "5 m", "5min", "1h 5m"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}
