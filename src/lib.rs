@@ -3,4 +3,5 @@
 //! `ARCHITECTURE.md` draws the way of the data and the floors of the modules: a module uses lower floors only.
 
 pub mod clock;
+pub mod document;
 pub mod model;
