@@ -41,14 +41,22 @@ impl Clock {
     /// Moves a manual clock; the system's clock is not moved.
     pub fn advance(&self, by: Duration) {
         if let Source::Manual(now) = &self.0 {
-            now.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
+            now.fetch_add(
+                i64::try_from(by.as_millis()).unwrap_or(i64::MAX),
+                Ordering::SeqCst,
+            );
         }
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that reads wall time")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads wall time"
+)]
 fn system_now() -> Timestamp {
-    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let since_epoch = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
 }
 
@@ -58,7 +66,10 @@ pub struct Stopwatch(std::time::Instant);
 
 impl Stopwatch {
     /// Starts measuring.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads monotonic time")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads monotonic time"
+    )]
     pub fn start() -> Self {
         Self(std::time::Instant::now())
     }

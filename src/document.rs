@@ -97,7 +97,11 @@ pub struct Document {
 /// Reads a file's text. Syntax errors go to `diagnostics`; then nothing is returned.
 pub fn parse(file: &str, text: &str, diagnostics: &Diagnostics) -> Option<Document> {
     let root = tree::build(file, text, diagnostics)?;
-    Some(Document { file: file.into(), source: text.into(), root })
+    Some(Document {
+        file: file.into(),
+        source: text.into(),
+        root,
+    })
 }
 
 impl Document {

@@ -5,3 +5,6 @@
 pub mod clock;
 pub mod document;
 pub mod model;
+pub mod promql;
+pub mod storage;
+pub mod tasks;

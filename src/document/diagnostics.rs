@@ -25,7 +25,12 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     /// A mistake at a place.
-    pub fn new(file: &str, position: Position, path: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn new(
+        file: &str,
+        position: Position,
+        path: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
         Self {
             file: file.into(),
             position,

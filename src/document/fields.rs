@@ -34,7 +34,12 @@ pub struct Fields<'a> {
 impl Document {
     /// The root, for reading.
     pub fn value<'a>(&'a self, diagnostics: &'a Diagnostics) -> Value<'a> {
-        Value { document: self, diagnostics, node: &self.root, path: String::new() }
+        Value {
+            document: self,
+            diagnostics,
+            node: &self.root,
+            path: String::new(),
+        }
     }
 }
 
@@ -45,7 +50,13 @@ impl<'a> Value<'a> {
     }
 
     /// Reports a mistake at byte `offset` inside this text.
-    pub fn error_at(&self, offset: usize, message: impl Into<String>, excerpt: Option<String>, remedy: Option<String>) {
+    pub fn error_at(
+        &self,
+        offset: usize,
+        message: impl Into<String>,
+        excerpt: Option<String>,
+        remedy: Option<String>,
+    ) {
         let mut diagnostic = self.diagnostic(message);
         diagnostic.position = self.document.locate(self.node, offset);
         diagnostic.excerpt = excerpt;
@@ -55,7 +66,12 @@ impl<'a> Value<'a> {
 
     /// A mistake at this value, not yet reported.
     pub fn diagnostic(&self, message: impl Into<String>) -> Diagnostic {
-        Diagnostic::new(&self.document.file, self.node.position, self.path.clone(), message)
+        Diagnostic::new(
+            &self.document.file,
+            self.node.position,
+            self.path.clone(),
+            message,
+        )
     }
 
     /// Reports a mistake.
@@ -85,7 +101,10 @@ impl<'a> Value<'a> {
             Kind::Sequence(_) => "a list",
             Kind::Mapping(_) => "a mapping",
         };
-        self.error(format!("expected {wanted}, found {found}"), format!("write {wanted} here"));
+        self.error(
+            format!("expected {wanted}, found {found}"),
+            format!("write {wanted} here"),
+        );
     }
 
     /// The text of a scalar; numbers and booleans count as text.
@@ -101,12 +120,20 @@ impl<'a> Value<'a> {
     }
 
     /// Text read by a type's own reader, whose error is reported with `remedy`.
-    pub fn parse<T, E: Display>(&self, remedy: &str, read: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+    pub fn parse<T, E: Display>(
+        &self,
+        remedy: &str,
+        read: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
         match read(self.text()?) {
             Ok(value) => Some(value),
             Err(error) => {
                 let diagnostic = self.diagnostic(error.to_string());
-                self.report(if remedy.is_empty() { diagnostic } else { diagnostic.remedy(remedy) });
+                self.report(if remedy.is_empty() {
+                    diagnostic
+                } else {
+                    diagnostic.remedy(remedy)
+                });
                 None
             }
         }
@@ -114,7 +141,11 @@ impl<'a> Value<'a> {
 
     /// `true` or `false` (and, as Go's YAML reads them, `yes no on off`).
     pub fn bool(&self) -> Option<bool> {
-        if let Kind::Scalar { text, style: Style::Plain } = &self.node.kind {
+        if let Kind::Scalar {
+            text,
+            style: Style::Plain,
+        } = &self.node.kind
+        {
             match text.to_ascii_lowercase().as_str() {
                 "true" | "yes" | "on" | "y" => return Some(true),
                 "false" | "no" | "off" | "n" => return Some(false),
@@ -159,7 +190,11 @@ impl<'a> Value<'a> {
     pub fn items(&self) -> Option<Vec<Value<'a>>> {
         match &self.node.kind {
             Kind::Sequence(items) => {
-                let value = |(i, node)| Value { node, path: format!("{}[{i}]", self.path), ..self.clone() };
+                let value = |(i, node)| Value {
+                    node,
+                    path: format!("{}[{i}]", self.path),
+                    ..self.clone()
+                };
                 Some(items.iter().enumerate().map(value).collect())
             }
             Kind::Null => Some(Vec::new()),
@@ -172,7 +207,10 @@ impl<'a> Value<'a> {
 
     /// The texts of a list.
     pub fn texts(&self) -> Option<Vec<String>> {
-        self.items()?.iter().map(|item| item.text().map(str::to_owned)).collect()
+        self.items()?
+            .iter()
+            .map(|item| item.text().map(str::to_owned))
+            .collect()
     }
 
     /// The keys and values of a mapping whose keys are free, such as labels.
@@ -183,7 +221,14 @@ impl<'a> Value<'a> {
                     .iter()
                     .map(|entry| {
                         let path = join(&self.path, &entry.key);
-                        (entry.key.as_str(), Value { node: &entry.value, path, ..self.clone() })
+                        (
+                            entry.key.as_str(),
+                            Value {
+                                node: &entry.value,
+                                path,
+                                ..self.clone()
+                            },
+                        )
                     })
                     .collect(),
             ),
@@ -223,9 +268,17 @@ impl<'a> Fields<'a> {
     /// The value of a key; `null` counts as absent, as in Go.
     pub fn get(&self, key: &'static str) -> Option<Value<'a>> {
         self.known.borrow_mut().push(key);
-        let (i, entry) = self.entries.iter().enumerate().find(|(_, entry)| entry.key == key)?;
+        let (i, entry) = self
+            .entries
+            .iter()
+            .enumerate()
+            .find(|(_, entry)| entry.key == key)?;
         self.taken[i].set(true);
-        let value = Value { node: &entry.value, path: join(&self.value.path, key), ..self.value.clone() };
+        let value = Value {
+            node: &entry.value,
+            path: join(&self.value.path, key),
+            ..self.value.clone()
+        };
         (!value.is_null()).then_some(value)
     }
 
@@ -233,7 +286,8 @@ impl<'a> Fields<'a> {
     pub fn required(&self, key: &'static str) -> Option<Value<'a>> {
         let value = self.get(key);
         if value.is_none() {
-            self.value.error(format!("missing key {key:?}"), format!("add `{key}:` here"));
+            self.value
+                .error(format!("missing key {key:?}"), format!("add `{key}:` here"));
         }
         value
     }
@@ -260,7 +314,9 @@ impl<'a> Fields<'a> {
 
     /// Items of a key's list; absent reads as empty.
     pub fn items(&self, key: &'static str) -> Vec<Value<'a>> {
-        self.get(key).and_then(|value| value.items()).unwrap_or_default()
+        self.get(key)
+            .and_then(|value| value.items())
+            .unwrap_or_default()
     }
 
     /// Takes a key that a peer's file may hold and that has a reason not to work here; reports it where present.
@@ -293,7 +349,11 @@ impl<'a> Fields<'a> {
 }
 
 fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
 }
 
 /// Reads a size: `1024`, `10MB`, `1.5GiB`; units are powers of 1024, as Prometheus reads them.
@@ -301,7 +361,10 @@ fn join(path: &str, key: &str) -> String {
 /// # Errors
 /// Where the text is no number with a known unit.
 pub fn parse_bytes(text: &str) -> Result<u64, String> {
-    let digits = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
+    let digits = text
+        .bytes()
+        .take_while(|byte| byte.is_ascii_digit() || *byte == b'.')
+        .count();
     let scale: f64 = match text[digits..].trim() {
         "" | "B" => 1.0,
         "K" | "KB" | "KiB" => 1024.0,
@@ -309,7 +372,9 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
         "G" | "GB" | "GiB" => 1024.0 * 1024.0 * 1024.0,
         unit => return Err(format!("not a size: unknown unit {unit:?}")),
     };
-    let amount: f64 = text[..digits].parse().map_err(|_| format!("not a size: {text:?}"))?;
+    let amount: f64 = text[..digits]
+        .parse()
+        .map_err(|_| format!("not a size: {text:?}"))?;
     Ok((amount * scale) as u64)
 }
 
@@ -353,7 +418,11 @@ mod tests {
             read(&fields);
             fields.finish();
         }
-        diagnostics.into_sorted().iter().map(ToString::to_string).collect()
+        diagnostics
+            .into_sorted()
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     #[test]
@@ -383,7 +452,10 @@ mod tests {
             fields.get("a");
             fields.get("b");
         });
-        assert_eq!(found, ["f.yml:4:3: duplicate key \"c\", first written on line 3; keep one of the two"]);
+        assert_eq!(
+            found,
+            ["f.yml:4:3: duplicate key \"c\", first written on line 3; keep one of the two"]
+        );
         let found = problems("a: [1\nb: 2\n", |_| {});
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].starts_with("f.yml:2:"), "{found:?}");
@@ -396,7 +468,10 @@ mod tests {
         let document = parse("f.yml", text, &diagnostics).unwrap();
         let fields = document.value(&diagnostics).fields().unwrap();
         let used = fields.get("use").unwrap().pairs().unwrap();
-        let mut used: Vec<_> = used.iter().map(|(key, value)| (*key, value.text().unwrap())).collect();
+        let mut used: Vec<_> = used
+            .iter()
+            .map(|(key, value)| (*key, value.text().unwrap()))
+            .collect();
         used.sort_unstable();
         assert_eq!(used, [("a", "1"), ("b", "3")]);
         assert!(diagnostics.is_empty());
@@ -406,7 +481,11 @@ mod tests {
     fn an_alias_bomb_and_a_bracket_tower_are_stopped() {
         let mut bomb = String::from("a: &a [x,x,x,x,x,x,x,x,x,x]\n");
         for i in 0..8 {
-            let previous = if i == 0 { "a".to_owned() } else { format!("a{}", i - 1) };
+            let previous = if i == 0 {
+                "a".to_owned()
+            } else {
+                format!("a{}", i - 1)
+            };
             bomb.push_str(&format!("a{i}: &a{i} [*{previous},*{previous},*{previous},*{previous},*{previous},*{previous},*{previous},*{previous},*{previous},*{previous}]\n"));
         }
         assert_eq!(problems(&bomb, |_| {}).len(), 1);
@@ -421,7 +500,11 @@ mod tests {
             let fields = document.value(&diagnostics).fields().unwrap();
             let value = fields.get("expr").unwrap();
             let position = document.locate(value.node, offset);
-            assert_eq!((position.line, position.column), want, "{text:?} at {offset}");
+            assert_eq!(
+                (position.line, position.column),
+                want,
+                "{text:?} at {offset}"
+            );
         };
         check("expr: sum(x)\n", 4, (1, 11));
         check("expr: 'sum(x)'\n", 4, (1, 12));

@@ -20,10 +20,20 @@ pub(super) fn build(file: &str, text: &str, diagnostics: &Diagnostics) -> Option
         diagnostics.push(Diagnostic::new(file, position, "", message).remedy(remedy));
     };
     if text.len() > MAX_FILE_BYTES {
-        fail(Position::default(), "file is larger than 16 MiB", "split it");
+        fail(
+            Position::default(),
+            "file is larger than 16 MiB",
+            "split it",
+        );
         return None;
     }
-    let mut builder = Builder { file, diagnostics, anchors: HashMap::new(), open: Vec::new(), nodes: 0 };
+    let mut builder = Builder {
+        file,
+        diagnostics,
+        anchors: HashMap::new(),
+        open: Vec::new(),
+        nodes: 0,
+    };
     let mut root = None;
     let mut documents = 0;
     for event in Parser::new_from_str(text) {
@@ -31,7 +41,11 @@ pub(super) fn build(file: &str, text: &str, diagnostics: &Diagnostics) -> Option
             Ok(event) => event,
             Err(error) => {
                 let remedy = "fix the YAML syntax here or just above (indentation, quotes, colons)";
-                fail(position(error.marker()), &format!("not valid YAML: {}", error.info()), remedy);
+                fail(
+                    position(error.marker()),
+                    &format!("not valid YAML: {}", error.info()),
+                    remedy,
+                );
                 return None;
             }
         };
@@ -47,7 +61,10 @@ pub(super) fn build(file: &str, text: &str, diagnostics: &Diagnostics) -> Option
             root = Some(done);
         }
     }
-    Some(root.unwrap_or(Node { position: Position { line: 1, column: 1 }, kind: Kind::Null }))
+    Some(root.unwrap_or(Node {
+        position: Position { line: 1, column: 1 },
+        kind: Kind::Null,
+    }))
 }
 
 struct Builder<'a> {
@@ -72,8 +89,16 @@ impl Builder<'_> {
                     ScalarStyle::Literal => Style::Literal,
                     ScalarStyle::Folded => Style::Folded,
                 };
-                let null = style == Style::Plain && matches!(text.as_ref(), "" | "~" | "null" | "Null" | "NULL");
-                let kind = if null { Kind::Null } else { Kind::Scalar { text: text.into_owned(), style } };
+                let null = style == Style::Plain
+                    && matches!(text.as_ref(), "" | "~" | "null" | "Null" | "NULL");
+                let kind = if null {
+                    Kind::Null
+                } else {
+                    Kind::Scalar {
+                        text: text.into_owned(),
+                        style,
+                    }
+                };
                 self.complete(Node { position: at, kind }, anchor)
             }
             Event::Alias(anchor) => match self.anchors.get(&anchor).cloned() {
@@ -81,40 +106,76 @@ impl Builder<'_> {
                     self.nodes += count(&node);
                     self.complete(node, 0)
                 }
-                None => self.stop(at, "alias to an anchor that is not complete", "define the anchor before its use"),
+                None => self.stop(
+                    at,
+                    "alias to an anchor that is not complete",
+                    "define the anchor before its use",
+                ),
             },
-            Event::SequenceStart(anchor, _) | Event::MappingStart(anchor, _) if self.open.len() >= MAX_DEPTH => {
+            Event::SequenceStart(anchor, _) | Event::MappingStart(anchor, _)
+                if self.open.len() >= MAX_DEPTH =>
+            {
                 let _anchor = anchor;
                 self.stop(at, "nested deeper than 100 levels", "flatten it")
             }
             Event::SequenceStart(anchor, _) => {
-                self.open.push(Open { anchor, position: at, nodes: Vec::new(), is_mapping: false });
+                self.open.push(Open {
+                    anchor,
+                    position: at,
+                    nodes: Vec::new(),
+                    is_mapping: false,
+                });
                 Ok(None)
             }
             Event::MappingStart(anchor, _) => {
-                self.open.push(Open { anchor, position: at, nodes: Vec::new(), is_mapping: true });
+                self.open.push(Open {
+                    anchor,
+                    position: at,
+                    nodes: Vec::new(),
+                    is_mapping: true,
+                });
                 Ok(None)
             }
             Event::SequenceEnd | Event::MappingEnd => {
-                let open = self.open.pop().expect("the parser closes only what it opened");
-                let kind = if open.is_mapping { self.mapping(open.nodes) } else { Kind::Sequence(open.nodes) };
-                self.complete(Node { position: open.position, kind }, open.anchor)
+                let open = self
+                    .open
+                    .pop()
+                    .expect("the parser closes only what it opened");
+                let kind = if open.is_mapping {
+                    self.mapping(open.nodes)
+                } else {
+                    Kind::Sequence(open.nodes)
+                };
+                self.complete(
+                    Node {
+                        position: open.position,
+                        kind,
+                    },
+                    open.anchor,
+                )
             }
-            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) | Event::DocumentEnd => {
-                Ok(None)
-            }
+            Event::Nothing
+            | Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(_)
+            | Event::DocumentEnd => Ok(None),
         }
     }
 
     fn stop<T>(&self, at: Position, message: &str, remedy: &str) -> Result<T, Stop> {
-        self.diagnostics.push(Diagnostic::new(self.file, at, "", message).remedy(remedy));
+        self.diagnostics
+            .push(Diagnostic::new(self.file, at, "", message).remedy(remedy));
         Err(Stop)
     }
 
     fn complete(&mut self, node: Node, anchor: usize) -> Result<Option<Node>, Stop> {
         self.nodes += 1;
         if self.nodes > MAX_NODES {
-            return self.stop(node.position, "more than 2,000,000 values, aliases expanded", "split the file");
+            return self.stop(
+                node.position,
+                "more than 2,000,000 values, aliases expanded",
+                "split the file",
+            );
         }
         if anchor > 0 {
             self.anchors.insert(anchor, node.clone());
@@ -139,8 +200,10 @@ impl Builder<'_> {
                 Kind::Null => "null".to_owned(),
                 Kind::Sequence(_) | Kind::Mapping(_) => {
                     let message = "a list or mapping as a key";
-                    self.diagnostics
-                        .push(Diagnostic::new(self.file, key.position, "", message).remedy("write text as the key"));
+                    self.diagnostics.push(
+                        Diagnostic::new(self.file, key.position, "", message)
+                            .remedy("write text as the key"),
+                    );
                     continue;
                 }
             };
@@ -150,11 +213,17 @@ impl Builder<'_> {
             }
             if let Some(line) = lines.insert(text.clone(), key.position.line) {
                 let message = format!("duplicate key {text:?}, first written on line {line}");
-                self.diagnostics
-                    .push(Diagnostic::new(self.file, key.position, "", message).remedy("keep one of the two"));
+                self.diagnostics.push(
+                    Diagnostic::new(self.file, key.position, "", message)
+                        .remedy("keep one of the two"),
+                );
                 continue;
             }
-            entries.push(Entry { key: text, key_position: key.position, value });
+            entries.push(Entry {
+                key: text,
+                key_position: key.position,
+                value,
+            });
         }
         // Keys of the mapping itself win over merged ones.
         for entry in merged {
@@ -171,8 +240,13 @@ impl Builder<'_> {
             Kind::Mapping(entries) => merged.extend(entries),
             Kind::Sequence(items) => items.into_iter().for_each(|item| self.merge(item, merged)),
             Kind::Null | Kind::Scalar { .. } => self.diagnostics.push(
-                Diagnostic::new(self.file, value.position, "", "a merge key (<<) without a mapping")
-                    .remedy("write <<: *anchor, the anchor being a mapping"),
+                Diagnostic::new(
+                    self.file,
+                    value.position,
+                    "",
+                    "a merge key (<<) without a mapping",
+                )
+                .remedy("write <<: *anchor, the anchor being a mapping"),
             ),
         }
     }

@@ -18,7 +18,9 @@ const UNITS: [(&str, u64); 7] = [
 
 /// Why a text is not a duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a valid duration: {text:?}; write a number and a unit, such as 30s, 5m or 1h30m (units y w d h m s ms)")]
+#[error(
+    "not a valid duration: {text:?}; write a number and a unit, such as 30s, 5m or 1h30m (units y w d h m s ms)"
+)]
 pub struct DurationError {
     text: String,
 }
@@ -28,7 +30,11 @@ pub struct DurationError {
 /// # Errors
 /// Where the text is empty, has an unknown unit, units out of order or a value past 2^63 milliseconds.
 pub fn parse(text: &str) -> Result<Duration, DurationError> {
-    parse_millis(text).map(Duration::from_millis).ok_or_else(|| DurationError { text: text.chars().take(64).collect() })
+    parse_millis(text)
+        .map(Duration::from_millis)
+        .ok_or_else(|| DurationError {
+            text: text.chars().take(64).collect(),
+        })
 }
 
 fn parse_millis(text: &str) -> Option<u64> {
@@ -44,7 +50,10 @@ fn parse_millis(text: &str) -> Option<u64> {
     while !rest.is_empty() {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
         let amount: u64 = rest[..digits].parse().ok()?;
-        let letters = rest[digits..].bytes().take_while(u8::is_ascii_alphabetic).count();
+        let letters = rest[digits..]
+            .bytes()
+            .take_while(u8::is_ascii_alphabetic)
+            .count();
         let unit = &rest[digits..digits + letters];
         let position = UNITS.iter().position(|(name, _)| *name == unit)?;
         if position < next_unit {
@@ -111,7 +120,19 @@ mod tests {
 
     #[test]
     fn what_is_no_duration_is_refused() {
-        for text in ["", "1", "1y1m1d", "-1w", "1.5d", "d", "294000000000y", "1m1m", "5 m", "5min", "1h 5m"] {
+        for text in [
+            "",
+            "1",
+            "1y1m1d",
+            "-1w",
+            "1.5d",
+            "d",
+            "294000000000y",
+            "1m1m",
+            "5 m",
+            "5min",
+            "1h 5m",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

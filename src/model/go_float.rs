@@ -27,7 +27,9 @@ fn format_outside(value: f64, smallest_plain: f64, smallest_large: f64) -> Strin
     }
     let text = format!("{value:e}");
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let (sign, digits) = exponent.strip_prefix('-').map_or(('+', exponent), |digits| ('-', digits));
+    let (sign, digits) = exponent
+        .strip_prefix('-')
+        .map_or(('+', exponent), |digits| ('-', digits));
     format!("{mantissa}e{sign}{digits:0>2}")
 }
 
@@ -48,7 +50,11 @@ mod tests {
     fn floats_print_as_go_prints_them() {
         let check = |value: f64, plain: &str, general: &str, sample: &str| {
             assert_eq!(
-                [format_plain(value), format_general(value), format_sample(value)],
+                [
+                    format_plain(value),
+                    format_general(value),
+                    format_sample(value)
+                ],
                 [plain, general, sample].map(str::to_owned)
             );
         };

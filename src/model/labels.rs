@@ -49,7 +49,9 @@ impl Labels {
     }
 
     /// A set from pairs in any order; a later pair wins over an earlier one of the same name, an empty value removes it.
-    pub fn from_pairs<N: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+    pub fn from_pairs<N: AsRef<str>, V: AsRef<str>>(
+        pairs: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
         let mut builder = LabelsBuilder::default();
         for (name, value) in pairs {
             builder.set(name.as_ref(), value.as_ref());
@@ -62,14 +64,20 @@ impl Labels {
         let mut data = String::new();
         let mut previous: Option<&str> = None;
         for (name, value) in pairs {
-            debug_assert!(previous.is_none_or(|previous| previous < name), "labels are sorted and unique");
+            debug_assert!(
+                previous.is_none_or(|previous| previous < name),
+                "labels are sorted and unique"
+            );
             previous = Some(name);
             if !value.is_empty() {
                 push_text(&mut data, name);
                 push_text(&mut data, value);
             }
         }
-        Self { hash: rapidhash::v3::rapidhash_v3(data.as_bytes()), data: data.into() }
+        Self {
+            hash: rapidhash::v3::rapidhash_v3(data.as_bytes()),
+            data: data.into(),
+        }
     }
 
     /// The value of a label; `None` where the set lacks it.
@@ -118,7 +126,8 @@ impl Labels {
     /// The identity shown in APIs.
     pub fn fingerprint(&self) -> Fingerprint {
         let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-        let mut add = |byte: u8| hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        let mut add =
+            |byte: u8| hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         for (name, value) in self {
             name.bytes().for_each(&mut add);
             add(0xff);
@@ -258,7 +267,11 @@ impl fmt::Display for Labels {
                 if name == METRIC_NAME {
                     continue;
                 }
-                let name = if is_legacy_label_name(name) { Cow::Borrowed(name) } else { Cow::Owned(quote(name)) };
+                let name = if is_legacy_label_name(name) {
+                    Cow::Borrowed(name)
+                } else {
+                    Cow::Owned(quote(name))
+                };
                 write!(f, "{separator}{name}={}", quote(value))?;
                 separator = ", ";
             }
@@ -301,14 +314,23 @@ pub struct LabelsBuilder {
 
 impl From<&Labels> for LabelsBuilder {
     fn from(labels: &Labels) -> Self {
-        Self { pairs: labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect() }
+        Self {
+            pairs: labels
+                .iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+        }
     }
 }
 
 impl LabelsBuilder {
     /// Sets a label; an empty value removes it.
     pub fn set(&mut self, name: &str, value: &str) {
-        match self.pairs.iter_mut().find(|(candidate, _)| candidate == name) {
+        match self
+            .pairs
+            .iter_mut()
+            .find(|(candidate, _)| candidate == name)
+        {
             Some(_) if value.is_empty() => self.remove(name),
             Some((_, old)) => {
                 old.clear();
@@ -331,7 +353,10 @@ impl LabelsBuilder {
 
     /// The value of a label so far.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.pairs.iter().find(|(candidate, _)| candidate == name).map(|(_, value)| value.as_str())
+        self.pairs
+            .iter()
+            .find(|(candidate, _)| candidate == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The value so far, empty where absent.
@@ -341,7 +366,9 @@ impl LabelsBuilder {
 
     /// The pairs so far, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.pairs
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// Whether nothing is set.
@@ -360,7 +387,10 @@ impl LabelsBuilder {
 pub fn is_legacy_metric_name(name: &str) -> bool {
     !name.is_empty()
         && name.bytes().enumerate().all(|(i, byte)| {
-            byte.is_ascii_alphabetic() || byte == b'_' || byte == b':' || (i > 0 && byte.is_ascii_digit())
+            byte.is_ascii_alphabetic()
+                || byte == b'_'
+                || byte == b':'
+                || (i > 0 && byte.is_ascii_digit())
         })
 }
 
@@ -416,15 +446,24 @@ mod tests {
         };
         check(&[], "{}");
         check(&[("__name__", "up")], "up");
-        check(&[("__name__", "up"), ("job", "a\"b\n")], r#"up{job="a\"b\n"}"#);
-        check(&[("__name__", "my.metric"), ("a.b", "c")], r#"{"my.metric", "a.b"="c"}"#);
+        check(
+            &[("__name__", "up"), ("job", "a\"b\n")],
+            r#"up{job="a\"b\n"}"#,
+        );
+        check(
+            &[("__name__", "my.metric"), ("a.b", "c")],
+            r#"{"my.metric", "a.b"="c"}"#,
+        );
         check(&[("a", "1"), ("b", "2")], r#"{a="1", b="2"}"#);
     }
 
     #[test]
     fn fingerprints_equal_alertmanagers() {
         // FNV-1a offset basis for the empty set, and a value computed with prometheus/common/model.
-        assert_eq!(Labels::empty().fingerprint().to_string(), "cbf29ce484222325");
+        assert_eq!(
+            Labels::empty().fingerprint().to_string(),
+            "cbf29ce484222325"
+        );
         assert_eq!(Labels::from_pairs([("alertname", "a")]).fingerprint(), {
             let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
             for byte in b"alertname\xffa\xff" {

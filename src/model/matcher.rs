@@ -64,18 +64,32 @@ impl Matcher {
     ///
     /// # Errors
     /// Where the operator takes a regular expression and `value` is none (RE2 syntax, without look-around).
-    pub fn new(name: impl Into<String>, op: MatchOp, value: impl Into<String>) -> Result<Self, RegexError> {
+    pub fn new(
+        name: impl Into<String>,
+        op: MatchOp,
+        value: impl Into<String>,
+    ) -> Result<Self, RegexError> {
         let value = value.into();
         let pattern = match op {
             MatchOp::Equal | MatchOp::NotEqual => None,
             MatchOp::Regex | MatchOp::NotRegex => Some(Pattern::new(&value)?),
         };
-        Ok(Self { name: name.into(), op, value, pattern })
+        Ok(Self {
+            name: name.into(),
+            op,
+            value,
+            pattern,
+        })
     }
 
     /// A matcher for one exact value, which cannot fail.
     pub fn equal(name: impl Into<String>, value: impl Into<String>) -> Self {
-        Self { name: name.into(), op: MatchOp::Equal, value: value.into(), pattern: None }
+        Self {
+            name: name.into(),
+            op: MatchOp::Equal,
+            value: value.into(),
+            pattern: None,
+        }
     }
 
     /// The label's name.
@@ -116,7 +130,9 @@ impl Matcher {
     pub fn accepted_values(&self) -> Option<Vec<&str>> {
         match (self.op, &self.pattern) {
             (MatchOp::Equal, _) => Some(vec![&self.value]),
-            (MatchOp::Regex, Some(Pattern::Alternatives(values))) => Some(values.iter().map(String::as_str).collect()),
+            (MatchOp::Regex, Some(Pattern::Alternatives(values))) => {
+                Some(values.iter().map(String::as_str).collect())
+            }
             _ => None,
         }
     }
@@ -159,7 +175,9 @@ pub enum Pattern {
 }
 
 /// Characters that mean something in a regular expression.
-const SPECIAL: &[char] = &['\\', '.', '+', '*', '?', '(', ')', '|', '[', ']', '{', '}', '^', '$'];
+const SPECIAL: &[char] = &[
+    '\\', '.', '+', '*', '?', '(', ')', '|', '[', ']', '{', '}', '^', '$',
+];
 
 impl Pattern {
     /// Reads an expression, to be matched against whole values.
@@ -169,20 +187,34 @@ impl Pattern {
     pub fn new(text: &str) -> Result<Self, RegexError> {
         let (body, more) = match text.strip_suffix(".*") {
             Some(body) => (body, Some(false)),
-            None => (text.strip_suffix(".+").unwrap_or(text), text.ends_with(".+").then_some(true)),
+            None => (
+                text.strip_suffix(".+").unwrap_or(text),
+                text.ends_with(".+").then_some(true),
+            ),
         };
         if let Some(more) = more
             && !body.contains(SPECIAL)
         {
-            return Ok(Self::Prefix { prefix: body.to_owned(), more });
+            return Ok(Self::Prefix {
+                prefix: body.to_owned(),
+                more,
+            });
         }
         if !text.replace('|', "").contains(SPECIAL) {
-            return Ok(Self::Alternatives(text.split('|').map(str::to_owned).collect()));
+            return Ok(Self::Alternatives(
+                text.split('|').map(str::to_owned).collect(),
+            ));
         }
         let compiled = anchored(text).map_err(|error| RegexError {
             pattern: text.chars().take(200).collect(),
             // The engine draws a multi-line picture; its last line holds the reason.
-            reason: error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned(),
+            reason: error
+                .to_string()
+                .lines()
+                .last()
+                .unwrap_or_default()
+                .trim_start_matches("error: ")
+                .to_owned(),
         })?;
         Ok(Self::Engine(Arc::new(compiled)))
     }
@@ -191,9 +223,9 @@ impl Pattern {
     pub fn is_match(&self, value: &str) -> bool {
         match self {
             Self::Alternatives(values) => values.iter().any(|candidate| candidate == value),
-            Self::Prefix { prefix, more } => {
-                value.strip_prefix(prefix.as_str()).is_some_and(|rest| !more || !rest.is_empty())
-            }
+            Self::Prefix { prefix, more } => value
+                .strip_prefix(prefix.as_str())
+                .is_some_and(|rest| !more || !rest.is_empty()),
             Self::Engine(regex) => regex.is_match(value),
         }
     }
@@ -206,7 +238,9 @@ impl Pattern {
 pub fn anchored(text: &str) -> Result<regex::Regex, regex::Error> {
     // Check the expression alone first: `a)(b` must not become valid through the group around it.
     regex::Regex::new(text)?;
-    regex::RegexBuilder::new(&format!("^(?s:{text})$")).size_limit(1 << 20).build()
+    regex::RegexBuilder::new(&format!("^(?s:{text})$"))
+        .size_limit(1 << 20)
+        .build()
 }
 
 #[cfg(test)]
@@ -216,7 +250,13 @@ mod tests {
     #[test]
     fn matchers_are_anchored_and_see_missing_labels_as_empty() {
         let check = |op, pattern: &str, value: &str, want: bool| {
-            assert_eq!(Matcher::new("l", op, pattern).expect(pattern).matches(value), want, "{op:?} {pattern} {value}");
+            assert_eq!(
+                Matcher::new("l", op, pattern)
+                    .expect(pattern)
+                    .matches(value),
+                want,
+                "{op:?} {pattern} {value}"
+            );
         };
         use MatchOp::*;
         check(Equal, "a", "a", true);
@@ -243,7 +283,10 @@ mod tests {
     fn bad_expressions_are_refused_with_a_reason() {
         for pattern in ["(", "a)(b", "[z-a]", "*", "a{2,1}"] {
             let error = Matcher::new("l", MatchOp::Regex, pattern).expect_err(pattern);
-            assert!(!error.reason.is_empty() && !error.reason.contains('\n'), "{error}");
+            assert!(
+                !error.reason.is_empty() && !error.reason.contains('\n'),
+                "{error}"
+            );
         }
     }
 }

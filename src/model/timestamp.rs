@@ -53,7 +53,9 @@ impl Timestamp {
     /// # Errors
     /// The reader's own message where the text is no such time.
     pub fn parse_rfc3339(text: &str) -> Result<Self, String> {
-        text.parse::<jiff::Timestamp>().map(|time| Self(time.as_millisecond())).map_err(|error| error.to_string())
+        text.parse::<jiff::Timestamp>()
+            .map(|time| Self(time.as_millisecond()))
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -62,7 +64,10 @@ impl Add<Duration> for Timestamp {
     type Output = Self;
 
     fn add(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)),
+        )
     }
 }
 
@@ -71,7 +76,10 @@ impl Sub<Duration> for Timestamp {
     type Output = Self;
 
     fn sub(self, duration: Duration) -> Self {
-        Self(self.0.saturating_sub(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_sub(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)),
+        )
     }
 }
 
@@ -95,13 +103,19 @@ mod tests {
     fn times_print_and_parse_as_rfc_3339() {
         let time = Timestamp::from_millis(1_700_000_000_123);
         assert_eq!(time.to_string(), "2023-11-14T22:13:20.123Z");
-        assert_eq!(Timestamp::parse_rfc3339("2023-11-14T23:13:20.123+01:00"), Ok(time));
+        assert_eq!(
+            Timestamp::parse_rfc3339("2023-11-14T23:13:20.123+01:00"),
+            Ok(time)
+        );
         assert!(Timestamp::parse_rfc3339("yesterday").is_err());
     }
 
     #[test]
     fn arithmetic_saturates() {
         assert_eq!(Timestamp::MAX + Duration::from_secs(1), Timestamp::MAX);
-        assert_eq!(Timestamp::from_millis(5).since(Timestamp::from_millis(9)), Duration::ZERO);
+        assert_eq!(
+            Timestamp::from_millis(5).since(Timestamp::from_millis(9)),
+            Duration::ZERO
+        );
     }
 }

@@ -1,0 +1,3 @@
+//! PromQL: lexer, parser and evaluation.
+
+pub mod ast;

@@ -1,0 +1,3 @@
+//! Samples: the series index, compressed chunks, the write-ahead log, retention.
+
+pub mod query;

@@ -1,0 +1,112 @@
+//! Named tasks, cancellation, and a drain that can say who is stuck.
+//!
+//! Shutdown: [`Tasks::stop`] tells every task through its [`Stop`]; [`Tasks::drain`] waits until all have ended or the
+//! deadline is over, and names those that have not.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Tells a task that it should end.
+pub type Stop = CancellationToken;
+
+/// The tasks of the process. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Tasks {
+    tracker: TaskTracker,
+    stop: Stop,
+    running: Arc<Mutex<Vec<(u64, String)>>>,
+    next_id: Arc<std::sync::atomic::AtomicU64>,
+}
+
+impl Tasks {
+    /// No task yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The token that ends all tasks; `child_token()` of it ends one.
+    pub fn stop_token(&self) -> Stop {
+        self.stop.clone()
+    }
+
+    /// Runs a task under a name. A panic ends the task alone and is logged with its name.
+    #[expect(clippy::disallowed_methods, reason = "the one place that spawns")]
+    pub fn spawn(
+        &self,
+        name: impl Into<String>,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) -> tokio::task::JoinHandle<()> {
+        let name = name.into();
+        let id = self
+            .next_id
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.running.lock().push((id, name.clone()));
+        let entry = Running {
+            id,
+            running: Arc::clone(&self.running),
+            name,
+        };
+        tokio::spawn(self.tracker.track_future(async move {
+            let entry = entry;
+            task.await;
+            drop(entry);
+        }))
+    }
+
+    /// Tells every task to end.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Waits for all tasks to end, at most `deadline`; returns the names of those still running.
+    pub async fn drain(&self, deadline: Duration) -> Vec<String> {
+        self.tracker.close();
+        if tokio::time::timeout(deadline, self.tracker.wait())
+            .await
+            .is_ok()
+        {
+            return Vec::new();
+        }
+        self.running
+            .lock()
+            .iter()
+            .map(|(_, name)| name.clone())
+            .collect()
+    }
+}
+
+/// Takes the task off the list when it ends, by panic too.
+struct Running {
+    id: u64,
+    name: String,
+    running: Arc<Mutex<Vec<(u64, String)>>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!(task = %self.name, "task panicked");
+        }
+        self.running.lock().retain(|(id, _)| *id != self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn drain_waits_for_the_obedient_and_names_the_stuck() {
+        let tasks = Tasks::new();
+        let stop = tasks.stop_token();
+        tasks.spawn("obedient", async move { stop.cancelled().await });
+        tasks.spawn("stuck", std::future::pending());
+        tasks.stop();
+        assert_eq!(tasks.drain(Duration::from_secs(1)).await, ["stuck"]);
+    }
+}
