@@ -8,3 +8,4 @@ pub mod model;
 pub mod promql;
 pub mod storage;
 pub mod tasks;
+pub mod telemetry;
