@@ -6,6 +6,7 @@ pub mod clock;
 pub mod document;
 pub mod model;
 pub mod promql;
+pub mod rules;
 pub mod storage;
 pub mod tasks;
 pub mod telemetry;
