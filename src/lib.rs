@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod document;
+pub mod exposition;
 pub mod model;
 pub mod promql;
 pub mod storage;
