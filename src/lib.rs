@@ -4,6 +4,8 @@
 
 pub mod clock;
 pub mod document;
+pub mod enrich;
+pub mod exposition;
 pub mod model;
 pub mod promql;
 pub mod rules;

@@ -1,0 +1,4 @@
+mod conformance;
+mod faults;
+mod reading;
+mod round_trip;
