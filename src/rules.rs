@@ -11,10 +11,10 @@
 //!
 //! Nothing here decides who is told: firing and resolved alerts are handed on.
 
-
-
-
-
+pub mod file;
+pub mod group;
+pub mod manager;
+pub mod metrics;
+pub mod rule;
 pub mod schedule;
 pub mod state;
-

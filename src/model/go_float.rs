@@ -1,7 +1,7 @@
 //! Floats as Go prints them: what Prometheus's APIs, templates and rule files show.
 
 /// `strconv.FormatFloat(value, 'f', -1, 64)`: shortest digits, never an exponent; `+Inf`, `-Inf`, `NaN`.
-/// Prometheus writes `le` and `quantile` values and alert values so.
+/// Alert values in the rules API are written so.
 pub fn format_plain(value: f64) -> String {
     special(value).map_or_else(|| value.to_string(), str::to_owned)
 }

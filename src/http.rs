@@ -1,0 +1,15 @@
+//! The one port: Prometheus's query API, health, metrics, runbooks and pages.
+//!
+//! [`router`] is the table of contents. Handlers read what they are handed in [`context::Context`] and answer; nothing
+//! here decides about rules, routes or targets.
+
+pub mod context;
+pub mod errors;
+pub mod health;
+pub mod metrics;
+pub mod middleware;
+pub mod pages;
+pub mod params;
+pub mod prometheus;
+pub mod router;
+pub mod server;

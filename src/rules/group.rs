@@ -1,0 +1,264 @@
+//! One group while it runs: its rules in order, each seeing the results of those before it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::clock::Stopwatch;
+use crate::model::alert::{Alert, AlertState};
+use crate::model::labels::{Labels, METRIC_NAME};
+use crate::model::matcher::Matcher;
+use crate::model::timestamp::Timestamp;
+use crate::promql::walk;
+use crate::storage::query::{Queryable, SelectRequest};
+
+use super::file::{GroupSpec, RuleKind};
+use super::metrics::{GroupLabel, Metrics};
+use super::rule::{Context, Rule};
+use super::state::{self, AlertInstance, RESEND_DELAY};
+
+/// A group and its rules.
+#[derive(Debug)]
+pub struct Group {
+    /// As written.
+    pub spec: GroupSpec,
+    /// Its rules, in order.
+    pub rules: Vec<Arc<Rule>>,
+    /// Label of its metrics.
+    pub label: GroupLabel,
+    last: Mutex<LastEvaluation>,
+}
+
+/// When the group was last evaluated and how long it took.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LastEvaluation {
+    /// When.
+    pub at: Option<Timestamp>,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// What an evaluation of a group brings about, over all its rules.
+#[derive(Debug, Default)]
+pub struct GroupEffects {
+    /// Alerts the routes must hear of.
+    pub alerts: Vec<Alert>,
+    /// State to save, by the identity of the instance.
+    pub changed: Vec<(String, AlertInstance)>,
+    /// State to forget.
+    pub forgotten: Vec<String>,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// Metric names a group reads; `None` where a selector has no name and so may read anything.
+pub type Reads = Option<HashSet<String>>;
+
+impl Group {
+    /// A group ready to run, taking over the state of an earlier edition where its rules' identities are the same.
+    pub fn new(spec: GroupSpec, earlier: Option<&Self>) -> Self {
+        let rules: Vec<Arc<Rule>> = spec
+            .rules
+            .iter()
+            .cloned()
+            .map(|rule| Arc::new(Rule::new(rule)))
+            .collect();
+        if let Some(earlier) = earlier {
+            let mut theirs: HashMap<String, &Arc<Rule>> = earlier
+                .rules
+                .iter()
+                .map(|rule| (rule.spec.identity(), rule))
+                .collect();
+            for rule in &rules {
+                if let Some(same) = theirs.remove(&rule.spec.identity()) {
+                    rule.inherit(same);
+                }
+            }
+        }
+        let label = GroupLabel {
+            rule_file: spec.file.to_string(),
+            rule_group: spec.name.clone(),
+        };
+        let last = earlier.map(Self::last).unwrap_or_default();
+        Self {
+            spec,
+            rules,
+            label,
+            last: Mutex::new(last),
+        }
+    }
+
+    /// When it was last evaluated.
+    pub fn last(&self) -> LastEvaluation {
+        *self.last.lock()
+    }
+
+    /// Evaluates all rules in order. Blocking. A rule that fails is counted and told; the others go on.
+    pub fn evaluate(&self, context: &Context, metrics: &Metrics, at: Timestamp) -> GroupEffects {
+        let span = tracing::info_span!(target: "outrigger", "evaluate group", rule.group = %self.spec.name, rule.file = %self.spec.file);
+        let _entered = span.enter();
+        let stopwatch = Stopwatch::start();
+        let mut effects = GroupEffects::default();
+        let resend_for = self.resend_for();
+        let evaluations = metrics.evaluations.get_or_create(&self.label).clone();
+        for rule in &self.rules {
+            evaluations.inc();
+            match rule.evaluate(context, &self.spec, at, resend_for) {
+                Ok(of_rule) => {
+                    let identity = rule.spec.identity();
+                    effects.alerts.extend(of_rule.alerts);
+                    effects.changed.extend(
+                        of_rule
+                            .changed
+                            .into_iter()
+                            .map(|instance| (instance_key(&identity, &instance.labels), instance)),
+                    );
+                    effects.forgotten.extend(
+                        of_rule
+                            .forgotten
+                            .iter()
+                            .map(|labels| instance_key(&identity, labels)),
+                    );
+                }
+                Err(error) => {
+                    metrics.failures.get_or_create(&self.label).inc();
+                    tracing::warn!(rule.name = %rule.spec.name, %error, "evaluate rule");
+                    effects.alerts.extend(rule.sustain(context, at, resend_for));
+                }
+            }
+        }
+        effects.duration = stopwatch.elapsed();
+        *self.last.lock() = LastEvaluation {
+            at: Some(at),
+            duration: effects.duration,
+        };
+        metrics.iterations.get_or_create(&self.label).inc();
+        metrics
+            .seconds
+            .get_or_create(&self.label)
+            .inc_by(effects.duration.as_secs_f64());
+        metrics
+            .last_duration
+            .get_or_create(&self.label)
+            .set(effects.duration.as_secs_f64());
+        metrics
+            .last_evaluation
+            .get_or_create(&self.label)
+            .set(at.seconds());
+        effects
+    }
+
+    /// How long a firing alert stays valid without word: four intervals or four minutes, as in Prometheus.
+    fn resend_for(&self) -> Duration {
+        self.spec.interval.max(RESEND_DELAY) * 4
+    }
+
+    /// Takes back alerts saved before a restart, by [`instance_key`]. A pending alert keeps the time it had held; the
+    /// outage, from the last `ALERTS_FOR_STATE` sample to `now`, does not count.
+    pub fn restore(
+        &self,
+        context: &Context,
+        saved: &HashMap<String, AlertInstance>,
+        now: Timestamp,
+    ) {
+        for rule in &self.rules {
+            if rule.spec.kind == RuleKind::Recording {
+                continue;
+            }
+            let identity = rule.spec.identity();
+            let prefix = instance_key(&identity, &Labels::empty());
+            let prefix = prefix.trim_end_matches("{}");
+            let mut memory = rule.memory();
+            for (key, instance) in saved {
+                if !key.starts_with(prefix) || instance_key(&identity, &instance.labels) != *key {
+                    continue;
+                }
+                let mut instance = instance.clone();
+                if instance.state == AlertState::Pending {
+                    let seen = last_seen(context, &instance, now).unwrap_or(instance.active_at);
+                    let outage = now.since(seen);
+                    // What happened during a short gap between two evaluations is no outage.
+                    if outage > self.spec.interval * 2 {
+                        state::restore(&mut instance, outage);
+                    }
+                }
+                // Told again after a restart: the routes know what they have already said.
+                instance.last_sent_at = None;
+                memory.instances.insert(instance.labels.clone(), instance);
+            }
+        }
+    }
+
+    /// Ends its rules: returns their firing alerts as resolved, and the keys of the state to forget.
+    pub fn retire(&self, context: &Context, now: Timestamp) -> (Vec<Alert>, Vec<String>) {
+        let mut alerts = Vec::new();
+        let mut keys = Vec::new();
+        for rule in &self.rules {
+            let identity = rule.spec.identity();
+            keys.extend(
+                rule.memory()
+                    .instances
+                    .keys()
+                    .map(|labels| instance_key(&identity, labels)),
+            );
+            alerts.extend(rule.retire(context, now));
+        }
+        (alerts, keys)
+    }
+
+    /// Names of the metrics its expressions read.
+    pub fn reads(&self) -> Reads {
+        let mut names = HashSet::new();
+        for rule in &self.rules {
+            let mut nameless = false;
+            walk::selectors(&rule.spec.expr, &mut |selector| {
+                let accepted = selector
+                    .matchers
+                    .iter()
+                    .filter(|matcher| matcher.name() == METRIC_NAME)
+                    .find_map(Matcher::accepted_values);
+                match accepted {
+                    Some(accepted) => names.extend(accepted.into_iter().map(str::to_owned)),
+                    None => nameless = true,
+                }
+            });
+            if nameless {
+                return None;
+            }
+        }
+        Some(names)
+    }
+
+    /// Names of the metrics it records.
+    pub fn records(&self) -> impl Iterator<Item = &str> {
+        self.rules
+            .iter()
+            .filter(|rule| rule.spec.kind == RuleKind::Recording)
+            .map(|rule| rule.spec.name.as_str())
+    }
+}
+
+/// What an alert is saved under.
+pub fn instance_key(rule_identity: &str, labels: &Labels) -> String {
+    format!("{rule_identity} / {labels}")
+}
+
+fn last_seen(context: &Context, instance: &AlertInstance, now: Timestamp) -> Option<Timestamp> {
+    let labels = instance.labels.with(METRIC_NAME, "ALERTS_FOR_STATE");
+    let matchers: Vec<Matcher> = labels
+        .iter()
+        .map(|(name, value)| Matcher::equal(name, value))
+        .collect();
+    let request = SelectRequest {
+        matchers: &matchers,
+        after_ms: now.millis() - 24 * 3600 * 1000,
+        until_ms: now.millis(),
+        newest_only: true,
+        max_samples: 1000,
+    };
+    let found = context.storage.select(&request).ok()?;
+    let series = found.into_iter().find(|series| series.labels == labels)?;
+    Some(Timestamp::from_millis(series.samples.last()?.timestamp_ms))
+}

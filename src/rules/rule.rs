@@ -1,0 +1,494 @@
+//! One rule while it runs: evaluated, its alerts moved, its series written.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::clock::Stopwatch;
+use crate::model::alert::{Alert, AlertState};
+use crate::model::labels::{ALERT_NAME, Labels, LabelsBuilder, METRIC_NAME};
+use crate::model::sample::STALE_NAN;
+use crate::model::timestamp::Timestamp;
+use crate::promql::eval::{Engine, QueryValue};
+use crate::storage::{AppendError, Appender, SeriesRef, Storage};
+use crate::template::alert::{AlertData, AlertTemplate};
+use crate::template::functions::QuerySample;
+
+use super::file::{GroupSpec, RuleKind, RuleSpec};
+use super::state::{self, Active, AlertInstance, Holds, Instances};
+
+/// What every rule needs to be evaluated.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Where series come from and go to.
+    pub storage: Storage,
+    /// Evaluates expressions.
+    pub engine: Arc<Engine>,
+    /// Labels of this Outrigger, added to alerts that leave it.
+    pub external_labels: Labels,
+    /// Where a person reaches this Outrigger; without a slash at the end.
+    pub external_url: Arc<str>,
+}
+
+/// Whether a rule works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// Not evaluated yet.
+    Unknown,
+    /// The last evaluation succeeded.
+    Ok,
+    /// It failed, and why.
+    Failed(String),
+}
+
+/// A rule and what it remembers.
+#[derive(Debug)]
+pub struct Rule {
+    /// As written.
+    pub spec: RuleSpec,
+    labels: Vec<(String, AlertTemplate)>,
+    annotations: Vec<(String, AlertTemplate)>,
+    memory: Mutex<Memory>,
+}
+
+/// What a rule remembers between evaluations.
+#[derive(Debug)]
+pub struct Memory {
+    /// Alerts by their labels; empty for recording rules.
+    pub instances: Instances,
+    /// Whether it works.
+    pub health: Health,
+    /// Duration of the last evaluation.
+    pub evaluation_time: Duration,
+    /// Time of the last evaluation.
+    pub last_evaluation: Option<Timestamp>,
+    // Series written by the last evaluation: those not written again get a stale marker.
+    written: HashMap<Labels, SeriesRef>,
+}
+
+/// What an evaluation of one rule brings about.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// Alerts the routes must hear of.
+    pub alerts: Vec<Alert>,
+    /// Instances whose lasting state changed, to be saved.
+    pub changed: Vec<AlertInstance>,
+    /// Instances no longer known.
+    pub forgotten: Vec<Labels>,
+}
+
+/// Why an evaluation failed; the text stands in the rules API.
+#[derive(Debug, thiserror::Error)]
+pub enum RuleError {
+    /// The expression failed.
+    #[error("{0}")]
+    Query(#[from] crate::promql::eval::EvalError),
+    /// The result cannot be used.
+    #[error("{0}")]
+    Result(#[from] state::StepError),
+    /// A recording rule yields one series twice.
+    #[error("vector contains metrics with the same labelset after applying rule labels: {0}")]
+    Duplicate(Labels),
+    /// A recording rule yields more series than the group allows.
+    #[error("exceeded limit of {limit} with {count} series")]
+    Limit {
+        /// The group's limit.
+        limit: usize,
+        /// Series in the result.
+        count: usize,
+    },
+    /// The result is of a type that rules cannot use.
+    #[error("rule result is not a vector or scalar")]
+    Type,
+    /// The series cannot be written.
+    #[error("write series: {0}")]
+    Write(String),
+}
+
+impl Rule {
+    /// A rule ready to run. Templates were checked when the file was read.
+    pub fn new(spec: RuleSpec) -> Self {
+        let compile = |pairs: &[(String, String)]| {
+            pairs
+                .iter()
+                .filter_map(|(name, text)| {
+                    Some((name.clone(), AlertTemplate::new(name, text).ok()?))
+                })
+                .collect()
+        };
+        let (labels, annotations) = match &spec.kind {
+            RuleKind::Recording => (Vec::new(), Vec::new()),
+            RuleKind::Alerting { annotations, .. } => (compile(&spec.labels), compile(annotations)),
+        };
+        let memory = Memory {
+            instances: Instances::new(),
+            health: Health::Unknown,
+            evaluation_time: Duration::ZERO,
+            last_evaluation: None,
+            written: HashMap::new(),
+        };
+        Self {
+            spec,
+            labels,
+            annotations,
+            memory: Mutex::new(memory),
+        }
+    }
+
+    /// What it remembers.
+    pub fn memory(&self) -> parking_lot::MutexGuard<'_, Memory> {
+        self.memory.lock()
+    }
+
+    /// Takes over what another edition of the same rule remembers.
+    pub fn inherit(&self, other: &Self) {
+        let mut theirs = other.memory.lock();
+        let mut ours = self.memory.lock();
+        ours.instances = std::mem::take(&mut theirs.instances);
+        ours.written = std::mem::take(&mut theirs.written);
+        ours.health = theirs.health.clone();
+        ours.evaluation_time = theirs.evaluation_time;
+        ours.last_evaluation = theirs.last_evaluation;
+    }
+
+    /// Evaluates the rule at `at`; `resend_for` is how long a firing alert stays valid without word from us.
+    ///
+    /// # Errors
+    /// Where the expression or the write fails; alerts then stay as they were.
+    pub fn evaluate(
+        &self,
+        context: &Context,
+        group: &GroupSpec,
+        at: Timestamp,
+        resend_for: Duration,
+    ) -> Result<Effects, RuleError> {
+        let stopwatch = Stopwatch::start();
+        let outcome = self.try_evaluate(context, group, at, resend_for);
+        let mut memory = self.memory.lock();
+        memory.evaluation_time = stopwatch.elapsed();
+        memory.last_evaluation = Some(at);
+        memory.health = match &outcome {
+            Ok(_) => Health::Ok,
+            Err(error) => Health::Failed(error.to_string()),
+        };
+        outcome
+    }
+
+    fn try_evaluate(
+        &self,
+        context: &Context,
+        group: &GroupSpec,
+        at: Timestamp,
+        resend_for: Duration,
+    ) -> Result<Effects, RuleError> {
+        let query_at = at - group.query_offset;
+        let result =
+            context
+                .engine
+                .instant(&context.storage, &self.spec.expr, query_at.millis())?;
+        let samples: Vec<(Labels, f64)> = match result.value {
+            QueryValue::Vector(samples) => samples
+                .into_iter()
+                .map(|sample| (sample.labels, sample.value))
+                .collect(),
+            QueryValue::Scalar(scalar) => vec![(Labels::empty(), scalar.value)],
+            QueryValue::String { .. } | QueryValue::Matrix(_) => return Err(RuleError::Type),
+        };
+        match &self.spec.kind {
+            RuleKind::Recording => {
+                self.record(context, group.limit, samples, query_at)?;
+                Ok(Effects::default())
+            }
+            RuleKind::Alerting { holds, .. } => {
+                self.alert(context, group, *holds, samples, at, resend_for)
+            }
+        }
+    }
+
+    fn record(
+        &self,
+        context: &Context,
+        limit: usize,
+        samples: Vec<(Labels, f64)>,
+        at: Timestamp,
+    ) -> Result<(), RuleError> {
+        let count = samples.len();
+        if limit > 0 && count > limit {
+            return Err(RuleError::Limit { limit, count });
+        }
+        let mut seen: HashSet<Labels> = HashSet::with_capacity(count);
+        let mut series = Vec::with_capacity(count);
+        for (labels, value) in samples {
+            let mut builder = LabelsBuilder::from(&labels);
+            builder.set(METRIC_NAME, &self.spec.name);
+            for (name, value) in &self.spec.labels {
+                builder.set(name, value);
+            }
+            let labels = builder.build();
+            if !seen.insert(labels.clone()) {
+                return Err(RuleError::Duplicate(labels));
+            }
+            series.push((labels, value));
+        }
+        self.write(&context.storage, series, at)
+    }
+
+    fn alert(
+        &self,
+        context: &Context,
+        group: &GroupSpec,
+        holds: Holds,
+        samples: Vec<(Labels, f64)>,
+        at: Timestamp,
+        resend_for: Duration,
+    ) -> Result<Effects, RuleError> {
+        let active = samples
+            .into_iter()
+            .map(|(labels, value)| self.expand(context, &labels, value, at))
+            .collect();
+        let mut memory = self.memory.lock();
+        let before: HashMap<Labels, Lasting> = memory
+            .instances
+            .iter()
+            .map(|(labels, instance)| (labels.clone(), Lasting::of(instance)))
+            .collect();
+        state::step(&mut memory.instances, active, holds, group.limit, at)?;
+
+        let mut effects = Effects::default();
+        let generator_url = generator_url(&context.external_url, &self.spec.query);
+        let mut series = Vec::with_capacity(2 * memory.instances.len());
+        for (labels, instance) in &mut memory.instances {
+            if before.get(labels) != Some(&Lasting::of(instance)) {
+                effects.changed.push(instance.clone());
+            }
+            if instance.state != AlertState::Inactive {
+                series.push((state_series(instance), 1.0));
+                series.push((
+                    labels.with(METRIC_NAME, "ALERTS_FOR_STATE"),
+                    (instance.active_at.millis() / 1000) as f64,
+                ));
+            }
+            if state::needs_sending(instance, at) {
+                instance.last_sent_at = Some(at);
+                effects.alerts.push(outgoing(
+                    instance,
+                    context,
+                    &generator_url,
+                    at,
+                    at + resend_for,
+                ));
+            }
+        }
+        effects.forgotten = before
+            .into_keys()
+            .filter(|labels| !memory.instances.contains_key(labels))
+            .collect();
+        drop(memory);
+        self.write(&context.storage, series, at)?;
+        Ok(effects)
+    }
+
+    /// Firing alerts whose evaluation failed: they are told again before they would count as ended, since a rule that
+    /// cannot be evaluated has not resolved.
+    pub fn sustain(&self, context: &Context, at: Timestamp, resend_for: Duration) -> Vec<Alert> {
+        let generator_url = generator_url(&context.external_url, &self.spec.query);
+        let mut memory = self.memory.lock();
+        memory
+            .instances
+            .values_mut()
+            .filter(|instance| {
+                instance.state == AlertState::Firing && state::needs_sending(instance, at)
+            })
+            .map(|instance| {
+                instance.last_sent_at = Some(at);
+                outgoing(instance, context, &generator_url, at, at + resend_for)
+            })
+            .collect()
+    }
+
+    /// Ends the rule: stale markers for its series, and its firing alerts as resolved.
+    pub fn retire(&self, context: &Context, at: Timestamp) -> Vec<Alert> {
+        let generator_url = generator_url(&context.external_url, &self.spec.query);
+        let mut memory = self.memory.lock();
+        let ended = memory
+            .instances
+            .values_mut()
+            .filter(|instance| instance.state == AlertState::Firing)
+            .map(|instance| {
+                instance.state = AlertState::Inactive;
+                instance.resolved_at = Some(at);
+                outgoing(instance, context, &generator_url, at, at)
+            })
+            .collect();
+        memory.instances.clear();
+        drop(memory);
+        if let Err(error) = self.write(&context.storage, Vec::new(), at) {
+            tracing::warn!(rule.name = %self.spec.name, %error, "mark series of a removed rule as stale");
+        }
+        ended
+    }
+
+    /// Labels and annotations of one series of the result, templates expanded. A template that fails leaves its error
+    /// in its place, as in Prometheus: an alert is never lost to its text.
+    fn expand(&self, context: &Context, labels: &Labels, value: f64, at: Timestamp) -> Active {
+        let data = AlertData::new(
+            labels.iter(),
+            context.external_labels.iter(),
+            &context.external_url,
+            value,
+        );
+        let query = |text: &str| -> Result<Vec<QuerySample>, String> {
+            let expr = crate::promql::parser::parse(text).map_err(|error| error.to_string())?;
+            let result = context
+                .engine
+                .instant(&context.storage, &expr, at.millis())
+                .map_err(|error| error.to_string())?;
+            Ok(match result.value {
+                QueryValue::Vector(samples) => samples
+                    .into_iter()
+                    .map(|sample| QuerySample::new(sample.labels.iter(), sample.value))
+                    .collect(),
+                QueryValue::Scalar(scalar) => {
+                    vec![QuerySample::new(std::iter::empty(), scalar.value)]
+                }
+                QueryValue::String { .. } | QueryValue::Matrix(_) => Vec::new(),
+            })
+        };
+        let text = |template: &AlertTemplate| {
+            template
+                .expand(&data, &query, at.millis())
+                .unwrap_or_else(|error| format!("<error expanding template: {error}>"))
+        };
+        let mut builder = LabelsBuilder::from(labels);
+        builder.remove(METRIC_NAME);
+        for (name, template) in &self.labels {
+            builder.set(name, &text(template));
+        }
+        builder.set(ALERT_NAME, &self.spec.name);
+        let annotations = Labels::from_pairs(
+            self.annotations
+                .iter()
+                .map(|(name, template)| (name, text(template))),
+        );
+        Active {
+            labels: builder.build(),
+            annotations,
+            value,
+        }
+    }
+
+    /// Writes the series of one evaluation, and stale markers for those of the last one that are not among them.
+    fn write(
+        &self,
+        storage: &Storage,
+        series: Vec<(Labels, f64)>,
+        at: Timestamp,
+    ) -> Result<(), RuleError> {
+        let mut memory = self.memory.lock();
+        if series.is_empty() && memory.written.is_empty() {
+            return Ok(());
+        }
+        let mut last = std::mem::take(&mut memory.written);
+        let mut written = HashMap::with_capacity(series.len());
+        let mut appender = storage.appender();
+        let mut first_error = None;
+        for (labels, value) in series {
+            match append(&mut appender, last.remove(&labels), &labels, at, value) {
+                Ok(reference) => {
+                    written.insert(labels, reference);
+                }
+                Err(error) => first_error = first_error.or(Some(error)),
+            }
+        }
+        for (labels, reference) in last {
+            if let Err(error) = append(&mut appender, Some(reference), &labels, at, STALE_NAN) {
+                first_error = first_error.or(Some(error));
+            }
+        }
+        memory.written = written;
+        drop(memory);
+        appender
+            .commit()
+            .map_err(|error| RuleError::Write(error.to_string()))?;
+        first_error.map_or(Ok(()), |error| Err(RuleError::Write(error.to_string())))
+    }
+}
+
+fn append(
+    appender: &mut Appender,
+    known: Option<SeriesRef>,
+    labels: &Labels,
+    at: Timestamp,
+    value: f64,
+) -> Result<SeriesRef, AppendError> {
+    if let Some(reference) = known {
+        match appender.append(reference, at.millis(), value) {
+            Ok(()) => return Ok(reference),
+            Err(AppendError::UnknownSeries) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let reference = appender.series(labels)?;
+    appender.append(reference, at.millis(), value)?;
+    Ok(reference)
+}
+
+/// The part of an instance that must survive a restart; its value and times of sending need not.
+#[derive(PartialEq)]
+struct Lasting {
+    state: AlertState,
+    times: [Option<Timestamp>; 4],
+}
+
+impl Lasting {
+    fn of(instance: &AlertInstance) -> Self {
+        Self {
+            state: instance.state,
+            times: [
+                Some(instance.active_at),
+                instance.fired_at,
+                instance.resolved_at,
+                instance.keep_firing_since,
+            ],
+        }
+    }
+}
+
+fn state_series(instance: &AlertInstance) -> Labels {
+    let mut builder = LabelsBuilder::from(&instance.labels);
+    builder.set(METRIC_NAME, "ALERTS");
+    builder.set("alertstate", instance.state.as_str());
+    builder.build()
+}
+
+fn outgoing(
+    instance: &AlertInstance,
+    context: &Context,
+    generator_url: &Arc<str>,
+    at: Timestamp,
+    valid_until: Timestamp,
+) -> Alert {
+    let mut labels = LabelsBuilder::from(&instance.labels);
+    for (name, value) in &context.external_labels {
+        if labels.get(name).is_none() {
+            labels.set(name, value);
+        }
+    }
+    Alert {
+        labels: labels.build(),
+        annotations: instance.annotations.clone(),
+        starts_at: instance.fired_at.unwrap_or(instance.active_at),
+        ends_at: instance.resolved_at.unwrap_or(valid_until),
+        updated_at: at,
+        generator_url: Arc::clone(generator_url),
+        value: Some(instance.value),
+    }
+}
+
+/// The page that shows the expression, with the address Prometheus gives it.
+fn generator_url(external_url: &str, query: &str) -> Arc<str> {
+    let query: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
+    format!("{external_url}/graph?g0.expr={query}&g0.tab=1").into()
+}
