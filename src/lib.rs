@@ -8,7 +8,6 @@ pub mod enrich;
 pub mod exposition;
 pub mod model;
 pub mod promql;
-pub mod rules;
 pub mod storage;
 pub mod tasks;
 pub mod telemetry;
