@@ -1,9 +1,14 @@
 //! Floats as Go prints them: what Prometheus's APIs, templates and rule files show.
 
 /// `strconv.FormatFloat(value, 'f', -1, 64)`: shortest digits, never an exponent; `+Inf`, `-Inf`, `NaN`.
-/// Alert values in the rules API are written so.
 pub fn format_plain(value: f64) -> String {
     special(value).map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// `strconv.FormatFloat(value, 'e', -1, 64)`: shortest digits, always with an exponent (`1e+00`); `+Inf`, `-Inf`, `NaN`.
+/// The rules API prints alert values so.
+pub fn format_exponent(value: f64) -> String {
+    special(value).map_or_else(|| with_exponent(value), str::to_owned)
 }
 
 /// `fmt.Sprint(value)`, that is `%v`: shortest digits, exponent form below 1e-4 and from 1e6 (`1e+06`, `1e-05`).
@@ -25,6 +30,10 @@ fn format_outside(value: f64, smallest_plain: f64, smallest_large: f64) -> Strin
     if magnitude == 0.0 || (smallest_plain..smallest_large).contains(&magnitude) {
         return value.to_string();
     }
+    with_exponent(value)
+}
+
+fn with_exponent(value: f64) -> String {
     let text = format!("{value:e}");
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let (sign, digits) = exponent
@@ -71,5 +80,13 @@ mod tests {
         check(f64::INFINITY, "+Inf", "+Inf", "+Inf");
         check(f64::NEG_INFINITY, "-Inf", "-Inf", "-Inf");
         check(f64::NAN, "NaN", "NaN", "NaN");
+        for (value, want) in [
+            (1.0, "1e+00"),
+            (0.0, "0e+00"),
+            (-12.5, "-1.25e+01"),
+            (1e-7, "1e-07"),
+        ] {
+            assert_eq!(format_exponent(value), want);
+        }
     }
 }

@@ -102,6 +102,7 @@ impl Group {
         let stopwatch = Stopwatch::start();
         let mut effects = GroupEffects::default();
         let resend_for = self.resend_for();
+        let key = self.spec.key();
         let evaluations = metrics.evaluations.get_or_create(&self.label).clone();
         for rule in &self.rules {
             evaluations.inc();
@@ -113,13 +114,13 @@ impl Group {
                         of_rule
                             .changed
                             .into_iter()
-                            .map(|instance| (instance_key(&identity, &instance.labels), instance)),
+                            .map(|instance| (instance_key(&key, &identity, &instance.labels), instance)),
                     );
                     effects.forgotten.extend(
                         of_rule
                             .forgotten
                             .iter()
-                            .map(|labels| instance_key(&identity, labels)),
+                            .map(|labels| instance_key(&key, &identity, labels)),
                     );
                 }
                 Err(error) => {
@@ -156,43 +157,42 @@ impl Group {
     }
 
     /// Takes back alerts saved before a restart, by [`instance_key`]. A pending alert keeps the time it had held; the
-    /// outage, from the last `ALERTS_FOR_STATE` sample to `now`, does not count.
+    /// outage, from the last `ALERTS_FOR_STATE` sample to `now`, does not count. Returns the keys that belong to no
+    /// rule of the group any more.
     pub fn restore(
         &self,
         context: &Context,
-        saved: &HashMap<String, AlertInstance>,
+        mut saved: HashMap<String, AlertInstance>,
         now: Timestamp,
-    ) {
-        for rule in &self.rules {
-            if rule.spec.kind == RuleKind::Recording {
-                continue;
-            }
+    ) -> Vec<String> {
+        let key = self.spec.key();
+        for rule in self.rules.iter().filter(|rule| rule.spec.kind != RuleKind::Recording) {
             let identity = rule.spec.identity();
-            let prefix = instance_key(&identity, &Labels::empty());
-            let prefix = prefix.trim_end_matches("{}");
             let mut memory = rule.memory();
-            for (key, instance) in saved {
-                if !key.starts_with(prefix) || instance_key(&identity, &instance.labels) != *key {
-                    continue;
+            saved.retain(|saved_key, instance| {
+                if instance_key(&key, &identity, &instance.labels) != *saved_key {
+                    return true;
                 }
-                let mut instance = instance.clone();
                 if instance.state == AlertState::Pending {
-                    let seen = last_seen(context, &instance, now).unwrap_or(instance.active_at);
+                    let seen = last_seen(context, instance, now).unwrap_or(instance.active_at);
                     let outage = now.since(seen);
                     // What happened during a short gap between two evaluations is no outage.
                     if outage > self.spec.interval * 2 {
-                        state::restore(&mut instance, outage);
+                        state::restore(instance, outage);
                     }
                 }
                 // Told again after a restart: the routes know what they have already said.
                 instance.last_sent_at = None;
-                memory.instances.insert(instance.labels.clone(), instance);
-            }
+                memory.instances.insert(instance.labels.clone(), instance.clone());
+                false
+            });
         }
+        saved.into_keys().collect()
     }
 
     /// Ends its rules: returns their firing alerts as resolved, and the keys of the state to forget.
     pub fn retire(&self, context: &Context, now: Timestamp) -> (Vec<Alert>, Vec<String>) {
+        let key = self.spec.key();
         let mut alerts = Vec::new();
         let mut keys = Vec::new();
         for rule in &self.rules {
@@ -201,7 +201,7 @@ impl Group {
                 rule.memory()
                     .instances
                     .keys()
-                    .map(|labels| instance_key(&identity, labels)),
+                    .map(|labels| instance_key(&key, &identity, labels)),
             );
             alerts.extend(rule.retire(context, now));
         }
@@ -241,8 +241,8 @@ impl Group {
 }
 
 /// What an alert is saved under.
-pub fn instance_key(rule_identity: &str, labels: &Labels) -> String {
-    format!("{rule_identity} / {labels}")
+pub fn instance_key(group_key: &str, rule_identity: &str, labels: &Labels) -> String {
+    format!("{group_key} / {rule_identity} / {labels}")
 }
 
 fn last_seen(context: &Context, instance: &AlertInstance, now: Timestamp) -> Option<Timestamp> {

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::alerts::run::AlertSink;
 use crate::clock::Clock;
-use crate::db::rule_state::RuleStates;
+use crate::db::{Database, DbError, rule_state};
 use crate::model::labels::METRIC_NAME;
 use crate::model::matcher::Matcher;
 use crate::model::timestamp::Timestamp;
@@ -34,7 +34,7 @@ pub struct Dependencies {
     /// Hears of firing and resolved alerts.
     pub alerts: AlertSink,
     /// Keeps alert state over restarts.
-    pub states: RuleStates,
+    pub database: Database,
     /// Counters.
     pub metrics: Metrics,
     /// Becomes true once every target was scraped, or had its chance: before that an absent series means nothing.
@@ -47,12 +47,12 @@ impl Dependencies {
         if changed.is_empty() && forgotten.is_empty() {
             return;
         }
-        if let Err(error) = self.states.save(group, changed, forgotten).await {
+        if let Err(error) = rule_state::save(&self.database, group, changed, forgotten).await {
             self.state_failed(group, &error);
         }
     }
 
-    fn state_failed(&self, group: &str, error: &dyn std::fmt::Display) {
+    fn state_failed(&self, group: &str, error: &DbError) {
         self.metrics.state_failures.inc();
         tracing::error!(rule.group = %group, %error, "keep alert state; `for` may start over after a restart");
     }
@@ -137,12 +137,13 @@ impl RuleManager {
             }
             groups.push(self.start(group, &context));
         }
-        for (key, old) in replaced {
+        for old in replaced.into_values() {
             resolved.extend(old.group.retire(&context, now).0);
             self.dependencies.metrics.forget(&old.group.label);
-            if let Err(error) = self.dependencies.states.forget_group(&key).await {
-                self.dependencies.state_failed(&key, &error);
-            }
+        }
+        let known: Vec<String> = groups.iter().map(|running| running.group.spec.key()).collect();
+        if let Err(error) = rule_state::prune(&self.dependencies.database, &known).await {
+            self.dependencies.state_failed("all groups", &error);
         }
         let feeds = feeds(&groups);
         for (running, feeds) in groups.iter_mut().zip(feeds) {
@@ -187,14 +188,15 @@ impl RuleManager {
     }
 
     async fn restore(&self, group: &Arc<Group>, context: &Arc<Context>, now: Timestamp) {
-        match self.dependencies.states.load(&group.spec.key()).await {
+        match rule_state::load(&self.dependencies.database, &group.spec.key()).await {
             Ok(saved) if saved.is_empty() => {}
             Ok(saved) => {
                 let saved: HashMap<String, AlertInstance> = saved
                     .into_iter()
                     .filter_map(|(key, json)| Some((key, serde_json::from_str(&json).ok()?)))
                     .collect();
-                group.restore(context, &saved, now);
+                let orphans = group.restore(context, &saved, now);
+                self.dependencies.save(&group.spec.key(), &[], &orphans).await;
                 tracing::info!(rule.group = %group.spec.name, alerts = saved.len(), "alert state restored");
             }
             Err(error) => self.dependencies.state_failed(&group.spec.key(), &error),

@@ -11,10 +11,11 @@ use crate::model::alert::{Alert, AlertState};
 use crate::model::labels::{ALERT_NAME, Labels, LabelsBuilder, METRIC_NAME};
 use crate::model::sample::STALE_NAN;
 use crate::model::timestamp::Timestamp;
-use crate::promql::eval::{Engine, QueryValue};
+use crate::promql::ast::Expr;
+use crate::promql::eval::{Deadline, Engine, EvalError, Query, QueryResult, QueryValue};
 use crate::storage::{AppendError, Appender, SeriesRef, Storage};
 use crate::template::alert::{AlertData, AlertTemplate};
-use crate::template::functions::QuerySample;
+use crate::template::prometheus::QuerySample;
 
 use super::file::{GroupSpec, RuleKind, RuleSpec};
 use super::state::{self, Active, AlertInstance, Holds, Instances};
@@ -26,10 +27,20 @@ pub struct Context {
     pub storage: Storage,
     /// Evaluates expressions.
     pub engine: Arc<Engine>,
+    /// The longest one expression may take.
+    pub timeout: Duration,
     /// Labels of this Outrigger, added to alerts that leave it.
     pub external_labels: Labels,
     /// Where a person reaches this Outrigger; without a slash at the end.
     pub external_url: Arc<str>,
+}
+
+impl Context {
+    fn query(&self, text: &str, expr: &Expr, at: Timestamp) -> Result<QueryResult, EvalError> {
+        let deadline = Deadline::after(self.timeout);
+        let query = Query { text, expr, deadline: &deadline };
+        self.engine.instant(&self.storage, &query, at.millis())
+    }
 }
 
 /// Whether a rule works.
@@ -84,7 +95,7 @@ pub struct Effects {
 pub enum RuleError {
     /// The expression failed.
     #[error("{0}")]
-    Query(#[from] crate::promql::eval::EvalError),
+    Query(#[from] EvalError),
     /// The result cannot be used.
     #[error("{0}")]
     Result(#[from] state::StepError),
@@ -184,16 +195,13 @@ impl Rule {
         resend_for: Duration,
     ) -> Result<Effects, RuleError> {
         let query_at = at - group.query_offset;
-        let result =
-            context
-                .engine
-                .instant(&context.storage, &self.spec.expr, query_at.millis())?;
+        let result = context.query(&self.spec.query, &self.spec.expr, query_at)?;
         let samples: Vec<(Labels, f64)> = match result.value {
             QueryValue::Vector(samples) => samples
                 .into_iter()
                 .map(|sample| (sample.labels, sample.value))
                 .collect(),
-            QueryValue::Scalar(scalar) => vec![(Labels::empty(), scalar.value)],
+            QueryValue::Scalar { value, .. } => vec![(Labels::empty(), value)],
             QueryValue::String { .. } | QueryValue::Matrix(_) => return Err(RuleError::Type),
         };
         match &self.spec.kind {
@@ -341,24 +349,21 @@ impl Rule {
         );
         let query = |text: &str| -> Result<Vec<QuerySample>, String> {
             let expr = crate::promql::parser::parse(text).map_err(|error| error.to_string())?;
-            let result = context
-                .engine
-                .instant(&context.storage, &expr, at.millis())
-                .map_err(|error| error.to_string())?;
+            let result = context.query(text, &expr, at).map_err(|error| error.to_string())?;
             Ok(match result.value {
                 QueryValue::Vector(samples) => samples
                     .into_iter()
                     .map(|sample| QuerySample::new(sample.labels.iter(), sample.value))
                     .collect(),
-                QueryValue::Scalar(scalar) => {
-                    vec![QuerySample::new(std::iter::empty(), scalar.value)]
+                QueryValue::Scalar { value, .. } => {
+                    vec![QuerySample::new(std::iter::empty::<(&str, &str)>(), value)]
                 }
                 QueryValue::String { .. } | QueryValue::Matrix(_) => Vec::new(),
             })
         };
         let text = |template: &AlertTemplate| {
             template
-                .expand(&data, &query, at.millis())
+                .expand(&data, at, &query)
                 .unwrap_or_else(|error| format!("<error expanding template: {error}>"))
         };
         let mut builder = LabelsBuilder::from(labels);

@@ -1,0 +1,180 @@
+//! From files, environment and flags to each component's own configuration, every mistake at once.
+//!
+//! ```text
+//!   outrigger.yml ──▶ document ──▶ each component's reader ──┐
+//!   rules/*.yml   ──▶ document ──▶ rules::file               ├──▶ Config, or all mistakes
+//!   alertmanager.yml ▶ document ─▶ alerts, notify            │
+//!   environment, flags ──▶ Overrides (over the file) ────────┘
+//! ```
+//!
+//! Nothing is opened or started here: a configuration that loads can still meet an unwritable directory.
+
+pub mod files;
+pub mod overrides;
+mod redact;
+mod routing;
+mod scraping;
+pub mod settings;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::alerts::route::Routing;
+use crate::document::Position;
+use crate::document::diagnostics::{Diagnostic, Diagnostics};
+use crate::document::{self};
+use crate::embedded;
+use crate::enrich::labels::EnrichConfig;
+use crate::model::labels::Labels;
+use crate::notify::config::Receivers;
+use crate::rules::file::{self as rule_file, GroupSpec};
+use crate::scrape::config::ScrapeConfigs;
+
+use self::overrides::Overrides;
+use self::settings::Settings;
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// `outrigger.yml` or a `prometheus.yml`; the embedded defaults where absent.
+    pub file: Option<PathBuf>,
+    /// Whether the file is to be taken for exactly what it says, as Prometheus would: no job for Outrigger itself, none
+    /// for the host, no shipped rules.
+    pub exactly: bool,
+    /// Environment, then flags over it.
+    pub overrides: Overrides,
+}
+
+/// Everything the application is built from.
+#[derive(Debug)]
+pub struct Config {
+    /// Settings of the process.
+    pub settings: Settings,
+    /// Where the port binds.
+    pub listen: SocketAddr,
+    /// Where people reach it; no slash at the end.
+    pub external_url: String,
+    /// What is scraped.
+    pub scrape: ScrapeConfigs,
+    /// Labels that every target gets.
+    pub enrich: EnrichConfig,
+    /// Labels of alerts that leave.
+    pub external_labels: Labels,
+    /// Rule groups, in the order of their files.
+    pub rules: Vec<GroupSpec>,
+    /// Who is told what.
+    pub routing: Arc<Routing>,
+    /// How they are told.
+    pub receivers: Receivers,
+    /// Files and directories whose change calls for a reload.
+    pub watched: Vec<PathBuf>,
+    /// The file's text with secrets hidden, empty for the embedded defaults.
+    pub text: String,
+    /// Worth knowing, no mistakes.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Loads the whole configuration.
+///
+/// # Errors
+/// Every mistake of every file, sorted by place.
+pub fn load(sources: &Sources) -> Result<Config, Vec<Diagnostic>> {
+    let diagnostics = Diagnostics::default();
+    let config = read(sources, &diagnostics);
+    let found = diagnostics.into_sorted();
+    match config {
+        Some(config) if found.is_empty() => Ok(config),
+        _ => Err(found),
+    }
+}
+
+fn read(sources: &Sources, diagnostics: &Diagnostics) -> Option<Config> {
+    let overrides = &sources.overrides;
+    let (name, text) = match &sources.file {
+        Some(path) => (path.display().to_string(), files::read(path, diagnostics)?),
+        None => ("(embedded defaults)".to_owned(), String::new()),
+    };
+    let base = sources.file.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
+    let document = document::parse(&name, &text, diagnostics)?;
+    let root = document.value(diagnostics).fields()?;
+    let mut warnings = Vec::new();
+    let mut settings = settings::read(&root, &base, sources.file.is_none(), &mut warnings);
+    settings.apply(overrides, diagnostics);
+    let extras = !sources.exactly;
+    let listen = settings.listen(diagnostics);
+    let scrape = scraping::read(&root, &settings, &base, extras, listen, overrides, diagnostics);
+    let mut watched: Vec<PathBuf> = sources.file.iter().cloned().collect();
+    let rules = read_rules(&root, &settings, &base, extras, &mut watched, diagnostics);
+    let enrich = match root.get("enrich") {
+        Some(value) => EnrichConfig::read(&value),
+        None => EnrichConfig::zero_config(overrides.in_pod()),
+    };
+    root.finish();
+    let routing = routing::read(&settings, &mut watched, diagnostics);
+    if let Some(directory) = &settings.runbooks {
+        watched.push(directory.clone());
+    }
+    let (routing, receivers) = routing?;
+    Some(Config {
+        listen: listen?,
+        external_url: settings.external_url(listen?),
+        scrape,
+        enrich,
+        external_labels: settings.external_labels.clone(),
+        rules,
+        routing: Arc::new(routing),
+        receivers,
+        watched,
+        text: redact::secrets(&text),
+        warnings,
+        settings,
+    })
+}
+
+/// The rule files that `rule_files` names, or the shipped ones.
+fn read_rules(
+    root: &document::fields::Fields<'_>,
+    settings: &Settings,
+    base: &Path,
+    extras: bool,
+    watched: &mut Vec<PathBuf>,
+    diagnostics: &Diagnostics,
+) -> Vec<GroupSpec> {
+    let interval = settings.evaluation_interval;
+    let mut groups = Vec::new();
+    let Some(patterns) = root.get("rule_files") else {
+        if extras {
+            for (name, text) in embedded::rules() {
+                groups.extend(rule_file::read(name, text, interval, diagnostics));
+            }
+        }
+        return groups;
+    };
+    for pattern in patterns.items().unwrap_or_default() {
+        let Some(text) = pattern.text() else { continue };
+        let path = base.join(text);
+        watched.push(path.parent().unwrap_or(Path::new("")).to_owned());
+        match files::expand(&path) {
+            Ok(found) => {
+                for path in found {
+                    if let Some(text) = files::read(&path, diagnostics) {
+                        let name = path.display().to_string();
+                        groups.extend(rule_file::read(&name, &text, interval, diagnostics));
+                    }
+                }
+            }
+            Err(error) => pattern.error(error, "write a path; * stands for any file name"),
+        }
+    }
+    groups
+}
+
+/// A mistake that belongs to no place in a file.
+fn mistake(file: &str, message: impl Into<String>, remedy: &str) -> Diagnostic {
+    Diagnostic::new(file, Position::default(), "", message).remedy(remedy)
+}
+
+/// The default evaluation interval of a file that names none, as in Prometheus.
+const EVALUATION_INTERVAL: Duration = Duration::from_secs(60);

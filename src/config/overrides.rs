@@ -1,0 +1,124 @@
+//! What the environment and the flags say: over the file, flags over the environment. The only reader of the environment.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Settings given outside the file; `None` leaves the file's word.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// Targets to scrape beside those of the file.
+    pub targets: Vec<String>,
+    /// The `alertmanager.yml`.
+    pub alertmanager_config: Option<PathBuf>,
+    /// The data directory.
+    pub data: Option<PathBuf>,
+    /// The address to bind.
+    pub listen: Option<String>,
+    /// Where people reach this process.
+    pub external_url: Option<String>,
+    /// Whether another address than loopback may be bound without authentication.
+    pub insecure: bool,
+    /// Log filter.
+    pub log_level: Option<String>,
+    /// Log format.
+    pub log_format: Option<String>,
+    /// How long samples are kept.
+    pub retention: Option<String>,
+    /// Base address of an OTLP/HTTP receiver.
+    pub otlp_endpoint: Option<String>,
+    /// The downward API's variables: `POD_NAME` and so on.
+    pub pod: BTreeMap<String, String>,
+}
+
+/// Variables of the downward API that name the pod.
+const POD_VARIABLES: [&str; 7] =
+    ["POD_NAME", "POD_NAMESPACE", "NODE_NAME", "POD_IP", "POD_UID", "POD_SERVICE_ACCOUNT", "HOST_IP"];
+
+/// What the environment says: the configuration file, and the settings over it.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// `OUTRIGGER_CONFIG`.
+    pub config: Option<PathBuf>,
+    /// Everything else.
+    pub overrides: Overrides,
+}
+
+impl Environment {
+    /// Reads the process's environment.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn read() -> Self {
+        Self::from_variables(std::env::vars_os().filter_map(|(name, value)| {
+            // Text that is not Unicode cannot be a setting of ours.
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        }))
+    }
+
+    /// Reads from given variables.
+    pub fn from_variables(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        let variables: BTreeMap<String, String> =
+            variables.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+        let text = |name: &str| variables.get(name).cloned();
+        let targets = text("OUTRIGGER_TARGETS").unwrap_or_default();
+        let overrides = Overrides {
+            targets: targets.split([',', ' ']).filter(|target| !target.is_empty()).map(str::to_owned).collect(),
+            alertmanager_config: text("OUTRIGGER_ALERTMANAGER_CONFIG").map(PathBuf::from),
+            data: text("OUTRIGGER_DATA").map(PathBuf::from),
+            listen: text("OUTRIGGER_LISTEN"),
+            external_url: text("OUTRIGGER_EXTERNAL_URL"),
+            insecure: matches!(text("OUTRIGGER_WEB_INSECURE").as_deref(), Some("1" | "true" | "yes")),
+            log_level: text("OUTRIGGER_LOG_LEVEL"),
+            log_format: text("OUTRIGGER_LOG_FORMAT"),
+            retention: text("OUTRIGGER_RETENTION"),
+            otlp_endpoint: text("OUTRIGGER_OTLP_ENDPOINT"),
+            pod: POD_VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), text(name)?))).collect(),
+        };
+        Self { config: text("OUTRIGGER_CONFIG").map(PathBuf::from), overrides }
+    }
+}
+
+impl Overrides {
+    /// These settings, with those of `flags` over them; targets add up.
+    #[must_use]
+    pub fn with(self, flags: Self) -> Self {
+        Self {
+            targets: self.targets.into_iter().chain(flags.targets).collect(),
+            alertmanager_config: flags.alertmanager_config.or(self.alertmanager_config),
+            data: flags.data.or(self.data),
+            listen: flags.listen.or(self.listen),
+            external_url: flags.external_url.or(self.external_url),
+            insecure: flags.insecure || self.insecure,
+            log_level: flags.log_level.or(self.log_level),
+            log_format: flags.log_format.or(self.log_format),
+            retention: flags.retention.or(self.retention),
+            otlp_endpoint: flags.otlp_endpoint.or(self.otlp_endpoint),
+            pod: if flags.pod.is_empty() { self.pod } else { flags.pod },
+        }
+    }
+
+    /// Whether the process knows that it runs in a pod.
+    pub fn in_pod(&self) -> bool {
+        self.pod.contains_key("POD_NAME")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_win_over_the_environment_and_targets_add_up() {
+        let pairs = [("OUTRIGGER_LISTEN", "127.0.0.1:1"), ("OUTRIGGER_TARGETS", "http://a/metrics, http://b"), ("POD_NAME", "p"), ("OUTRIGGER_DATA", "")];
+        let environment =
+            Environment::from_variables(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let flags = Overrides {
+            listen: Some("127.0.0.1:2".to_owned()),
+            targets: vec!["http://c".to_owned()],
+            ..Overrides::default()
+        };
+        let overrides = environment.overrides.with(flags);
+        assert_eq!(overrides.listen.as_deref(), Some("127.0.0.1:2"));
+        assert_eq!(overrides.targets, ["http://a/metrics", "http://b", "http://c"]);
+        assert_eq!(overrides.data, None, "an empty variable says nothing");
+        assert!(overrides.in_pod());
+    }
+}

@@ -1,0 +1,106 @@
+//! What handlers are handed.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use prometheus_client::registry::Registry;
+use tokio::sync::{Semaphore, watch};
+
+use crate::alerts::run::AlertSink;
+use crate::clock::Clock;
+use crate::db::Database;
+use crate::document::diagnostics::Diagnostic;
+use crate::model::timestamp::Timestamp;
+use crate::promql::eval::Engine;
+use crate::rules::manager::RuleManager;
+use crate::runbooks::Runbooks;
+use crate::scrape::manager::ScrapeManager;
+use crate::storage::Storage;
+use crate::tasks::Tasks;
+
+use super::metrics::Metrics;
+
+/// Everything a handler may need; built once by the application.
+pub struct Context {
+    /// Tells the time.
+    pub clock: Clock,
+    /// When the process started.
+    pub started: Timestamp,
+    /// Tasks of the process: queries end with them.
+    pub tasks: Tasks,
+    /// Samples.
+    pub storage: Storage,
+    /// Evaluates queries.
+    pub engine: Arc<Engine>,
+    /// The longest a query may take.
+    pub query_timeout: Duration,
+    /// Queries that may run at once.
+    pub queries: Arc<Semaphore>,
+    /// Rule groups.
+    pub rules: Arc<RuleManager>,
+    /// Targets.
+    pub targets: Arc<ScrapeManager>,
+    /// Groups of alerts.
+    pub alerts: AlertSink,
+    /// Notifications and decisions.
+    pub database: Database,
+    /// Runbooks, replaced on reload.
+    pub runbooks: watch::Receiver<Arc<Runbooks>>,
+    /// All metrics of the process.
+    pub registry: Arc<Registry>,
+    /// Metrics of this module.
+    pub metrics: Metrics,
+    /// Configuration as shown, replaced on reload.
+    pub configuration: watch::Receiver<Arc<Configuration>>,
+    /// How far the start has come.
+    pub readiness: watch::Receiver<Readiness>,
+    /// Reloads the configuration; errors are its mistakes.
+    pub reload: Box<dyn Fn() -> BoxFuture<'static, Result<(), Vec<Diagnostic>>> + Send + Sync>,
+    /// Where this port is bound.
+    pub listen: SocketAddr,
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("listen", &self.listen).finish_non_exhaustive()
+    }
+}
+
+/// The configuration that runs, and how the last reload went.
+#[derive(Clone, Debug, Default)]
+pub struct Configuration {
+    /// The file, where there is one.
+    pub file: Option<PathBuf>,
+    /// The file's text with secrets hidden; empty for the embedded defaults.
+    pub text: String,
+    /// Where people reach this process; no slash at the end.
+    pub external_url: String,
+    /// When it was loaded.
+    pub loaded_at: Timestamp,
+    /// The last reload: when, and its mistakes where it failed.
+    pub last_reload: Option<Reload>,
+}
+
+/// A reload that was tried.
+#[derive(Clone, Debug)]
+pub struct Reload {
+    /// When.
+    pub at: Timestamp,
+    /// Why it was refused; empty where it succeeded.
+    pub mistakes: Vec<Diagnostic>,
+}
+
+/// How far the process has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Readiness {
+    /// Loading and replaying.
+    #[default]
+    Starting,
+    /// At work.
+    Ready,
+    /// Shutting down.
+    Stopping,
+}

@@ -1,0 +1,64 @@
+//! The table of contents of the product.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+use super::context::Context;
+use super::errors::{ApiError, ErrorKind};
+use super::prometheus::{query, rules, series, status, targets};
+use super::{health, metrics, middleware, pages};
+
+/// The largest body of a request.
+const MAX_BODY_BYTES: usize = 4 << 20;
+
+/// All routes.
+pub fn router(context: Arc<Context>) -> Router {
+    Router::new()
+        // Pages.
+        .route("/", get(pages::handlers::status))
+        .route("/graph", get(pages::handlers::graph))
+        .route("/query", get(pages::handlers::graph))
+        .route("/runbooks", get(pages::handlers::runbooks))
+        .route("/runbooks/{slug}", get(pages::handlers::runbook))
+        .route("/assets/style.css", get(pages::handlers::style))
+        // Probes and metrics.
+        .route("/metrics", get(metrics::metrics))
+        .route("/health", get(health::health))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/health/startup", get(health::startup))
+        .route("/-/healthy", get(health::live))
+        .route("/-/ready", get(health::ready))
+        .route("/-/reload", post(status::reload).put(status::reload))
+        // Prometheus's API.
+        .route("/api/v1/query", get(query::instant).post(query::instant))
+        .route("/api/v1/query_range", get(query::range).post(query::range))
+        .route("/api/v1/series", get(series::series).post(series::series))
+        .route("/api/v1/labels", get(series::names).post(series::names))
+        .route("/api/v1/label/{name}/values", get(series::values))
+        .route("/api/v1/rules", get(rules::rules))
+        .route("/api/v1/alerts", get(rules::alerts))
+        .route("/api/v1/targets", get(targets::targets))
+        .route("/api/v1/metadata", get(targets::metadata))
+        .route("/api/v1/status/buildinfo", get(status::buildinfo))
+        .route("/api/v1/status/runtimeinfo", get(status::runtimeinfo))
+        .route("/api/v1/status/config", get(status::config))
+        .route("/api/v1/notifications/log", get(status::notifications))
+        .fallback(not_found)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn_with_state(Arc::clone(&context), middleware::observe))
+        .with_state(context)
+}
+
+async fn not_found(request: Request) -> Response {
+    if request.uri().path().starts_with("/api/") {
+        return ApiError::new(ErrorKind::NotFound, "no such path").into_response();
+    }
+    (StatusCode::NOT_FOUND, pages::handlers::secure(pages::error::render(404, "There is no such page."))).into_response()
+}

@@ -1,0 +1,69 @@
+//! The listener: bounded connections, header and idle time-outs, a drain at the end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use crate::tasks::{Stop, Tasks};
+
+use super::metrics::Metrics;
+
+/// Connections open at a time, as in Prometheus.
+const MAX_CONNECTIONS: usize = 512;
+/// How long a client may take to send a request's head, and may keep an idle connection.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Serves until told to stop; then no new connection is taken and open requests are finished.
+pub async fn serve(listener: TcpListener, router: Router, metrics: Metrics, tasks: Tasks, stop: Stop) {
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of descriptors, usually: give open connections time to end.
+                tracing::warn!(%error, "accept connection");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
+            metrics.connections_refused.inc();
+            continue;
+        };
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "set TCP_NODELAY");
+        }
+        let service = TowerToHyperService::new(router.clone());
+        let (metrics, stop) = (metrics.clone(), stop.clone());
+        tasks.spawn("connection", async move {
+            metrics.connections.inc();
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD_TIMEOUT)
+                .serve_connection(TokioIo::new(stream), service);
+            let mut connection = std::pin::pin!(connection);
+            let ended = tokio::select! {
+                ended = &mut connection => ended,
+                () = stop.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = ended {
+                tracing::debug!(%error, "connection ended");
+            }
+            metrics.connections.dec();
+            drop(slot);
+        });
+    }
+}
