@@ -132,3 +132,148 @@ pub fn expand(
 pub fn check(text: &str) -> Result<(), TemplateError> {
     AlertTemplate::new("", text).map(drop)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+mod tests {
+    use super::super::error::ErrorKind;
+    use super::super::prometheus::QuerySample;
+    use super::*;
+
+    fn render(text: &str, value: f64) -> Result<String, TemplateError> {
+        let data = AlertData::new(
+            [
+                ("alertname", "Slow"),
+                ("job", "api"),
+                ("instance", "h.example:80"),
+            ],
+            [("dc", "eu")],
+            "https://prom.test/x",
+            value,
+        );
+        let query = |expression: &str| match expression {
+            "up{job=\"api\"}" => Ok(vec![QuerySample::new([("job", "api")], 0.25)]),
+            "nothing" => Ok(Vec::new()),
+            _ => Err("no such query".to_string()),
+        };
+        expand(text, &data, Timestamp::UNIX_EPOCH, &query)
+    }
+
+    #[test]
+    fn annotations_see_what_prometheus_gives_them() {
+        let cases = [
+            ("no template", 0.0, "no template"),
+            (
+                "{{ $labels.job }} on {{ $labels.instance }}",
+                0.0,
+                "api on h.example:80",
+            ),
+            ("[{{ $labels.missing }}]", 0.0, "[]"),
+            (
+                "{{ .Labels.job }}{{ .ExternalLabels.dc }}{{ .Value }}{{ .ExternalURL }}",
+                2.0,
+                "apieu2https://prom.test/x",
+            ),
+            (
+                "{{ $externalLabels.dc }} {{ $externalURL }} {{ externalURL }} {{ pathPrefix }}",
+                0.0,
+                "eu https://prom.test/x https://prom.test/x /x",
+            ),
+            ("{{ $value }}", 1_234_567.0, "1.234567e+06"),
+            ("{{ $value }}", 3.0, "3"),
+            ("{{ $value }}", 0.1, "0.1"),
+            ("{{ $value }}", f64::INFINITY, "+Inf"),
+            ("{{ $value }}", f64::NAN, "NaN"),
+            ("{{ $value | humanize }}", 1_234_567.0, "1.235M"),
+            ("{{ printf \"%.2f\" $value }}", 1.0 / 3.0, "0.33"),
+            (
+                "{{ if gt $value 1000.0 }}high{{ else }}low{{ end }}",
+                f64::NAN,
+                "high",
+            ),
+            (
+                "{{ if gt $value 1000.0 }}high{{ else }}low{{ end }}",
+                5.0,
+                "low",
+            ),
+            (
+                "{{ with query (printf \"up{job=%q}\" $labels.job) }}{{ . | first | value | humanizePercentage }}{{ end }}",
+                0.0,
+                "25%",
+            ),
+            (
+                "{{ range query \"nothing\" }}x{{ else }}none{{ end }}",
+                0.0,
+                "none",
+            ),
+            (
+                "{{ range $k, $v := $labels }}{{ $k }}={{ $v }};{{ end }}",
+                0.0,
+                "alertname=Slow;instance=h.example:80;job=api;",
+            ),
+            (
+                "{{ define \"t\" }}{{ .Value }}{{ end }}{{ template \"t\" . }}",
+                7.0,
+                "7",
+            ),
+            ("{{ $value }}{{ $value := 9 }}{{ $value }}", 1.0, "19"),
+        ];
+        for (text, value, expected) in cases {
+            assert_eq!(render(text, value).as_deref(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_check_refuses_what_fails_with_any_data_and_nothing_else() {
+        let good = [
+            "",
+            "{{ $labels.job }}",
+            "{{ query \"x\" | first | value }}",
+            "{{ (index (query \"x\") 3).Labels.job }}",
+            "{{ $value | printf \"%d\" }}",
+            "{{ template \"elsewhere\" }}",
+        ];
+        for text in good {
+            assert_eq!(check(text), Ok(()), "{text}");
+        }
+        let bad = [
+            (
+                "{{ $label.foo }}",
+                "template: 1:4: undefined variable \"$label\"",
+            ),
+            (
+                "{{ humanise $value }}",
+                "template: 1:4: function \"humanise\" not defined",
+            ),
+            ("x {{ $value", "template: 1:3: unclosed action"),
+            ("{{ end }}", "template: 1:4: unexpected {{end}}"),
+            (
+                "{{ define \"t\" }}{{ $labels }}{{ end }}",
+                "template: 1:20: undefined variable \"$labels\"",
+            ),
+        ];
+        for (text, expected) in bad {
+            let error = check(text).unwrap_err();
+            assert_eq!(
+                (error.kind, error.to_string().as_str()),
+                (ErrorKind::Parse, expected),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_failing_query_fails_the_annotation() {
+        let error = render("a {{ query \"bad\" | first }}", 1.0).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Run);
+        assert_eq!(
+            error.to_string(),
+            "template: 1:6: error calling query: no such query"
+        );
+        let error = render("{{ .Nothing }}", 1.0).unwrap_err();
+        assert!(
+            error.message.starts_with("can't evaluate field Nothing"),
+            "{error}"
+        );
+    }
+}

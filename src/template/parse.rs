@@ -199,11 +199,10 @@ fn balance(source: &Source) -> Result<(), TemplateError> {
                     None => top.otherwise = true,
                 }
             }
-            "end" => {
-                if open.pop().is_none() {
-                    return fail(position, "unexpected {{end}}".to_string());
-                }
-            }
+            "end" => match open.pop() {
+                Some(_) => {}
+                None => return fail(position, "unexpected {{end}}".to_string()),
+            },
             "break" | "continue" => {
                 let inside = open
                     .iter()
