@@ -43,7 +43,6 @@ mod time;
 pub mod value;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 mod tests;
 
 /// What one rendering may cost.

@@ -18,22 +18,23 @@ pub struct AlertData {
     labels: Map,
     external_labels: Map,
     external_url: Arc<str>,
-    value: f64,
+    value: Value,
 }
 
 impl AlertData {
-    /// From the labels of the alerting element and its value, and the external labels and URL of the server.
+    /// From the labels of the alerting element and its value (a float, or the text of a native histogram), and the
+    /// external labels and URL of the server.
     pub fn new<'a>(
         labels: impl IntoIterator<Item = (&'a str, &'a str)>,
         external_labels: impl IntoIterator<Item = (&'a str, &'a str)>,
         external_url: &str,
-        value: f64,
+        value: impl Into<Value>,
     ) -> Self {
         Self {
             labels: Map::strings(labels),
             external_labels: Map::strings(external_labels),
             external_url: Arc::from(external_url),
-            value,
+            value: value.into(),
         }
     }
 
@@ -42,7 +43,7 @@ impl AlertData {
             self.labels.clone().into(),
             self.external_labels.clone().into(),
             Value::String(Arc::clone(&self.external_url)),
-            self.value.into(),
+            self.value.clone(),
         ]
     }
 }
@@ -134,7 +135,6 @@ pub fn check(text: &str) -> Result<(), TemplateError> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 mod tests {
     use super::super::error::ErrorKind;
     use super::super::prometheus::QuerySample;

@@ -3,12 +3,16 @@
 //! <https://prometheus.io/docs/alerting/latest/notifications/#functions>
 
 use std::fmt::Write;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
 
 use super::builtins::wrong_type;
-use super::format::Capped;
+use super::error::Fault;
+use super::format::{self, Capped};
 use super::functions::{Functions, instant, json, one, text, texts, title};
 use super::time;
-use super::value::{Safe, Value};
+use super::value::{List, Map, Safe, Value};
 
 pub(super) fn functions() -> Functions {
     Functions::shared()
@@ -59,7 +63,7 @@ pub(super) fn functions() -> Functions {
                 let time = instant(time)?;
                 // Go takes "" for UTC too.
                 let name = if zone.is_empty() { "UTC" } else { zone };
-                match jiff::tz::TimeZone::get(name) {
+                match TimeZone::get(name) {
                     Ok(zone) => Ok(time.with_time_zone(zone).into()),
                     Err(_) => Err(format!("unknown time zone {zone}").into()),
                 }
@@ -73,6 +77,33 @@ pub(super) fn functions() -> Functions {
                 context.now,
             )))
         })
+        .with("now", |context, args| match args {
+            [] => Ok(context.now.to_zoned(TimeZone::UTC).into()),
+            _ => Err("wrong number of args: want 0".into()),
+        })
+        .with("list", |_, args| {
+            Ok(args.iter().cloned().collect::<List>().into())
+        })
+        .with("append", |_, args| match args {
+            [first, rest @ ..] => match first.plain() {
+                Value::List(list) => {
+                    let items = list.items().iter().chain(rest).cloned();
+                    Ok(items.collect::<List>().into())
+                }
+                other => Err(wrong_type(&other, "[]interface {}")),
+            },
+            [] => Err("wrong number of args: want at least 1 got 0".into()),
+        })
+        .with("dict", |_, args| {
+            let (pairs, []) = args.as_chunks::<2>() else {
+                return Err("dict requires an even number of arguments".into());
+            };
+            let entries = pairs.iter().map(|[key, value]| match key.as_text() {
+                Some(key) => Ok((Arc::clone(key), value.clone())),
+                None => Err("dict keys must be strings".into()),
+            });
+            Ok(entries.collect::<Result<Map, Fault>>()?.into())
+        })
         .with("toJson", |context, args| {
             let mut out = Capped::new(context.limits.output);
             json(&mut out, one(args)?)?;
@@ -83,22 +114,36 @@ pub(super) fn functions() -> Functions {
 /// As Go's `url.QueryUnescape`: `+` is a space, and a broken `%` is an error.
 fn query_unescape(text: &str) -> Result<String, String> {
     let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        match byte {
-            b'+' => bytes.push(b' '),
-            b'%' => {
-                let mut digit = || rest.next().and_then(|byte| char::from(byte).to_digit(16));
-                let (high, low) = (digit(), digit());
-                match (high, low) {
-                    (Some(high), Some(low)) => {
-                        bytes.push(u8::try_from(high * 16 + low).unwrap_or_default())
-                    }
-                    _ => return Err("invalid URL escape".to_string()),
-                }
+    let mut rest = text;
+    while let Some(first) = rest.bytes().next() {
+        let digit = |at: usize| {
+            rest.as_bytes()
+                .get(at)
+                .and_then(|byte| char::from(*byte).to_digit(16))
+        };
+        let taken = match (first, digit(1), digit(2)) {
+            (b'%', Some(high), Some(low)) => {
+                bytes.push(u8::try_from(high * 16 + low).unwrap_or_default());
+                3
             }
-            other => bytes.push(other),
-        }
+            (b'%', ..) => {
+                let shown: String = rest.chars().take(3).collect();
+                return Err(format!(
+                    "invalid URL escape {}",
+                    format::quote(&shown, false)
+                ));
+            }
+            (b'+', ..) => {
+                bytes.push(b' ');
+                1
+            }
+            _ => {
+                let length = rest.chars().next().map_or(1, char::len_utf8);
+                bytes.extend_from_slice(&rest.as_bytes()[..length]);
+                length
+            }
+        };
+        rest = &rest[taken..];
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

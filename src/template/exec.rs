@@ -367,7 +367,12 @@ impl Machine<'_> {
                 let receiver = self.argument(dot, inner)?;
                 self.chain(*pos, receiver, names, dot, &[], None)
             }
-            Expr::Pipe(_, pipe) => self.pipe(dot, pipe),
+            Expr::Pipe(pos, pipe) => {
+                self.enter(*pos)?;
+                let value = self.pipe(dot, pipe)?;
+                self.scope.depth -= 1;
+                Ok(value)
+            }
             Expr::String(_, text) => Ok(Value::String(Arc::clone(text))),
             Expr::Bool(_, value) => Ok(Value::Bool(*value)),
             Expr::Nil(_) => Ok(Value::Nil),
@@ -455,11 +460,7 @@ impl Machine<'_> {
             return self.shortcut(pos, dot, name, args, piped);
         }
         let values = self.arguments(dot, args, piped)?;
-        let size: usize = values
-            .iter()
-            .filter_map(Value::as_text)
-            .map(|text| text.len())
-            .sum();
+        let size: usize = values.iter().map(size).sum();
         // Compiling a regular expression takes longer than most calls.
         let base = if matches!(name, "match" | "reReplaceAll") {
             100
@@ -533,6 +534,16 @@ impl Machine<'_> {
                 format!("wrong number of args for {name}: want at least 1 got 0"),
             ),
         }
+    }
+}
+
+/// What a function may have to look at, roughly in bytes.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::String(text) | Value::Safe(_, text) => text.len(),
+        Value::List(list) => list.items().len() * 16,
+        Value::Map(map) => map.entries().len() * 16,
+        _ => 0,
     }
 }
 

@@ -267,11 +267,11 @@ fn one(out: &mut dyn Write, spec: &Spec, verb: char, value: &Value) -> fmt::Resu
     }
 }
 
-/// Pads with spaces to the width, counted in characters.
+/// Pads to the width, counted in characters; with zeros where asked for, also before text.
 fn padded(out: &mut dyn Write, spec: &Spec, text: &str) -> fmt::Result {
     let missing = spec.width.saturating_sub(text.chars().count());
     if !spec.minus {
-        repeat(out, ' ', missing)?;
+        repeat(out, if spec.zero { '0' } else { ' ' }, missing)?;
     }
     out.write_str(text)?;
     if spec.minus {
@@ -352,7 +352,11 @@ fn float(out: &mut dyn Write, spec: &Spec, verb: char, number: f64, value: &Valu
             (false, false) if spec.space && !spec.plus => (" ", "Inf"),
             (false, false) => ("+", "Inf"),
         };
-        return padded(out, spec, &format!("{sign}{name}"));
+        let spec = Spec {
+            zero: false,
+            ..spec.clone()
+        };
+        return padded(out, &spec, &format!("{sign}{name}"));
     }
     let digits = float_digits(number.abs(), verb_used, spec.precision, spec.sharp);
     numeric(out, spec, sign_of(spec, number.is_sign_negative()), &digits)

@@ -206,23 +206,24 @@ pub(super) fn scaled(
     current
 }
 
-/// Capitalises the first letter of each word; the other letters stay, or become small.
+/// Capitalises the first letter of each word; the other letters stay, or become small. A word may begin with digits.
 pub(super) fn title(text: &str, lower_rest: bool) -> String {
     let mut out = String::with_capacity(text.len());
-    let mut inside = false;
+    let mut word = false;
+    let mut capitalised = false;
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
-        let letter = c.is_alphanumeric() || c == '_';
         // An apostrophe or a dot between letters does not end a word.
-        let joins = inside
+        let joins = word
             && matches!(c, '\'' | '\u{2019}' | '.' | ':')
             && chars.peek().is_some_and(|next| next.is_alphabetic());
-        match (letter, inside) {
+        word = joins || c.is_alphanumeric() || c == '_';
+        match (c.is_alphabetic(), capitalised && word) {
             (true, false) => out.extend(c.to_uppercase()),
             (true, true) if lower_rest => out.extend(c.to_lowercase()),
             _ => out.push(c),
         }
-        inside = letter || joins;
+        capitalised = word && (capitalised || c.is_alphabetic());
     }
     out
 }

@@ -17,18 +17,18 @@ use super::value::{Map, Object, Value};
 #[derive(Debug, Clone)]
 pub struct QuerySample {
     labels: Map,
-    value: f64,
+    value: Value,
 }
 
 impl QuerySample {
-    /// From labels, the metric's name among them as `__name__`, and a value.
+    /// From labels, the metric's name among them as `__name__`, and a value: a float, or the text of a histogram.
     pub fn new<K: Into<Arc<str>>, V: Into<Arc<str>>>(
         labels: impl IntoIterator<Item = (K, V)>,
-        value: f64,
+        value: impl Into<Value>,
     ) -> Self {
         Self {
             labels: Map::strings(labels),
-            value,
+            value: value.into(),
         }
     }
 }
@@ -41,14 +41,14 @@ impl Object for QuerySample {
     fn get(&self, name: &str, args: &[Value]) -> Option<Result<Value, String>> {
         match (name, args) {
             ("Labels", []) => Some(Ok(self.labels.clone().into())),
-            ("Value", []) => Some(Ok(self.value.into())),
+            ("Value", []) => Some(Ok(self.value.clone())),
             _ => None,
         }
     }
 
     fn text(&self) -> Option<String> {
         let labels = Value::Map(self.labels.clone());
-        Some(format!("{{{labels} {}}}", Value::Float(self.value)))
+        Some(format!("{{{labels} {}}}", self.value))
     }
 }
 

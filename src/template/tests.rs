@@ -276,7 +276,13 @@ fn nothing_runs_away() {
     let doubling = "{{ $x := \"ab\" }}{{ range 60 }}{{ $x = print $x $x }}{{ end }}{{ len $x }}";
     let nesting = "{{ $x := args 1 }}{{ range 60 }}{{ $x = args $x $x }}{{ end }}{{ $x }}";
     let wide = "{{ $x := args 1 }}{{ range 20 }}{{ $x = args $x $x }}{{ end }}{{ $x }}";
+    let bracketed = format!(
+        "{{{{ define \"r\" }}}}{{{{ {}tmpl \"r\" .{} }}}}{{{{ end }}}}{{{{ template \"r\" . }}}}",
+        "(".repeat(90),
+        ")".repeat(90)
+    );
     let cases = [
+        &*bracketed,
         "{{ range 1000000000 }}{{ end }}",
         "{{ range 1000000000000 }}x{{ end }}",
         "{{ range 1000 }}xxxxxxxxxx{{ end }}",
