@@ -11,3 +11,4 @@ pub mod promql;
 pub mod storage;
 pub mod tasks;
 pub mod telemetry;
+pub mod template;
