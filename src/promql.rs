@@ -1,3 +1,4 @@
 //! PromQL: lexer, parser and evaluation.
 
 pub mod ast;
+pub mod functions;
