@@ -1,0 +1,174 @@
+//! Durations of ranges, steps and offsets: literals, and the arithmetic on them that Prometheus calls experimental.
+//!
+//! After `offset` arithmetic needs parentheses: `m offset 1m * 2` doubles the value of `m offset 1m`, as in Prometheus.
+
+use super::super::ast::{BinaryOp, DurationExpr, DurationKind, QueryTime};
+use super::super::lexer::{Keyword, TokenKind};
+use super::{Parsed, Parser};
+
+/// How many operators the durations of one query may hold; bounds the height of their trees.
+const MAX_OPERATORS: u32 = 256;
+
+/// Prometheus holds durations in nanoseconds of 64 bits.
+const LONGEST_SECONDS: f64 = 9_223_372_036.0;
+
+impl Parser<'_> {
+    /// A duration between brackets; a literal one must be positive.
+    pub(super) fn positive_duration(
+        &mut self,
+        context: &str,
+        expected: &str,
+    ) -> Parsed<DurationExpr> {
+        let duration = self.duration(0, context, expected)?;
+        match duration.kind {
+            DurationKind::Millis(millis) if millis <= 0 => {
+                Err(self.error(duration.span, "duration must be greater than 0"))
+            }
+            _ => Ok(duration),
+        }
+    }
+
+    /// What follows `offset`: one operand, arithmetic in parentheses only.
+    pub(super) fn offset_duration(&mut self) -> Parsed<DurationExpr> {
+        self.duration_operand("offset", "number, duration, step(), or range()", true)
+    }
+
+    fn duration(&mut self, least: u8, context: &str, expected: &str) -> Parsed<DurationExpr> {
+        self.nested(|parser| {
+            let mut left = parser.duration_operand(context, expected, false)?;
+            while let TokenKind::Operator(op) = parser.peek()
+                && is_arithmetic(op)
+                && op.precedence() >= least
+            {
+                parser.duration_operators += 1;
+                if parser.duration_operators > MAX_OPERATORS {
+                    let message =
+                        format!("more than {MAX_OPERATORS} operators in the query's durations");
+                    return Err(parser.error(left.span, message));
+                }
+                let operator = parser.advance();
+                let above = match op {
+                    BinaryOp::Pow => op.precedence(),
+                    _ => op.precedence() + 1,
+                };
+                let right = parser.duration(above, "duration expression", "a duration")?;
+                if right.kind == DurationKind::Millis(0) {
+                    match op {
+                        BinaryOp::Div => return Err(parser.error(operator, "division by zero")),
+                        BinaryOp::Mod => return Err(parser.error(operator, "modulo by zero")),
+                        _ => {}
+                    }
+                }
+                left = DurationExpr {
+                    span: left.span.start..right.span.end,
+                    kind: DurationKind::Binary {
+                        op,
+                        left: Box::new(left),
+                        right: Box::new(right),
+                    },
+                };
+            }
+            Ok(left)
+        })
+    }
+
+    fn duration_operand(
+        &mut self,
+        context: &str,
+        expected: &str,
+        single: bool,
+    ) -> Parsed<DurationExpr> {
+        let span = self.span();
+        match self.peek() {
+            TokenKind::Operator(BinaryOp::Sub) => self.signed_duration(true, single),
+            TokenKind::Operator(BinaryOp::Add) => self.signed_duration(false, single),
+            TokenKind::Number | TokenKind::Duration => {
+                let seconds = self.number()?;
+                if !(seconds <= LONGEST_SECONDS) {
+                    return Err(self.error(span, "duration out of range"));
+                }
+                // Nanoseconds are rounded to and milliseconds cut to, as in Prometheus.
+                let millis = ((seconds * 1e9).round() / 1e6).trunc() as i64;
+                Ok(DurationExpr {
+                    span,
+                    kind: DurationKind::Millis(millis),
+                })
+            }
+            TokenKind::Keyword(keyword @ (Keyword::Step | Keyword::Range)) => {
+                self.advance();
+                let opened = self.expect(TokenKind::LeftParen, "duration expression", "\"(\"")?;
+                let closed = self.close(&opened, "duration expression", "\")\"")?;
+                Ok(DurationExpr {
+                    span: span.start..closed.end,
+                    kind: DurationKind::Query(match keyword {
+                        Keyword::Step => QueryTime::Step,
+                        _ => QueryTime::Range,
+                    }),
+                })
+            }
+            TokenKind::LeftParen => {
+                let opened = self.advance();
+                let inner = self.duration(0, "duration expression", "a duration")?;
+                self.close(&opened, "duration expression", "an operator or \")\"")?;
+                Ok(inner)
+            }
+            TokenKind::Identifier => {
+                let larger = match self.text(&span).to_ascii_lowercase().as_str() {
+                    "max_of" => true,
+                    "min_of" => false,
+                    _ => return Err(self.unexpected(context, expected)),
+                };
+                self.advance();
+                self.pick(span.start, larger)
+            }
+            _ => Err(self.unexpected(context, expected)),
+        }
+    }
+
+    /// `min_of` and `max_of`, from their parenthesis on.
+    fn pick(&mut self, start: usize, larger: bool) -> Parsed<DurationExpr> {
+        const CONTEXT: &str = "duration expression";
+        let opened = self.expect(TokenKind::LeftParen, CONTEXT, "\"(\"")?;
+        let left = self.duration(0, CONTEXT, "a duration")?;
+        self.expect(TokenKind::Comma, CONTEXT, "an operator or \",\"")?;
+        let right = self.duration(0, CONTEXT, "a duration")?;
+        let closed = self.close(&opened, CONTEXT, "an operator or \")\"")?;
+        Ok(DurationExpr {
+            span: start..closed.end,
+            kind: DurationKind::Pick {
+                larger,
+                left: Box::new(left),
+                right: Box::new(right),
+            },
+        })
+    }
+
+    fn signed_duration(&mut self, negate: bool, single: bool) -> Parsed<DurationExpr> {
+        let sign = self.advance();
+        let operand = match single {
+            true => self.nested(|parser| {
+                parser.duration_operand("offset", "number, duration, step(), or range()", true)
+            })?,
+            false => self.duration(
+                BinaryOp::Mul.precedence() + 1,
+                "duration expression",
+                "a duration",
+            )?,
+        };
+        let span = sign.start..operand.span.end;
+        let kind = match operand.kind {
+            kind if !negate => kind,
+            DurationKind::Millis(millis) => DurationKind::Millis(-millis),
+            _ => DurationKind::Unary {
+                negate,
+                expr: Box::new(operand),
+            },
+        };
+        Ok(DurationExpr { span, kind })
+    }
+}
+
+fn is_arithmetic(op: BinaryOp) -> bool {
+    use BinaryOp::{Add, Div, Mod, Mul, Pow, Sub};
+    matches!(op, Add | Sub | Mul | Div | Mod | Pow)
+}
