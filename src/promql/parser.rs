@@ -92,11 +92,15 @@ impl std::error::Error for ParseError {}
 /// # Errors
 /// The first fault of the text, or of its types.
 pub fn parse(query: &str) -> Result<Expr, ParseError> {
+    read(query).map_err(|error| *error)
+}
+
+fn read(query: &str) -> Parsed<Expr> {
     let mut parser = Parser::new(query)?;
     if parser.peek() == TokenKind::End {
         return Err(parser.error(0..0, "no expression found in input"));
     }
-    let mut expr = parser.expression()?.expr;
+    let mut expr = *parser.binary(0, Context::Query)?.expr;
     if parser.peek() != TokenKind::End {
         return Err(parser.trailing(&expr));
     }
@@ -111,13 +115,17 @@ pub fn parse(query: &str) -> Result<Expr, ParseError> {
 /// # Errors
 /// The first fault of the text; a selector whose matchers all accept the empty value; anything more than a selector.
 pub fn parse_selector(text: &str) -> Result<Vec<Matcher>, ParseError> {
+    read_selector(text).map_err(|error| *error)
+}
+
+fn read_selector(text: &str) -> Parsed<Vec<Matcher>> {
     let mut parser = Parser::new(text)?;
     if parser.peek() == TokenKind::End {
         return Err(parser.error(0..0, "no selector found in input"));
     }
-    let expr = parser.vector_selector()?;
+    let expr = *parser.vector_selector()?.expr;
     if parser.peek() != TokenKind::End {
-        return Err(parser.unexpected("metric selector", "end of input"));
+        return Err(parser.unexpected(Context::Named("metric selector"), "end of input"));
     }
     let ExprKind::Selector(selector) = expr.kind else {
         return Err(parser.error(expr.span, "expected a metric selector"));
@@ -128,13 +136,46 @@ pub fn parse_selector(text: &str) -> Result<Vec<Matcher>, ParseError> {
     }
 }
 
-/// An expression and the height of its tree.
+/// An expression and the height of its tree. Boxed, as is the error: the parser recurses, and its frames stay small.
 struct Node {
-    expr: Expr,
+    expr: Box<Expr>,
     height: u32,
 }
 
-type Parsed<T> = Result<T, ParseError>;
+impl Node {
+    fn leaf(span: Span, kind: ExprKind) -> Self {
+        Self {
+            expr: Box::new(Expr { span, kind }),
+            height: 1,
+        }
+    }
+}
+
+type Parsed<T> = Result<T, Box<ParseError>>;
+
+/// What is being read, for messages.
+#[derive(Clone, Copy)]
+enum Context<'a> {
+    Query,
+    Parentheses,
+    Sign,
+    After(&'a str),
+    Arguments(&'a str),
+    Named(&'static str),
+}
+
+impl fmt::Display for Context<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Query => Ok(()),
+            Self::Parentheses => f.write_str(" in parentheses"),
+            Self::Sign => f.write_str(" in unary expression"),
+            Self::After(operator) => write!(f, " after {operator:?}"),
+            Self::Arguments(name) => write!(f, " in arguments of {name:?}"),
+            Self::Named(name) => write!(f, " in {name}"),
+        }
+    }
+}
 
 struct Parser<'a> {
     query: &'a str,
@@ -156,7 +197,7 @@ impl<'a> Parser<'a> {
                 "query is {} bytes long, at most {MAX_QUERY_BYTES} are read",
                 query.len()
             );
-            return Err(ParseError::new(query, 0..0, message));
+            return Err(Box::new(ParseError::new(query, 0..0, message)));
         }
         let lexed = lexer::lex(query);
         Ok(Self {
@@ -202,7 +243,7 @@ impl<'a> Parser<'a> {
         (self.peek() == kind).then(|| self.advance())
     }
 
-    fn expect(&mut self, kind: TokenKind, context: &str, expected: &str) -> Parsed<Span> {
+    fn expect(&mut self, kind: TokenKind, context: Context<'_>, expected: &str) -> Parsed<Span> {
         match self.accept(kind) {
             Some(span) => Ok(span),
             None => Err(self.unexpected(context, expected)),
@@ -210,7 +251,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Expects the parenthesis that closes the one at `opened`.
-    fn close(&mut self, opened: &Span, context: &str, expected: &str) -> Parsed<Span> {
+    fn close(&mut self, opened: &Span, context: Context<'_>, expected: &str) -> Parsed<Span> {
         match self.accept(TokenKind::RightParen) {
             Some(span) => Ok(span),
             None if self.peek() == TokenKind::End => {
@@ -222,29 +263,31 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Runs a part of the grammar that may contain itself.
-    fn nested<T>(&mut self, part: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
+    /// Begins a part of the grammar that may contain itself; `leave` ends it.
+    fn enter(&mut self) -> Parsed<()> {
         if self.depth >= MAX_DEPTH {
             return Err(self.too_deep(self.span()));
         }
         self.depth += 1;
-        let result = part(self);
+        Ok(())
+    }
+
+    fn leave(&mut self) {
         self.depth -= 1;
-        result
     }
 
     /// A node over others, the highest of which is `below`.
-    fn node(&self, expr: Expr, below: u32) -> Parsed<Node> {
+    fn node(&self, span: Span, kind: ExprKind, below: u32) -> Parsed<Node> {
         if below >= MAX_DEPTH {
-            return Err(self.too_deep(expr.span));
+            return Err(self.too_deep(span));
         }
         Ok(Node {
-            expr,
+            expr: Box::new(Expr { span, kind }),
             height: below + 1,
         })
     }
 
-    fn too_deep(&self, span: Span) -> ParseError {
+    fn too_deep(&self, span: Span) -> Box<ParseError> {
         self.error(
             span,
             format!(
@@ -253,28 +296,25 @@ impl<'a> Parser<'a> {
         )
     }
 
-    fn error(&self, span: Span, message: impl Into<String>) -> ParseError {
-        ParseError::new(self.query, span, message.into())
+    #[inline(never)]
+    fn error(&self, span: Span, message: impl Into<String>) -> Box<ParseError> {
+        Box::new(ParseError::new(self.query, span, message.into()))
     }
 
     /// The next token does not fit here.
-    fn unexpected(&self, context: &str, expected: &str) -> ParseError {
+    #[inline(never)]
+    fn unexpected(&self, context: Context<'_>, expected: &str) -> Box<ParseError> {
         let token = self.tokens[self.next];
         if let (TokenKind::Fault, Some(fault)) = (token.kind, &self.fault) {
             return self.error(token.span(), fault.as_str());
         }
-        let mut message = format!("unexpected {}", self.describe(token));
-        if !context.is_empty() {
-            message.push_str(" in ");
-            message.push_str(context);
-        }
-        message.push_str(", expected ");
-        message.push_str(expected);
+        let found = self.describe(token);
+        let message = format!("unexpected {found}{context}, expected {expected}");
         self.error(token.span(), message)
     }
 
     /// A whole expression was read, and something follows.
-    fn trailing(&self, expr: &Expr) -> ParseError {
+    fn trailing(&self, expr: &Expr) -> Box<ParseError> {
         if self.peek() == TokenKind::RightParen {
             return self.error(self.span(), "unexpected right parenthesis ')'");
         }
@@ -285,7 +325,7 @@ impl<'a> Parser<'a> {
                 format!("unexpected \"(\", {name:?} is not a function"),
             );
         }
-        self.unexpected("", "an operator or end of input")
+        self.unexpected(Context::Query, "an operator or end of input")
     }
 
     fn describe(&self, token: Token) -> String {

@@ -4,7 +4,10 @@
 
 use super::super::ast::{BinaryOp, DurationExpr, DurationKind, QueryTime};
 use super::super::lexer::{Keyword, TokenKind};
-use super::{Parsed, Parser};
+use super::{Context, Parsed, Parser};
+
+const DURATION: &str = "duration expression";
+const CONTEXT: Context<'_> = Context::Named(DURATION);
 
 /// How many operators the durations of one query may hold; bounds the height of their trees.
 const MAX_OPERATORS: u32 = 256;
@@ -16,7 +19,7 @@ impl Parser<'_> {
     /// A duration between brackets; a literal one must be positive.
     pub(super) fn positive_duration(
         &mut self,
-        context: &str,
+        context: &'static str,
         expected: &str,
     ) -> Parsed<DurationExpr> {
         let duration = self.duration(0, context, expected)?;
@@ -33,48 +36,53 @@ impl Parser<'_> {
         self.duration_operand("offset", "number, duration, step(), or range()", true)
     }
 
-    fn duration(&mut self, least: u8, context: &str, expected: &str) -> Parsed<DurationExpr> {
-        self.nested(|parser| {
-            let mut left = parser.duration_operand(context, expected, false)?;
-            while let TokenKind::Operator(op) = parser.peek()
-                && is_arithmetic(op)
-                && op.precedence() >= least
-            {
-                parser.duration_operators += 1;
-                if parser.duration_operators > MAX_OPERATORS {
-                    let message =
-                        format!("more than {MAX_OPERATORS} operators in the query's durations");
-                    return Err(parser.error(left.span, message));
-                }
-                let operator = parser.advance();
-                let above = match op {
-                    BinaryOp::Pow => op.precedence(),
-                    _ => op.precedence() + 1,
-                };
-                let right = parser.duration(above, "duration expression", "a duration")?;
-                if right.kind == DurationKind::Millis(0) {
-                    match op {
-                        BinaryOp::Div => return Err(parser.error(operator, "division by zero")),
-                        BinaryOp::Mod => return Err(parser.error(operator, "modulo by zero")),
-                        _ => {}
-                    }
-                }
-                left = DurationExpr {
-                    span: left.span.start..right.span.end,
-                    kind: DurationKind::Binary {
-                        op,
-                        left: Box::new(left),
-                        right: Box::new(right),
-                    },
-                };
+    fn duration(
+        &mut self,
+        least: u8,
+        context: &'static str,
+        expected: &str,
+    ) -> Parsed<DurationExpr> {
+        self.enter()?;
+        let mut left = self.duration_operand(context, expected, false)?;
+        while let TokenKind::Operator(op) = self.peek()
+            && is_arithmetic(op)
+            && op.precedence() >= least
+        {
+            self.duration_operators += 1;
+            if self.duration_operators > MAX_OPERATORS {
+                let message =
+                    format!("more than {MAX_OPERATORS} operators in the query's durations");
+                return Err(self.error(left.span, message));
             }
-            Ok(left)
-        })
+            let operator = self.advance();
+            let above = match op {
+                BinaryOp::Pow => op.precedence(),
+                _ => op.precedence() + 1,
+            };
+            let right = self.duration(above, DURATION, "a duration")?;
+            if right.kind == DurationKind::Millis(0) {
+                match op {
+                    BinaryOp::Div => return Err(self.error(operator, "division by zero")),
+                    BinaryOp::Mod => return Err(self.error(operator, "modulo by zero")),
+                    _ => {}
+                }
+            }
+            left = DurationExpr {
+                span: left.span.start..right.span.end,
+                kind: DurationKind::Binary {
+                    op,
+                    left: Box::new(left),
+                    right: Box::new(right),
+                },
+            };
+        }
+        self.leave();
+        Ok(left)
     }
 
     fn duration_operand(
         &mut self,
-        context: &str,
+        context: &'static str,
         expected: &str,
         single: bool,
     ) -> Parsed<DurationExpr> {
@@ -96,8 +104,8 @@ impl Parser<'_> {
             }
             TokenKind::Keyword(keyword @ (Keyword::Step | Keyword::Range)) => {
                 self.advance();
-                let opened = self.expect(TokenKind::LeftParen, "duration expression", "\"(\"")?;
-                let closed = self.close(&opened, "duration expression", "\")\"")?;
+                let opened = self.expect(TokenKind::LeftParen, CONTEXT, "\"(\"")?;
+                let closed = self.close(&opened, CONTEXT, "\")\"")?;
                 Ok(DurationExpr {
                     span: span.start..closed.end,
                     kind: DurationKind::Query(match keyword {
@@ -108,30 +116,29 @@ impl Parser<'_> {
             }
             TokenKind::LeftParen => {
                 let opened = self.advance();
-                let inner = self.duration(0, "duration expression", "a duration")?;
-                self.close(&opened, "duration expression", "an operator or \")\"")?;
+                let inner = self.duration(0, DURATION, "a duration")?;
+                self.close(&opened, CONTEXT, "an operator or \")\"")?;
                 Ok(inner)
             }
             TokenKind::Identifier => {
                 let larger = match self.text(&span).to_ascii_lowercase().as_str() {
                     "max_of" => true,
                     "min_of" => false,
-                    _ => return Err(self.unexpected(context, expected)),
+                    _ => return Err(self.unexpected(Context::Named(context), expected)),
                 };
                 self.advance();
                 self.pick(span.start, larger)
             }
-            _ => Err(self.unexpected(context, expected)),
+            _ => Err(self.unexpected(Context::Named(context), expected)),
         }
     }
 
     /// `min_of` and `max_of`, from their parenthesis on.
     fn pick(&mut self, start: usize, larger: bool) -> Parsed<DurationExpr> {
-        const CONTEXT: &str = "duration expression";
         let opened = self.expect(TokenKind::LeftParen, CONTEXT, "\"(\"")?;
-        let left = self.duration(0, CONTEXT, "a duration")?;
+        let left = self.duration(0, DURATION, "a duration")?;
         self.expect(TokenKind::Comma, CONTEXT, "an operator or \",\"")?;
-        let right = self.duration(0, CONTEXT, "a duration")?;
+        let right = self.duration(0, DURATION, "a duration")?;
         let closed = self.close(&opened, CONTEXT, "an operator or \")\"")?;
         Ok(DurationExpr {
             span: start..closed.end,
@@ -146,14 +153,13 @@ impl Parser<'_> {
     fn signed_duration(&mut self, negate: bool, single: bool) -> Parsed<DurationExpr> {
         let sign = self.advance();
         let operand = match single {
-            true => self.nested(|parser| {
-                parser.duration_operand("offset", "number, duration, step(), or range()", true)
-            })?,
-            false => self.duration(
-                BinaryOp::Mul.precedence() + 1,
-                "duration expression",
-                "a duration",
-            )?,
+            true => {
+                self.enter()?;
+                let operand = self.offset_duration()?;
+                self.leave();
+                operand
+            }
+            false => self.duration(BinaryOp::Mul.precedence() + 1, DURATION, "a duration")?,
         };
         let span = sign.start..operand.span.end;
         let kind = match operand.kind {

@@ -6,26 +6,20 @@ use super::super::ast::{
 };
 use super::super::functions;
 use super::super::lexer::{Keyword, TokenKind, names_a_metric};
-use super::{Node, Parsed, Parser};
-
-const AN_EXPRESSION: &str = "an expression";
+use super::{Context, Node, Parsed, Parser};
 
 impl Parser<'_> {
-    pub(super) fn expression(&mut self) -> Parsed<Node> {
-        self.binary(0, "")
-    }
-
-    /// Operands and operators that bind at least as tightly as `least`; `context` says after what.
-    fn binary(&mut self, least: u8, context: &str) -> Parsed<Node> {
-        self.nested(|parser| {
-            let mut left = parser.operand(context)?;
-            while let TokenKind::Operator(op) = parser.peek()
-                && op.precedence() >= least
-            {
-                left = parser.binary_from(left, op)?;
-            }
-            Ok(left)
-        })
+    /// Operands and operators that bind at least as tightly as `least`.
+    pub(super) fn binary(&mut self, least: u8, context: Context<'_>) -> Parsed<Node> {
+        self.enter()?;
+        let mut left = self.operand(context)?;
+        while let TokenKind::Operator(op) = self.peek()
+            && op.precedence() >= least
+        {
+            left = self.binary_from(left, op)?;
+        }
+        self.leave();
+        Ok(left)
     }
 
     /// The rest of a binary expression, from its operator on.
@@ -38,24 +32,17 @@ impl Parser<'_> {
             BinaryOp::Pow => op.precedence(),
             _ => op.precedence() + 1,
         };
-        let context = format!("binary expression after {:?}", self.text(&operator));
-        let right = self.binary(above, &context)?;
+        let right = self.binary(above, Context::After(self.text(&operator)))?;
         let height = left.height.max(right.height);
         let span = left.expr.span.start..right.expr.span.end;
-        let binary = Binary {
+        let binary = Box::new(Binary {
             op,
-            left: left.expr,
-            right: right.expr,
+            left: *left.expr,
+            right: *right.expr,
             return_bool,
             matching,
-        };
-        self.node(
-            Expr {
-                span,
-                kind: ExprKind::Binary(Box::new(binary)),
-            },
-            height,
-        )
+        });
+        self.node(span, ExprKind::Binary(binary), height)
     }
 
     /// `bool`, `on (…)`, `group_left (…)`, `fill (…)`: what may follow an operator.
@@ -73,7 +60,7 @@ impl Parser<'_> {
             self.peek()
         {
             if !grouped {
-                return Err(self.unexpected("", "\"on\" or \"ignoring\" before it"));
+                return Err(self.unexpected(Context::Query, "\"on\" or \"ignoring\" before it"));
             }
             self.advance();
             matching.cardinality = match keyword {
@@ -94,9 +81,13 @@ impl Parser<'_> {
                 Keyword::FillRight => (false, true),
                 _ => (true, true),
             };
-            let opened = self.expect(TokenKind::LeftParen, "fill modifier", "\"(\"")?;
-            let value = self.signed_number("fill modifier")?;
-            self.close(&opened, "fill modifier", "\")\"")?;
+            let opened = self.expect(
+                TokenKind::LeftParen,
+                Context::Named("fill modifier"),
+                "\"(\"",
+            )?;
+            let value = self.signed_number("fill modifier", "number")?;
+            self.close(&opened, Context::Named("fill modifier"), "\")\"")?;
             if (sides.0 && matching.fill_left.is_some())
                 || (sides.1 && matching.fill_right.is_some())
             {
@@ -114,7 +105,7 @@ impl Parser<'_> {
 
     /// `(label, "label.in.quotes", …)`
     fn grouping_labels(&mut self) -> Parsed<Vec<String>> {
-        const CONTEXT: &str = "grouping opts";
+        const CONTEXT: Context<'_> = Context::Named("grouping opts");
         let opened = self.expect(TokenKind::LeftParen, CONTEXT, "\"(\"")?;
         let mut labels = Vec::new();
         while self.peek() != TokenKind::RightParen {
@@ -148,7 +139,7 @@ impl Parser<'_> {
     }
 
     /// A sign and its operand, or a primary expression and what modifies it.
-    fn operand(&mut self, context: &str) -> Parsed<Node> {
+    fn operand(&mut self, context: Context<'_>) -> Parsed<Node> {
         match self.peek() {
             TokenKind::Operator(BinaryOp::Sub) => self.signed(true),
             TokenKind::Operator(BinaryOp::Add) => self.signed(false),
@@ -159,83 +150,66 @@ impl Parser<'_> {
         }
     }
 
-    #[inline(never)]
     fn signed(&mut self, negate: bool) -> Parsed<Node> {
         let sign = self.advance();
         // A sign binds as tightly as a product: -2 ^ 2 is -4, and -a * b is (-a) * b.
-        let operand = self.binary(BinaryOp::Mul.precedence() + 1, "unary expression")?;
+        let mut operand = self.binary(BinaryOp::Mul.precedence() + 1, Context::Sign)?;
         let span = sign.start..operand.expr.span.end;
-        let kind = match operand.expr.kind {
-            ExprKind::Number(value) => {
-                return Ok(Node {
-                    expr: Expr {
-                        span,
-                        kind: ExprKind::Number(if negate { -value } else { value }),
-                    },
-                    height: operand.height,
-                });
-            }
-            _ => ExprKind::Unary {
-                negate,
-                expr: Box::new(operand.expr),
-            },
-        };
-        self.node(Expr { span, kind }, operand.height)
+        if let ExprKind::Number(value) = &mut operand.expr.kind {
+            *value = if negate { -*value } else { *value };
+            operand.expr.span = span;
+            return Ok(operand);
+        }
+        let expr = operand.expr;
+        self.node(span, ExprKind::Unary { negate, expr }, operand.height)
     }
 
-    fn primary(&mut self, context: &str) -> Parsed<Node> {
-        let expr = match (self.peek(), self.peek_second()) {
-            (TokenKind::Number | TokenKind::Duration, _) => {
-                let span = self.span();
-                let value = self.number()?;
-                Expr {
-                    span,
-                    kind: ExprKind::Number(value),
-                }
-            }
-            (TokenKind::String, _) => {
-                let span = self.span();
-                let text = self.string()?;
-                Expr {
-                    span,
-                    kind: ExprKind::String(text),
-                }
-            }
-            (TokenKind::LeftParen, _) => return self.parenthesised(),
+    fn primary(&mut self, context: Context<'_>) -> Parsed<Node> {
+        match (self.peek(), self.peek_second()) {
+            (TokenKind::Number | TokenKind::Duration, _) => self.number_literal(),
+            (TokenKind::String, _) => self.string_literal(),
+            (TokenKind::LeftParen, _) => self.parenthesised(),
             (
                 TokenKind::Aggregate(op),
                 TokenKind::LeftParen | TokenKind::Keyword(Keyword::By | Keyword::Without),
-            ) => return self.aggregate(op),
+            ) => self.aggregate(op),
             (
                 TokenKind::Keyword(
                     keyword @ (Keyword::Start | Keyword::End | Keyword::Step | Keyword::Range),
                 ),
                 TokenKind::LeftParen,
-            ) => self.query_time_call(keyword)?,
-            (TokenKind::Identifier, TokenKind::LeftParen) => return self.call(),
-            (TokenKind::LeftBrace, _) => self.vector_selector()?,
-            (kind, _) if names_a_metric(kind) => self.vector_selector()?,
-            _ => return Err(self.unexpected(context, AN_EXPRESSION)),
-        };
-        Ok(Node { expr, height: 1 })
+            ) => self.query_time_call(keyword),
+            (TokenKind::Identifier, TokenKind::LeftParen) => self.call(),
+            (TokenKind::LeftBrace, _) => self.vector_selector(),
+            (kind, _) if names_a_metric(kind) => self.vector_selector(),
+            _ => Err(self.unexpected(context, "an expression")),
+        }
     }
 
     #[inline(never)]
+    fn number_literal(&mut self) -> Parsed<Node> {
+        let span = self.span();
+        let value = self.number()?;
+        Ok(Node::leaf(span, ExprKind::Number(value)))
+    }
+
+    #[inline(never)]
+    fn string_literal(&mut self) -> Parsed<Node> {
+        let span = self.span();
+        let text = self.string()?;
+        Ok(Node::leaf(span, ExprKind::String(text)))
+    }
+
     fn parenthesised(&mut self) -> Parsed<Node> {
         let opened = self.advance();
-        let inner = self.binary(0, "parentheses")?;
-        let closed = self.close(&opened, "parentheses", "an operator or \")\"")?;
-        self.node(
-            Expr {
-                span: opened.start..closed.end,
-                kind: ExprKind::Paren(Box::new(inner.expr)),
-            },
-            inner.height,
-        )
+        let inner = self.binary(0, Context::Parentheses)?;
+        let closed = self.close(&opened, Context::Parentheses, "an operator or \")\"")?;
+        let span = opened.start..closed.end;
+        self.node(span, ExprKind::Paren(inner.expr), inner.height)
     }
 
     /// `start()`, `end()`, `step()` or `range()`.
-    fn query_time_call(&mut self, keyword: Keyword) -> Parsed<Expr> {
+    fn query_time_call(&mut self, keyword: Keyword) -> Parsed<Node> {
         let name = self.advance();
         let opened = self.advance();
         let (args, _) = self.arguments(&opened, self.text(&name))?;
@@ -254,13 +228,9 @@ impl Parser<'_> {
             Keyword::Step => QueryTime::Step,
             _ => QueryTime::Range,
         };
-        Ok(Expr {
-            span,
-            kind: ExprKind::QueryTime(time),
-        })
+        Ok(Node::leaf(span, ExprKind::QueryTime(time)))
     }
 
-    #[inline(never)]
     fn call(&mut self) -> Parsed<Node> {
         let name = self.advance();
         let opened = self.advance();
@@ -284,13 +254,8 @@ impl Parser<'_> {
                 "expected label selectors only, got vector selector instead",
             ));
         }
-        self.node(
-            Expr {
-                span: name.start..self.last_end,
-                kind: ExprKind::Call { function, args },
-            },
-            height,
-        )
+        let span = name.start..self.last_end;
+        self.node(span, ExprKind::Call { function, args }, height)
     }
 
     /// Arguments after their opening parenthesis, and the height of the highest.
@@ -300,11 +265,11 @@ impl Parser<'_> {
         if self.accept(TokenKind::RightParen).is_some() {
             return Ok((args, height));
         }
-        let context = format!("arguments of {name:?}");
+        let context = Context::Arguments(name);
         loop {
-            let argument = self.binary(0, &context)?;
+            let argument = self.binary(0, context)?;
             height = height.max(argument.height);
-            args.push(argument.expr);
+            args.push(*argument.expr);
             let Some(comma) = self.accept(TokenKind::Comma) else {
                 break;
             };
@@ -312,16 +277,15 @@ impl Parser<'_> {
                 return Err(self.error(comma, "trailing commas not allowed in function call args"));
             }
         }
-        self.close(opened, &context, "an operator, \",\" or \")\"")?;
+        self.close(opened, context, "an operator, \",\" or \")\"")?;
         Ok((args, height))
     }
 
-    #[inline(never)]
     fn aggregate(&mut self, op: AggregateOp) -> Parsed<Node> {
         let name = self.advance();
         let text = self.text(&name);
         let mut grouping = self.aggregate_grouping()?;
-        let opened = self.expect(TokenKind::LeftParen, "aggregation", "\"(\"")?;
+        let opened = self.expect(TokenKind::LeftParen, Context::Named("aggregation"), "\"(\"")?;
         let (mut args, height) = self.arguments(&opened, text)?;
         if grouping.is_none() {
             grouping = self.aggregate_grouping()?;
@@ -341,19 +305,14 @@ impl Parser<'_> {
         }
         let expr = Box::new(args.pop().expect("there are one or two arguments"));
         let param = args.pop().map(Box::new);
-        self.node(
-            Expr {
-                span,
-                kind: ExprKind::Aggregate(Aggregate {
-                    op,
-                    expr,
-                    param,
-                    labels,
-                    without,
-                }),
-            },
-            height,
-        )
+        let aggregate = Aggregate {
+            op,
+            expr,
+            param,
+            labels,
+            without,
+        };
+        self.node(span, ExprKind::Aggregate(aggregate), height)
     }
 
     /// `by (…)` or `without (…)`, where it stands here; `true` for `without`.

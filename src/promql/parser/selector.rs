@@ -5,22 +5,24 @@ use super::super::ast::{
     TimeModifiers,
 };
 use super::super::lexer::{Keyword, TokenKind, names_a_metric};
-use super::{Node, Parsed, Parser, literal};
+use super::{Context, Node, ParseError, Parsed, Parser, literal};
 use crate::model::duration;
 use crate::model::matcher::{MatchOp, Matcher};
 
+const AT: Context<'_> = Context::Named("@");
 const METRIC_NAME: &str = "__name__";
 
 impl Parser<'_> {
     /// `metric`, `metric{…}` or `{…}`.
-    pub(super) fn vector_selector(&mut self) -> Parsed<Expr> {
+    #[inline(never)]
+    pub(super) fn vector_selector(&mut self) -> Parsed<Node> {
         let start = self.span().start;
         let mut matchers = Vec::new();
         if names_a_metric(self.peek()) {
             let span = self.advance();
             matchers.push(Matcher::equal(METRIC_NAME, self.text(&span)));
         } else if self.peek() != TokenKind::LeftBrace {
-            return Err(self.unexpected("metric selector", "metric name or \"{\""));
+            return Err(self.unexpected(Context::Named("metric selector"), "metric name or \"{\""));
         }
         let named = !matchers.is_empty();
         if self.accept(TokenKind::LeftBrace).is_some() {
@@ -35,19 +37,17 @@ impl Parser<'_> {
             );
             return Err(self.error(span, message));
         }
-        Ok(Expr {
-            span,
-            kind: ExprKind::Selector(Selector {
-                matchers,
-                at: TimeModifiers::default(),
-                extension: None,
-            }),
-        })
+        let selector = Selector {
+            matchers,
+            at: TimeModifiers::default(),
+            extension: None,
+        };
+        Ok(Node::leaf(span, ExprKind::Selector(selector)))
     }
 
     /// Matchers after their opening brace, and the closing one.
     fn label_matchers(&mut self, matchers: &mut Vec<Matcher>) -> Parsed<()> {
-        const CONTEXT: &str = "label matching";
+        const CONTEXT: Context<'_> = Context::Named("label matching");
         while self.accept(TokenKind::RightBrace).is_none() {
             let start = self.span();
             let quoted = self.peek() == TokenKind::String;
@@ -91,6 +91,8 @@ impl Parser<'_> {
     }
 
     /// Ranges, subqueries, `offset`, `@`, `anchored` and `smoothed` after an expression.
+    // Out of line: whoever recurses through the caller needs none of this.
+    #[inline(never)]
     pub(super) fn modifiers(&mut self, mut node: Node) -> Parsed<Node> {
         loop {
             match self.peek() {
@@ -119,14 +121,17 @@ impl Parser<'_> {
             step = Some(self.positive_duration("subquery selector", "a duration or \"]\"")?);
         }
         let (context, expected) = match subquery {
-            true => ("subquery selector", "\"]\""),
-            false => ("subquery or range", "\":\" or \"]\""),
+            true => (Context::Named("subquery selector"), "an operator or \"]\""),
+            false => (
+                Context::Named("subquery or range selector"),
+                "an operator, \":\" or \"]\"",
+            ),
         };
         let closed = self.expect(TokenKind::RightBracket, context, expected)?;
         let span = expr.span.start..closed.end;
         let kind = match expr.kind {
             _ if subquery => ExprKind::Subquery {
-                expr: Box::new(expr),
+                expr,
                 range,
                 step,
                 at: TimeModifiers::default(),
@@ -153,7 +158,7 @@ impl Parser<'_> {
                 ));
             }
         };
-        self.node(Expr { span, kind }, height)
+        self.node(span, kind, height)
     }
 
     fn offset(&mut self, expr: &mut Expr) -> Parsed<()> {
@@ -186,15 +191,15 @@ impl Parser<'_> {
         let value = match self.peek() {
             TokenKind::Keyword(keyword @ (Keyword::Start | Keyword::End)) => {
                 self.advance();
-                let opened = self.expect(TokenKind::LeftParen, "@", "\"(\"")?;
-                self.close(&opened, "@", "\")\"")?;
+                let opened = self.expect(TokenKind::LeftParen, AT, "\"(\"")?;
+                self.close(&opened, AT, "\")\"")?;
                 match keyword {
                     Keyword::Start => AtModifier::Start,
                     _ => AtModifier::End,
                 }
             }
             _ => {
-                let seconds = self.signed_number("@")?;
+                let seconds = self.signed_number("@", "timestamp, start() or end()")?;
                 let millis = (seconds * 1000.0).round();
                 // The bounds are those of i64, as floats.
                 if !(-9.2e18..9.2e18).contains(&millis) {
@@ -253,7 +258,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    fn misplaced(&self, span: Span, modifier: &str) -> super::ParseError {
+    fn misplaced(&self, span: Span, modifier: &str) -> Box<ParseError> {
         self.error(
             span,
             format!(
@@ -263,23 +268,19 @@ impl Parser<'_> {
     }
 
     /// A number or a duration in seconds, with or without a sign.
-    pub(super) fn signed_number(&mut self, context: &str) -> Parsed<f64> {
+    pub(super) fn signed_number(&mut self, context: &'static str, expected: &str) -> Parsed<f64> {
         let negative = match self.peek() {
-            TokenKind::Operator(BinaryOp::Sub) => true,
-            TokenKind::Operator(BinaryOp::Add) => false,
-            _ => return self.number_in(context),
+            TokenKind::Operator(op @ (BinaryOp::Sub | BinaryOp::Add)) => {
+                self.advance();
+                op == BinaryOp::Sub
+            }
+            _ => false,
         };
-        self.advance();
-        let value = self.number_in(context)?;
-        Ok(if negative { -value } else { value })
-    }
-
-    fn number_in(&mut self, context: &str) -> Parsed<f64> {
-        match (self.peek(), context) {
-            (TokenKind::Number | TokenKind::Duration, _) => self.number(),
-            (_, "@") => Err(self.unexpected(context, "timestamp, start() or end()")),
-            _ => Err(self.unexpected(context, "number")),
+        if !matches!(self.peek(), TokenKind::Number | TokenKind::Duration) {
+            return Err(self.unexpected(Context::Named(context), expected));
         }
+        let value = self.number()?;
+        Ok(if negative { -value } else { value })
     }
 
     /// The number or duration that stands here.
