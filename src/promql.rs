@@ -5,4 +5,5 @@ pub mod functions;
 pub mod lexer;
 pub mod operators;
 pub mod parser;
+pub mod printer;
 pub mod typecheck;

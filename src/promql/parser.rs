@@ -97,17 +97,18 @@ pub fn parse(query: &str) -> Result<Expr, ParseError> {
 
 fn read(query: &str) -> Parsed<Expr> {
     let mut parser = Parser::new(query)?;
-    if parser.peek() == TokenKind::End {
-        return Err(parser.error(0..0, "no expression found in input"));
-    }
-    let mut expr = *parser.binary(0, Context::Query)?.expr;
-    if parser.peek() != TokenKind::End {
-        return Err(parser.trailing(&expr));
-    }
+    let mut expr = parser.query()?;
     match typecheck::check(&mut expr) {
         Ok(_) => Ok(expr),
         Err(fault) => Err(parser.error(fault.span, fault.message)),
     }
+}
+
+/// The grammar alone, for tests of it.
+#[cfg(test)]
+pub(in crate::promql) fn parse_untyped(query: &str) -> Result<Expr, ParseError> {
+    let parsed = Parser::new(query).and_then(|mut parser| parser.query());
+    parsed.map_err(|error| *error)
 }
 
 /// Reads a metric selector, as the parameter `match[]` of the query API takes it: `up{job="x"}`.
@@ -209,6 +210,17 @@ impl<'a> Parser<'a> {
             duration_operators: 0,
             last_end: 0,
         })
+    }
+
+    fn query(&mut self) -> Parsed<Expr> {
+        if self.peek() == TokenKind::End {
+            return Err(self.error(0..0, "no expression found in input"));
+        }
+        let expr = *self.binary(0, Context::Query)?.expr;
+        match self.peek() {
+            TokenKind::End => Ok(expr),
+            _ => Err(self.trailing(&expr)),
+        }
     }
 
     fn peek(&self) -> TokenKind {

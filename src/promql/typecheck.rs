@@ -1,7 +1,7 @@
 //! The types of PromQL: proves that a parsed tree is well-typed, with Prometheus's rules and words.
 //!
-//! Checks from left to right and innermost first; stops at the first fault. Settles what only types can decide: set
-//! operators match many to many, and operations with a scalar have no matching.
+//! Checks from left to right and innermost first; stops at the first fault. Settles what only types can decide:
+//! operations with a scalar have no matching.
 
 use super::ast::{
     Aggregate, AggregateOp, Binary, BinaryOp, Cardinality, Expr, ExprKind, Function, FunctionId,
@@ -233,7 +233,7 @@ fn check_matching(
         return Ok(());
     }
     if op.is_set() {
-        if matching.cardinality != Cardinality::OneToOne {
+        if matching.cardinality != Cardinality::ManyToMany {
             let message = format!("no grouping allowed for {:?} operation", op.as_str());
             return Err(fault(span, message));
         }
@@ -241,7 +241,6 @@ fn check_matching(
             let message = "filling in missing series not allowed for set operators";
             return Err(fault(span, message));
         }
-        matching.cardinality = Cardinality::ManyToMany;
     }
     Ok(())
 }

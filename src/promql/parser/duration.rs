@@ -92,14 +92,18 @@ impl Parser<'_> {
             TokenKind::Operator(BinaryOp::Add) => self.signed_duration(false, single),
             TokenKind::Number | TokenKind::Duration => {
                 let seconds = self.number()?;
-                if !(seconds <= LONGEST_SECONDS) {
+                // Also where it is not a number.
+                if seconds.is_nan() || seconds > LONGEST_SECONDS {
                     return Err(self.error(span, "duration out of range"));
                 }
-                // Nanoseconds are rounded to and milliseconds cut to, as in Prometheus.
-                let millis = ((seconds * 1e9).round() / 1e6).trunc() as i64;
+                let millis = (seconds * 1000.0).round();
+                // The tree holds milliseconds: what is finer is refused rather than changed.
+                if (seconds * 1000.0 - millis).abs() > millis.max(1.0) * 1e-9 {
+                    return Err(self.error(span, "duration must be a whole number of milliseconds"));
+                }
                 Ok(DurationExpr {
                     span,
-                    kind: DurationKind::Millis(millis),
+                    kind: DurationKind::Millis(millis as i64),
                 })
             }
             TokenKind::Keyword(keyword @ (Keyword::Step | Keyword::Range)) => {

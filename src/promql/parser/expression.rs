@@ -26,7 +26,10 @@ impl Parser<'_> {
     #[inline(never)]
     fn binary_from(&mut self, left: Node, op: BinaryOp) -> Parsed<Node> {
         let operator = self.advance();
-        let (return_bool, matching) = self.matching()?;
+        let (return_bool, mut matching) = self.matching()?;
+        if op.is_set() && matching.cardinality == Cardinality::OneToOne {
+            matching.cardinality = Cardinality::ManyToMany;
+        }
         let above = match op {
             // Of several powers the last is computed first.
             BinaryOp::Pow => op.precedence(),
