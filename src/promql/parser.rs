@@ -100,7 +100,7 @@ fn read(query: &str) -> Parsed<Expr> {
     let mut expr = parser.query()?;
     match typecheck::check(&mut expr) {
         Ok(_) => Ok(expr),
-        Err(fault) => Err(parser.error(fault.span, fault.message)),
+        Err(fault) => Err(parser.error(trimmed(query, fault.span), fault.message)),
     }
 }
 
@@ -337,7 +337,11 @@ impl<'a> Parser<'a> {
                 format!("unexpected \"(\", {name:?} is not a function"),
             );
         }
-        self.unexpected(Context::Query, "an operator or end of input")
+        let expected = match self.peek() {
+            TokenKind::Equal => "an operator or end of input; \"==\" compares",
+            _ => "an operator or end of input",
+        };
+        self.unexpected(Context::Query, expected)
     }
 
     fn describe(&self, token: Token) -> String {
@@ -362,6 +366,13 @@ impl<'a> Parser<'a> {
     }
 }
 
+/// A span without the blanks at its ends: what stands between two operands is the operator.
+fn trimmed(query: &str, span: Span) -> Span {
+    let text = &query[span.clone()];
+    let start = span.start + (text.len() - text.trim_start().len());
+    start..start + text.trim().len()
+}
+
 fn shortened_string(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     match line.char_indices().nth(40) {
@@ -380,5 +391,7 @@ fn line_and_column(query: &str, position: usize) -> (usize, usize) {
     )
 }
 
+#[cfg(test)]
+mod fault_tests;
 #[cfg(test)]
 mod tests;

@@ -258,12 +258,15 @@ fn expect_type(
         (ValueType::Matrix, ValueType::Vector, ExprKind::Selector(_)) => {
             "; add a range, such as [5m]"
         }
-        (ValueType::Matrix, ValueType::Vector, _) => "; a subquery needs [range:step]",
+        (ValueType::Matrix, ValueType::Vector, ExprKind::Aggregate(_)) => {
+            "; apply it before aggregating, or add a subquery's range, such as [5m:]"
+        }
+        (ValueType::Matrix, ValueType::Vector, _) => "; add a subquery's range, such as [5m:]",
         (ValueType::Vector, ValueType::Matrix, ExprKind::Matrix { .. }) => {
             "; wrap it in a function over time, such as rate"
         }
-        (ValueType::Vector, ValueType::Scalar, _) => "; vector(…) makes a vector of a scalar",
-        (ValueType::Scalar, ValueType::Vector, _) => "; scalar(…) makes a scalar of a vector",
+        (ValueType::Vector, ValueType::Scalar, _) => "; vector() makes a vector of a scalar",
+        (ValueType::Scalar, ValueType::Vector, _) => "; scalar() makes a scalar of a vector",
         _ => "",
     };
     let message = format!(

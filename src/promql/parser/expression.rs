@@ -8,6 +8,8 @@ use super::super::functions;
 use super::super::lexer::{Keyword, TokenKind, names_a_metric};
 use super::{Context, Node, Parsed, Parser};
 
+const AGGREGATION: Context<'_> = Context::Named("aggregation");
+
 impl Parser<'_> {
     /// Operands and operators that bind at least as tightly as `least`.
     pub(super) fn binary(&mut self, least: u8, context: Context<'_>) -> Parsed<Node> {
@@ -215,7 +217,7 @@ impl Parser<'_> {
     fn query_time_call(&mut self, keyword: Keyword) -> Parsed<Node> {
         let name = self.advance();
         let opened = self.advance();
-        let (args, _) = self.arguments(&opened, self.text(&name))?;
+        let (args, _) = self.arguments(&opened, Context::Arguments(self.text(&name)))?;
         let span = name.start..self.last_end;
         if !args.is_empty() {
             let message = format!(
@@ -239,7 +241,7 @@ impl Parser<'_> {
         let opened = self.advance();
         let text = self.text(&name);
         let function = functions::lookup(text);
-        let (args, height) = self.arguments(&opened, text)?;
+        let (args, height) = self.arguments(&opened, Context::Arguments(text))?;
         let Some(function) = function else {
             let hint = match functions::similar(text) {
                 Some(similar) => format!(", did you mean {similar:?}?"),
@@ -262,13 +264,12 @@ impl Parser<'_> {
     }
 
     /// Arguments after their opening parenthesis, and the height of the highest.
-    fn arguments(&mut self, opened: &Span, name: &str) -> Parsed<(Vec<Expr>, u32)> {
+    fn arguments(&mut self, opened: &Span, context: Context<'_>) -> Parsed<(Vec<Expr>, u32)> {
         let mut args = Vec::new();
         let mut height = 0;
         if self.accept(TokenKind::RightParen).is_some() {
             return Ok((args, height));
         }
-        let context = Context::Arguments(name);
         loop {
             let argument = self.binary(0, context)?;
             height = height.max(argument.height);
@@ -286,10 +287,9 @@ impl Parser<'_> {
 
     fn aggregate(&mut self, op: AggregateOp) -> Parsed<Node> {
         let name = self.advance();
-        let text = self.text(&name);
         let mut grouping = self.aggregate_grouping()?;
-        let opened = self.expect(TokenKind::LeftParen, Context::Named("aggregation"), "\"(\"")?;
-        let (mut args, height) = self.arguments(&opened, text)?;
+        let opened = self.expect(TokenKind::LeftParen, AGGREGATION, "\"(\"")?;
+        let (mut args, height) = self.arguments(&opened, AGGREGATION)?;
         if grouping.is_none() {
             grouping = self.aggregate_grouping()?;
         }
