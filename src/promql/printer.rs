@@ -8,13 +8,13 @@ use std::fmt::{self, Display, Formatter, Result, Write};
 
 use super::ast::{
     Aggregate, AtModifier, Binary, BinaryOp, Cardinality, DurationExpr, DurationKind, Expr,
-    ExprKind, Extension, QueryTime, Selector, TimeModifiers, VectorMatching,
+    ExprKind, Extension, FunctionId, QueryTime, Selector, TimeModifiers, VectorMatching,
 };
 use super::lexer;
 use crate::model::duration;
 use crate::model::go_float;
 use crate::model::labels::{is_legacy_label_name, is_legacy_metric_name, quote};
-use crate::model::matcher::MatchOp;
+use crate::model::matcher::{MatchOp, Matcher};
 
 /// Binds more tightly than any operator.
 const ATOM: u8 = 10;
@@ -54,7 +54,18 @@ impl Display for Expr {
             }
             ExprKind::Call { function, args } => {
                 write!(f, "{}(", function.name)?;
-                separated(f, args, |f, argument| write!(f, "{argument}"))?;
+                if let (FunctionId::Info, [vector, labels]) = (function.id, args.as_slice())
+                    && let ExprKind::Selector(selector) = &labels.kind
+                {
+                    // The second argument takes no name before its braces.
+                    write!(f, "{vector}, ")?;
+                    write_braces(f, selector, None)?;
+                    write_at(f, &selector.at)?;
+                    write_extension(f, selector)?;
+                    write_offset(f, &selector.at)?;
+                } else {
+                    separated(f, args, |f, argument| write!(f, "{argument}"))?;
+                }
                 f.write_char(')')
             }
             ExprKind::Aggregate(aggregate) => write_aggregate(f, aggregate),
@@ -232,16 +243,21 @@ fn write_matchers(f: &mut Formatter<'_>, selector: &Selector) -> Result {
     };
     if let Some(name) = outside {
         f.write_str(name.value())?;
+        if selector.matchers.len() == 1 {
+            return Ok(());
+        }
     }
+    write_braces(f, selector, outside)
+}
+
+/// All matchers but one between braces, sorted by their text.
+fn write_braces(f: &mut Formatter<'_>, selector: &Selector, outside: Option<&Matcher>) -> Result {
     let mut inside: Vec<String> = selector
         .matchers
         .iter()
         .filter(|matcher| outside.is_none_or(|name| !std::ptr::eq(name, *matcher)))
         .map(ToString::to_string)
         .collect();
-    if outside.is_some() && inside.is_empty() {
-        return Ok(());
-    }
     inside.sort_unstable();
     write!(f, "{{{}}}", inside.join(","))
 }

@@ -22,10 +22,9 @@ pub(in crate::promql) fn number(text: &str) -> Option<f64> {
     if digits.len() > 1
         && digits[0] == b'0'
         && digits.iter().all(|digit| (b'0'..=b'7').contains(digit))
+        && let Ok(octal) = i64::from_str_radix(&plain, 8)
     {
-        if let Ok(octal) = i64::from_str_radix(&plain, 8) {
-            return Some(as_float(octal));
-        }
+        return Some(as_float(octal));
     }
     // Words like `infinity` are names, not numbers.
     if !digits

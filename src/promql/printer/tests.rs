@@ -1,10 +1,9 @@
 use proptest::prelude::*;
 
-use super::super::ast::{AggregateOp, FunctionId, Span};
+use super::super::ast::{AggregateOp, Span};
 use super::super::functions;
 use super::super::parser::parse;
 use super::*;
-use crate::model::matcher::Matcher;
 
 #[test]
 fn expressions_print_as_prometheus_prints_them() {
@@ -84,6 +83,7 @@ fn expressions_print_as_prometheus_prints_them() {
     same("sum");
     same("sum + by + offset offset 5m");
     same("start + end");
+    same(r#"info(a, {__name__="target_info",b="c"})"#);
     check("fill", "fill");
 }
 
