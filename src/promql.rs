@@ -1,3 +1,9 @@
 //! PromQL: lexer, parser and evaluation.
 
 pub mod ast;
+pub mod functions;
+pub mod lexer;
+pub mod operators;
+pub mod parser;
+pub mod printer;
+pub mod typecheck;

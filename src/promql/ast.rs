@@ -350,7 +350,8 @@ pub struct Function {
     pub name: &'static str,
     /// Types of its arguments; see `variadic` for how many may be left out or repeated.
     pub args: &'static [ValueType],
-    /// 0: exactly `args`. n > 0: the last n arguments may be left out. -1: the last argument type repeats, and may be absent.
+    /// 0: exactly `args`. Else the last of `args` may be left out or repeat: at most n times for n > 0, without bound
+    /// for -1.
     pub variadic: i8,
     /// What it returns.
     pub returns: ValueType,
