@@ -2,3 +2,8 @@
 
 pub mod ast;
 pub mod functions;
+pub mod lexer;
+pub mod operators;
+pub mod parser;
+pub mod printer;
+pub mod typecheck;

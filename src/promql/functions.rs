@@ -5,7 +5,7 @@
 
 use super::ast::FunctionId as Id;
 use super::ast::ValueType::{self, Matrix, Scalar, String, Vector};
-use super::ast::{Function, FunctionId};
+use super::ast::{AggregateOp, Function, FunctionId};
 
 /// Every function, sorted by name.
 pub static FUNCTIONS: [Function; 90] = [
@@ -214,6 +214,55 @@ pub fn argument_type(function: &Function, position: usize) -> ValueType {
     function.args[position.min(last)]
 }
 
+/// The function or aggregation whose name is most like an unknown one, where one is close.
+pub fn similar(name: &str) -> Option<&'static str> {
+    let lower = name.to_ascii_lowercase();
+    match lower.as_str() {
+        // Renamed in Prometheus 3.
+        "holt_winters" => return Some("double_exponential_smoothing"),
+        // What other databases call it.
+        "average" | "mean" => return Some("avg"),
+        _ => {}
+    }
+    let most = match name.len() {
+        0..=3 => 1,
+        4..=7 => 2,
+        _ => 3,
+    };
+    let functions = FUNCTIONS.iter().map(|function| function.name);
+    let aggregations = AggregateOp::ALL.iter().map(|op| op.as_str());
+    functions
+        .chain(aggregations)
+        .map(|known| (edit_distance(&lower, known), known))
+        .filter(|(distance, _)| *distance <= most)
+        // Of equally near ones rather that which goes on where the name stops.
+        .min_by_key(|(distance, known)| (*distance, !known.starts_with(&lower), *known))
+        .map(|(_, known)| known)
+}
+
+/// How many letters must be put in, taken out, replaced or swapped with their neighbour.
+fn edit_distance(a: &str, b: &str) -> usize {
+    const LONGEST: usize = 40;
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len() > LONGEST || b.len() > LONGEST {
+        return usize::MAX;
+    }
+    let mut rows = vec![(0..=b.len()).collect::<Vec<_>>()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut best = replaced.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(best);
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
+}
+
 const fn f(
     id: FunctionId,
     name: &'static str,
@@ -275,5 +324,18 @@ mod tests {
         check("label_join", (3, None));
         check("sort_by_label", (1, None));
         check("histogram_quantiles", (3, Some(12)));
+    }
+
+    #[test]
+    fn unknown_names_lead_to_the_most_similar_function() {
+        let check = |name: &str, want: Option<&str>| assert_eq!(similar(name), want, "{name}");
+        check("rat", Some("rate"));
+        check("Rate", Some("rate"));
+        check("histogram_quantil", Some("histogram_quantile"));
+        check("lable_replace", Some("label_replace"));
+        check("holt_winters", Some("double_exponential_smoothing"));
+        check("summ", Some("sum"));
+        check("foo", None);
+        check(&"x".repeat(1000), None);
     }
 }
