@@ -1,0 +1,140 @@
+//! Commands. The only module that prints.
+
+mod check;
+mod parse;
+mod query;
+mod run;
+mod terminal;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Sources;
+use crate::config::overrides::{Environment, Overrides};
+
+/// Exit codes a CI can use.
+mod exit {
+    /// All is well.
+    pub(super) const OK: u8 = 0;
+    /// It failed while running.
+    pub(super) const FAILED: u8 = 1;
+    /// The configuration, or what was asked, is wrong.
+    pub(super) const MISTAKES: u8 = 2;
+}
+
+/// One small binary beside your service: scrapes it, evaluates alert rules, tells people.
+///
+/// Without a subcommand it runs. Without any file it scrapes itself and the host, evaluates the shipped rules and prints
+/// alerts.
+#[derive(Debug, Parser)]
+#[command(name = "outrigger", version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run: scrape, evaluate, route, notify, serve.
+    Run(RunArgs),
+    /// Check configuration, rules and routing; tell every mistake with its place and remedy. Exits with 2 on mistakes.
+    Check(SourceArgs),
+    /// Evaluate a PromQL expression on a running Outrigger or Prometheus.
+    Query(query::QueryArgs),
+    /// Read an exposition from standard input and print its samples as JSON. Exits with 1 where it is refused.
+    Parse(parse::ParseArgs),
+    /// Print version and build.
+    Version,
+}
+
+/// Where the configuration comes from. Environment variables (`OUTRIGGER_CONFIG`, ...) say the same; flags win.
+#[derive(Debug, Args)]
+struct SourceArgs {
+    /// A target to scrape, such as http://127.0.0.1:8080/metrics; may be repeated.
+    #[arg(long = "target", value_name = "URL")]
+    targets: Vec<String>,
+    /// outrigger.yml, or a plain prometheus.yml. Without it outrigger.yml here is used, where there is one.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// A prometheus.yml, taken for exactly what it says: no job for Outrigger itself and the host, no shipped rules.
+    #[arg(long = "config.file", value_name = "FILE", conflicts_with = "config")]
+    prometheus_config: Option<PathBuf>,
+    /// Who is told what, in Alertmanager's format. Without it alerts are printed.
+    #[arg(long, value_name = "FILE")]
+    alertmanager_config: Option<PathBuf>,
+    /// Where samples and state are kept.
+    #[arg(long, visible_alias = "storage.tsdb.path", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Address of the one port [default: 127.0.0.1:9797].
+    #[arg(long, visible_alias = "web.listen-address", value_name = "ADDR")]
+    listen: Option<String>,
+    /// Where people reach this Outrigger, for links in messages.
+    #[arg(long, visible_alias = "web.external-url", value_name = "URL")]
+    external_url: Option<String>,
+    /// Listen on an address that is not loopback, without authentication.
+    #[arg(long = "web.insecure")]
+    insecure: bool,
+    /// How long samples are kept [default: 26h].
+    #[arg(long, visible_alias = "storage.tsdb.retention.time", value_name = "TIME")]
+    retention: Option<String>,
+    /// Base address of an OTLP/HTTP receiver of traces, such as http://127.0.0.1:4318.
+    #[arg(long, value_name = "URL")]
+    otlp_endpoint: Option<String>,
+    /// What is logged: error, warn, info, debug, trace, or directives such as info,outrigger::scrape=debug.
+    #[arg(long, visible_alias = "log.level", value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// How it is logged: text or json.
+    #[arg(long, visible_alias = "log.format", value_name = "FORMAT")]
+    log_format: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    #[command(flatten)]
+    sources: SourceArgs,
+}
+
+impl SourceArgs {
+    /// Lays the flags over the environment.
+    fn into_sources(self, environment: Environment) -> Sources {
+        let flags = Overrides {
+            targets: self.targets,
+            alertmanager_config: self.alertmanager_config,
+            data: self.data,
+            listen: self.listen,
+            external_url: self.external_url,
+            insecure: self.insecure,
+            log_level: self.log_level,
+            log_format: self.log_format,
+            retention: self.retention,
+            otlp_endpoint: self.otlp_endpoint,
+            ..Overrides::default()
+        };
+        let exactly = self.prometheus_config.is_some();
+        let here = || Some(PathBuf::from("outrigger.yml")).filter(|path| path.exists());
+        let file = self.config.or(self.prometheus_config).or(environment.config).or_else(here);
+        Sources { file, exactly, overrides: environment.overrides.with(flags) }
+    }
+}
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let environment = Environment::read();
+    let code = match cli.command {
+        None => run::run(cli.run.sources.into_sources(environment)),
+        Some(Command::Run(args)) => run::run(args.sources.into_sources(environment)),
+        Some(Command::Check(args)) => check::check(&args.into_sources(environment)),
+        Some(Command::Query(args)) => query::query(&args),
+        Some(Command::Parse(args)) => parse::parse(&args),
+        Some(Command::Version) => {
+            terminal::print(&format!("outrigger {}\n", env!("CARGO_PKG_VERSION")));
+            exit::OK
+        }
+    };
+    ExitCode::from(code)
+}

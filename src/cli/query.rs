@@ -1,0 +1,117 @@
+//! `outrigger query EXPR`: one value each, from a running Outrigger (or Prometheus).
+
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::Value;
+
+use crate::promql::parser;
+
+use super::exit;
+use super::terminal::{Paint, complain, print};
+
+/// The largest answer that is read.
+const MAX_ANSWER_BYTES: usize = 256 << 20;
+
+#[derive(Debug, Args)]
+pub(super) struct QueryArgs {
+    /// The expression.
+    expr: String,
+    /// Where Outrigger listens.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9797")]
+    url: String,
+    /// Time of evaluation: seconds since the epoch or RFC 3339; now where absent.
+    #[arg(long, value_name = "TIME")]
+    time: Option<String>,
+    /// Print Prometheus's JSON answer as it came.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn query(args: &QueryArgs) -> u8 {
+    // A mistake in the expression is told here, with its place, without asking anyone.
+    if let Err(error) = parser::parse(&args.expr) {
+        complain(&format!("{}\n{}\n", Paint::stderr().bad(&error.to_string()), error.excerpt(&args.expr)));
+        return exit::MISTAKES;
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("start the runtime: {error}\n"));
+            return exit::FAILED;
+        }
+    };
+    match runtime.block_on(ask(args)) {
+        Ok(answer) if answer["status"] == "success" => {
+            if args.json {
+                print(&format!("{answer}\n"));
+            } else {
+                print(&plain(&answer));
+            }
+            exit::OK
+        }
+        Ok(answer) => {
+            let kind = answer["errorType"].as_str().unwrap_or("error");
+            complain(&format!("{kind}: {}\n", answer["error"].as_str().unwrap_or("no reason given")));
+            exit::FAILED
+        }
+        Err(error) => {
+            complain(&format!("ask {}: {error:#}\n", args.url));
+            exit::FAILED
+        }
+    }
+}
+
+async fn ask(args: &QueryArgs) -> anyhow::Result<Value> {
+    crate::app::install_crypto();
+    let mut pairs = vec![("query", args.expr.as_str())];
+    if let Some(time) = &args.time {
+        pairs.push(("time", time));
+    }
+    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(150)).build()?;
+    let mut response = client
+        .post(format!("{}/api/v1/query", args.url.trim_end_matches('/')))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(body)
+        .send()
+        .await?;
+    let mut answer = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        anyhow::ensure!(answer.len() + chunk.len() <= MAX_ANSWER_BYTES, "the answer is larger than 256 MiB");
+        answer.extend_from_slice(&chunk);
+    }
+    serde_json::from_slice(&answer)
+        .map_err(|_| anyhow::anyhow!("the answer is not JSON (status {}): is this Outrigger?", response.status()))
+}
+
+/// One line a series: `metric{labels} => value`.
+fn plain(answer: &Value) -> String {
+    let result = &answer["data"]["result"];
+    let mut out = String::new();
+    for key in ["warnings", "infos"] {
+        for note in answer[key].as_array().into_iter().flatten() {
+            out.push_str(&format!("# {}\n", note.as_str().unwrap_or_default()));
+        }
+    }
+    match answer["data"]["resultType"].as_str() {
+        Some("scalar" | "string") => out.push_str(&format!("{}\n", text(&result[1]))),
+        _ => {
+            for series in result.as_array().into_iter().flatten() {
+                let labels: crate::model::labels::Labels =
+                    serde_json::from_value(series["metric"].clone()).unwrap_or_default();
+                if series["value"].is_array() {
+                    out.push_str(&format!("{labels} => {}\n", text(&series["value"][1])));
+                }
+                for point in series["values"].as_array().into_iter().flatten() {
+                    out.push_str(&format!("{labels} => {} @{}\n", text(&point[1]), point[0]));
+                }
+            }
+        }
+    }
+    out
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}

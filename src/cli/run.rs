@@ -1,0 +1,36 @@
+//! `outrigger run`.
+
+use crate::app;
+use crate::config::{self, Sources};
+
+use super::check::complain_of;
+use super::exit;
+use super::terminal::complain;
+
+pub(super) fn run(sources: Sources) -> u8 {
+    // Nothing is opened before the whole configuration is known to be right.
+    let config = match config::load(&sources) {
+        Ok(config) => config,
+        Err(mistakes) => {
+            complain_of(&mistakes);
+            return exit::MISTAKES;
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("start the runtime: {error}\n"));
+            return exit::FAILED;
+        }
+    };
+    let outcome = runtime.block_on(app::run(config, sources));
+    // What still blocks a thread was named by the drain: it does not hold up the end.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(()) => exit::OK,
+        Err(error) => {
+            complain(&format!("error: {error:#}\n"));
+            exit::FAILED
+        }
+    }
+}

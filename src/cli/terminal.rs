@@ -1,0 +1,60 @@
+//! Printing: colours on a terminal, plain text elsewhere; a closed pipe is no error.
+
+use std::io::{IsTerminal, Write};
+
+/// Writes to standard output.
+pub(super) fn print(text: &str) {
+    quietly(std::io::stdout().write_all(text.as_bytes()));
+}
+
+/// Writes to standard error.
+pub(super) fn complain(text: &str) {
+    quietly(std::io::stderr().write_all(text.as_bytes()));
+}
+
+/// A reader that has gone, such as `head`, has seen enough.
+fn quietly(outcome: std::io::Result<()>) {
+    drop(outcome);
+}
+
+/// Colours, where the stream is a terminal.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Paint {
+    on: bool,
+}
+
+impl Paint {
+    /// For standard output.
+    pub(super) fn stdout() -> Self {
+        Self { on: std::io::stdout().is_terminal() }
+    }
+
+    /// For standard error.
+    pub(super) fn stderr() -> Self {
+        Self { on: std::io::stderr().is_terminal() }
+    }
+
+    fn wrap(self, code: &str, text: &str) -> String {
+        if self.on { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    /// Something is wrong.
+    pub(super) fn bad(self, text: &str) -> String {
+        self.wrap("31;1", text)
+    }
+
+    /// Something is worth a look.
+    pub(super) fn warn(self, text: &str) -> String {
+        self.wrap("33;1", text)
+    }
+
+    /// All is well.
+    pub(super) fn good(self, text: &str) -> String {
+        self.wrap("32;1", text)
+    }
+
+    /// Less important than what stands beside it.
+    pub(super) fn dim(self, text: &str) -> String {
+        self.wrap("2", text)
+    }
+}
