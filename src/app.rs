@@ -1,0 +1,93 @@
+//! Wiring, reload and shutdown: the only module that knows everybody.
+//!
+//! ```text
+//!   start:     config (already valid) ─▶ bind ─▶ open data ─▶ build ─▶ run ─▶ ready
+//!   reload:    file event, SIGHUP, POST /-/reload ─▶ load ─▶ all mistakes, or apply everything
+//!   shutdown:  not ready ─▶ stop intake ─▶ drain ─▶ deadline, naming who is stuck
+//! ```
+
+mod build;
+mod maintenance;
+mod reload;
+mod signals;
+mod watch;
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+
+use crate::clock::Clock;
+use crate::config::{Config, Sources};
+use crate::http::context::Readiness;
+use crate::http::{router, server};
+use crate::tasks::Tasks;
+use crate::telemetry::logs;
+
+use self::build::Parts;
+use self::reload::Reloader;
+use self::signals::Signals;
+
+/// Names the one TLS provider; harmless to repeat.
+pub fn install_crypto() {
+    // An error says that it is installed already.
+    drop(rustls::crypto::ring::default_provider().install_default());
+}
+
+/// Runs until told to stop.
+///
+/// # Errors
+/// Where the port, the data directory or the database cannot be opened.
+pub async fn run(config: Config, sources: Sources) -> anyhow::Result<()> {
+    install_crypto();
+    let traces = logs::init(&config.settings.logs, &config.settings.traces)?;
+    let clock = Clock::system();
+    let tasks = Tasks::new();
+    let mut signals = Signals::install().context("install signal handlers")?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("listen on {}; is another program using the port?", config.listen))?;
+    let deadline = config.settings.shutdown_deadline;
+
+    let parts = Parts::build(config, &clock, &tasks, listener.local_addr()?).await?;
+    let reloader = Reloader::start(sources, &parts, &tasks);
+    let context = parts.http_context(reloader.handle());
+    let http_stop = tasks.stop_token().child_token();
+    let serving = server::serve(
+        listener,
+        router::router(context),
+        parts.http_metrics.clone(),
+        tasks.clone(),
+        http_stop.clone(),
+    );
+    tasks.spawn("http server", serving);
+    parts.start(&tasks).await;
+    parts.readiness.send_replace(Readiness::Ready);
+    tracing::info!(address = %parts.listen, url = %parts.external_url, "Outrigger is ready");
+
+    loop {
+        match signals.next().await {
+            signals::Signal::Reload => reloader.request("SIGHUP").await,
+            signals::Signal::Stop(name) => {
+                tracing::info!(signal = name, "stopping");
+                break;
+            }
+        }
+    }
+    stop(&parts, &tasks, deadline).await;
+    traces.shutdown();
+    Ok(())
+}
+
+/// Not ready, stop intake, drain, and say who is stuck.
+async fn stop(parts: &Parts, tasks: &Tasks, deadline: Duration) {
+    parts.readiness.send_replace(Readiness::Stopping);
+    tasks.stop();
+    let stuck = tasks.drain(deadline).await;
+    if stuck.is_empty() {
+        tracing::info!("all tasks have ended");
+    } else {
+        tracing::error!(stuck = ?stuck, "did not end within {} s", deadline.as_secs());
+    }
+    parts.close().await;
+}

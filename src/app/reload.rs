@@ -1,0 +1,195 @@
+//! Reload: all or nothing.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+use std::sync::atomic::AtomicU64;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::clock::Clock;
+use crate::config::{self, Sources};
+use crate::document::diagnostics::Diagnostic;
+use crate::model::timestamp::Timestamp;
+use crate::tasks::{Stop, Tasks};
+
+use super::build::{Applied, Parts};
+use super::watch::Watch;
+
+/// Figures of reloads; clones share them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Metrics {
+    successful: Gauge,
+    last_success: Gauge<f64, AtomicU64>,
+    reloads: Counter,
+    failures: Counter,
+}
+
+impl Metrics {
+    pub(super) fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "outrigger_config_last_reload_successful",
+            "Whether the last reload of the configuration succeeded",
+            self.successful.clone(),
+        );
+        registry.register_with_unit(
+            "outrigger_config_last_reload_success_timestamp",
+            "Time of the last successful load since the Unix epoch",
+            Unit::Seconds,
+            self.last_success.clone(),
+        );
+        registry.register("outrigger_config_reloads", "Reloads tried", self.reloads.clone());
+        registry.register("outrigger_config_reload_failures", "Reloads refused", self.failures.clone());
+    }
+
+    pub(super) fn loaded(&self, at: Timestamp) {
+        self.successful.set(1);
+        self.last_success.set(at.seconds());
+    }
+
+    fn refused(&self) {
+        self.successful.set(0);
+        self.failures.inc();
+    }
+}
+
+type Outcome = Result<(), Vec<Diagnostic>>;
+
+/// One reload asked for.
+struct Request {
+    reason: String,
+    answer: Option<oneshot::Sender<Outcome>>,
+}
+
+/// Takes requests to reload, one after the other.
+#[derive(Clone, Debug)]
+pub(super) struct Reloader {
+    requests: mpsc::Sender<Request>,
+}
+
+impl Reloader {
+    /// Starts the task that reloads, watching the files the configuration was read from.
+    pub(super) fn start(sources: Sources, parts: &Parts, tasks: &Tasks) -> Self {
+        // A waiting request covers those behind it: the sender waits.
+        let (requests, incoming) = mpsc::channel(8);
+        let task = ReloadTask {
+            sources,
+            applied: Arc::clone(&parts.applied),
+            clock: parts.clock.clone(),
+            metrics: parts.reload_metrics.clone(),
+            incoming,
+            stop: tasks.stop_token(),
+        };
+        tasks.spawn("reload", task.run());
+        Self { requests }
+    }
+
+    /// Asks for a reload whose outcome is logged.
+    pub(super) async fn request(&self, reason: &str) {
+        let request = Request { reason: reason.to_owned(), answer: None };
+        if self.requests.send(request).await.is_err() {
+            tracing::debug!("reload asked for during shutdown");
+        }
+    }
+
+    /// A function that reloads and answers with the outcome.
+    pub(super) fn handle(&self) -> Box<dyn Fn() -> BoxFuture<'static, Outcome> + Send + Sync> {
+        let requests = self.requests.clone();
+        Box::new(move || {
+            let requests = requests.clone();
+            Box::pin(async move {
+                let (answer, outcome) = oneshot::channel();
+                let request = Request { reason: "POST /-/reload".to_owned(), answer: Some(answer) };
+                if requests.send(request).await.is_err() {
+                    return Err(vec![config::mistake("reload", "shutting down", "start again")]);
+                }
+                outcome.await.unwrap_or_else(|_| Err(vec![config::mistake("reload", "shutting down", "start again")]))
+            })
+        })
+    }
+}
+
+struct ReloadTask {
+    sources: Sources,
+    applied: Arc<Applied>,
+    clock: Clock,
+    metrics: Metrics,
+    incoming: mpsc::Receiver<Request>,
+    stop: Stop,
+}
+
+impl ReloadTask {
+    async fn run(mut self) {
+        let mut watch = match Watch::new() {
+            Ok(watch) => Some(watch),
+            Err(error) => {
+                tracing::warn!(%error, "watch files; reload by SIGHUP or POST /-/reload");
+                None
+            }
+        };
+        if let Some(watch) = &mut watch {
+            watch.follow(&self.applied.watched());
+        }
+        loop {
+            let request = tokio::select! {
+                () = self.stop.cancelled() => return,
+                request = self.incoming.recv() => match request {
+                    Some(request) => request,
+                    None => return,
+                },
+                path = next_change(&mut watch, &self.stop) => match path {
+                    Some(path) => Request { reason: format!("{} changed", path.display()), answer: None },
+                    None => return,
+                },
+            };
+            let outcome = self.reload(&request.reason).await;
+            if let Some(watch) = &mut watch {
+                watch.follow(&self.applied.watched());
+            }
+            if let Some(answer) = request.answer {
+                // The asker may have gone; the outcome is logged.
+                drop(answer.send(outcome));
+            }
+        }
+    }
+
+    async fn reload(&self, reason: &str) -> Outcome {
+        let sources = self.sources.clone();
+        let loaded = tokio::task::spawn_blocking(move || config::load(&sources)).await;
+        let loaded = loaded.unwrap_or_else(|error| {
+            tracing::error!(%error, "reload panicked");
+            Err(vec![config::mistake("reload", "failed inside; the log says why", "report it")])
+        });
+        self.metrics.reloads.inc();
+        let now = self.clock.now();
+        match loaded {
+            Ok(config) => {
+                self.applied.apply(config, now).await;
+                self.metrics.loaded(now);
+                tracing::info!(reason, "configuration reloaded");
+                Ok(())
+            }
+            Err(mistakes) => {
+                self.metrics.refused();
+                for mistake in &mistakes {
+                    tracing::error!(reason, "{mistake}");
+                }
+                tracing::error!(reason, mistakes = mistakes.len(), "reload refused; the old configuration goes on");
+                self.applied.refused(now, mistakes.clone());
+                Err(mistakes)
+            }
+        }
+    }
+}
+
+async fn next_change(watch: &mut Option<Watch>, stop: &Stop) -> Option<std::path::PathBuf> {
+    match watch {
+        Some(watch) => watch.changed(stop).await,
+        None => {
+            stop.cancelled().await;
+            None
+        }
+    }
+}

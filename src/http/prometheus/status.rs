@@ -1,0 +1,76 @@
+//! `/api/v1/status/*`, `/-/reload` and the notification log.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use crate::db::ledger::{self, LedgerFilter};
+use crate::http::context::Context;
+use crate::http::errors::{ApiError, ErrorKind};
+use crate::http::params::Params;
+
+/// Version of the running binary, under Prometheus's keys.
+pub async fn buildinfo() -> Json<Value> {
+    Json(json!({"status": "success", "data": {
+        "version": env!("CARGO_PKG_VERSION"),
+        "revision": "",
+        "branch": "",
+        "buildUser": "",
+        "buildDate": "",
+        "goVersion": "",
+    }}))
+}
+
+/// When the process started and what it holds.
+pub async fn runtimeinfo(State(context): State<Arc<Context>>) -> Json<Value> {
+    let stats = context.storage.stats();
+    let configuration = context.configuration.borrow().clone();
+    let reload_ok = configuration.last_reload.as_ref().is_none_or(|reload| reload.mistakes.is_empty());
+    Json(json!({"status": "success", "data": {
+        "startTime": context.started.to_rfc3339(),
+        "reloadConfigSuccess": reload_ok,
+        "lastConfigTime": configuration.loaded_at.to_rfc3339(),
+        "timeSeriesCount": stats.series,
+        "chunkCount": stats.chunks,
+        "corruptionCount": 0,
+    }}))
+}
+
+/// The configuration that runs, secrets hidden.
+pub async fn config(State(context): State<Arc<Context>>) -> Json<Value> {
+    Json(json!({"status": "success", "data": {"yaml": context.configuration.borrow().text}}))
+}
+
+/// Loads the configuration again: 200, or 400 with every mistake, the old configuration going on.
+pub async fn reload(State(context): State<Arc<Context>>) -> Response {
+    match (context.reload)().await {
+        Ok(()) => (StatusCode::OK, "configuration reloaded\n").into_response(),
+        Err(mistakes) => {
+            let mut text = String::from("reload refused; the old configuration goes on:\n");
+            for mistake in mistakes {
+                writeln!(text, "{mistake}").expect("writing to a string cannot fail");
+            }
+            (StatusCode::BAD_REQUEST, text).into_response()
+        }
+    }
+}
+
+/// The latest decisions on alerts, newest first.
+///
+/// # Errors
+/// Where the database cannot be read.
+pub async fn notifications(State(context): State<Arc<Context>>, params: Params) -> Result<Json<Value>, ApiError> {
+    let limit = params.limit()?;
+    let limit = if limit == 0 { 1000 } else { limit.min(10_000) };
+    let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+    let entries = ledger::recent(&context.database, &LedgerFilter::default(), limit).await.map_err(|error| {
+        tracing::error!(%error, "read ledger");
+        ApiError::new(ErrorKind::Internal, "read the notification log")
+    })?;
+    Ok(Json(json!({"status": "success", "data": entries})))
+}
