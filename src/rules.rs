@@ -11,10 +11,5 @@
 //!
 //! Nothing here decides who is told: firing and resolved alerts are handed on.
 
-
-
-
-
 pub mod schedule;
 pub mod state;
-

@@ -45,14 +45,24 @@ impl Schedule {
     pub fn new(interval: Duration, hash: u64) -> Self {
         let interval = interval.max(Duration::from_millis(1));
         let offset = hash % u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
-        Self { interval, offset: Duration::from_millis(offset), last: None, last_cost: Duration::ZERO }
+        Self {
+            interval,
+            offset: Duration::from_millis(offset),
+            last: None,
+            last_cost: Duration::ZERO,
+        }
     }
 
     /// The beginning of the slot that `now` lies in.
     pub fn slot(&self, now: Timestamp) -> Timestamp {
         let interval = i64::try_from(self.interval.as_millis()).unwrap_or(i64::MAX);
         let offset = i64::try_from(self.offset.as_millis()).unwrap_or(0);
-        Timestamp::from_millis((now.millis() - offset).div_euclid(interval).saturating_mul(interval) + offset)
+        Timestamp::from_millis(
+            (now.millis() - offset)
+                .div_euclid(interval)
+                .saturating_mul(interval)
+                + offset,
+        )
     }
 
     /// The beginning of the next slot: when to wake where nothing lands.
@@ -63,7 +73,11 @@ impl Schedule {
     /// Decides about a trigger at `now`.
     pub fn decide(&self, trigger: Trigger, now: Timestamp) -> Decision {
         let Some(last) = self.last else {
-            let at = if trigger == Trigger::Slot { self.slot(now) } else { now };
+            let at = if trigger == Trigger::Slot {
+                self.slot(now)
+            } else {
+                now
+            };
             return Decision::Evaluate { at, missed: 0 };
         };
         if now <= last {
@@ -80,7 +94,10 @@ impl Schedule {
                 if now < earliest {
                     return Decision::Wait(earliest);
                 }
-                Decision::Evaluate { at: now, missed: self.missed(last, now) }
+                Decision::Evaluate {
+                    at: now,
+                    missed: self.missed(last, now),
+                }
             }
             Trigger::Slot => {
                 let slot = self.slot(now);
@@ -88,7 +105,10 @@ impl Schedule {
                 if last > slot - self.interval {
                     return Decision::Wait(self.next_slot(now));
                 }
-                Decision::Evaluate { at: slot, missed: self.missed(last, slot) }
+                Decision::Evaluate {
+                    at: slot,
+                    missed: self.missed(last, slot),
+                }
             }
         }
     }
@@ -137,24 +157,62 @@ mod tests {
 
     #[test]
     fn triggers_are_decided_by_slot_cost_and_clock() {
-        let check = |last: Option<i64>, cost_ms: u64, trigger: Trigger, now: i64, want: Decision| {
-            assert_eq!(schedule(last, cost_ms).decide(trigger, at(now)), want, "{last:?} {trigger:?} {now}");
+        let check =
+            |last: Option<i64>, cost_ms: u64, trigger: Trigger, now: i64, want: Decision| {
+                assert_eq!(
+                    schedule(last, cost_ms).decide(trigger, at(now)),
+                    want,
+                    "{last:?} {trigger:?} {now}"
+                );
+            };
+        let evaluate = |millis: i64, missed: u64| Decision::Evaluate {
+            at: at(millis),
+            missed,
         };
-        let evaluate = |millis: i64, missed: u64| Decision::Evaluate { at: at(millis), missed };
         // First evaluations: the slot's own time, or the landing's.
         check(None, 0, Trigger::Slot, 25_000, evaluate(23_000, 0));
         check(None, 0, Trigger::Landing, 25_000, evaluate(25_000, 0));
         // The slot 13_000..23_000 had a landing evaluation: its end needs none.
-        check(Some(14_000), 1, Trigger::Slot, 23_005, Decision::Wait(at(33_000)));
+        check(
+            Some(14_000),
+            1,
+            Trigger::Slot,
+            23_005,
+            Decision::Wait(at(33_000)),
+        );
         // Nothing landed in it: the slot's end evaluates, on the dot.
         check(Some(12_000), 1, Trigger::Slot, 23_005, evaluate(23_000, 0));
-        check(Some(14_000), 1, Trigger::Landing, 24_000, evaluate(24_000, 0));
+        check(
+            Some(14_000),
+            1,
+            Trigger::Landing,
+            24_000,
+            evaluate(24_000, 0),
+        );
         // Landings pay for themselves: five times the last cost apart.
-        check(Some(14_000), 100, Trigger::Landing, 14_100, Decision::Wait(at(14_500)));
+        check(
+            Some(14_000),
+            100,
+            Trigger::Landing,
+            14_100,
+            Decision::Wait(at(14_500)),
+        );
         // Three slots went by in between.
         check(Some(14_000), 1, Trigger::Slot, 63_100, evaluate(63_000, 3));
         // The clock stepped back: hold for up to an interval, then accept the new time.
-        check(Some(14_000), 1, Trigger::Landing, 13_000, Decision::Wait(at(14_001)));
-        check(Some(100_000), 1, Trigger::Landing, 13_000, evaluate(13_000, 0));
+        check(
+            Some(14_000),
+            1,
+            Trigger::Landing,
+            13_000,
+            Decision::Wait(at(14_001)),
+        );
+        check(
+            Some(100_000),
+            1,
+            Trigger::Landing,
+            13_000,
+            evaluate(13_000, 0),
+        );
     }
 }

@@ -107,7 +107,9 @@ pub fn step(
     let mut fresh: HashMap<Labels, Active> = HashMap::with_capacity(count);
     for active in result {
         if let Some(twice) = fresh.insert(active.labels.clone(), active) {
-            return Err(StepError::DuplicateLabels { labels: twice.labels });
+            return Err(StepError::DuplicateLabels {
+                labels: twice.labels,
+            });
         }
     }
     if limit > 0 && count > limit {
@@ -194,7 +196,9 @@ pub fn needs_sending(instance: &AlertInstance, now: Timestamp) -> bool {
     let Some(last_sent_at) = instance.last_sent_at else {
         return true;
     };
-    instance.resolved_at.is_some_and(|resolved_at| resolved_at > last_sent_at)
+    instance
+        .resolved_at
+        .is_some_and(|resolved_at| resolved_at > last_sent_at)
         || now.since(last_sent_at) >= RESEND_DELAY
 }
 
@@ -215,22 +219,34 @@ mod tests {
     /// Plays a timeline of one series, ten seconds a step: `x` is there, `.` is not. Returns the state after each step,
     /// `-` where the alert is unknown.
     fn check(holds: (u64, u64), timeline: &str, want: &str) {
-        let holds =
-            Holds { pending_for: Duration::from_secs(holds.0), keep_firing_for: Duration::from_secs(holds.1) };
+        let holds = Holds {
+            pending_for: Duration::from_secs(holds.0),
+            keep_firing_for: Duration::from_secs(holds.1),
+        };
         let mut instances = Instances::new();
         let mut got = String::new();
         for (i, there) in timeline.chars().enumerate() {
             let now = Timestamp::from_millis(i as i64 * 10 * SECOND);
             let labels = Labels::from_pairs([("alertname", "A")]);
-            let active = Active { labels: labels.clone(), annotations: Labels::empty(), value: i as f64 };
-            let result = if there == 'x' { vec![active] } else { Vec::new() };
+            let active = Active {
+                labels: labels.clone(),
+                annotations: Labels::empty(),
+                value: i as f64,
+            };
+            let result = if there == 'x' {
+                vec![active]
+            } else {
+                Vec::new()
+            };
             step(&mut instances, result, holds, 0, now).unwrap();
-            got.push(match instances.get(&labels).map(|instance| instance.state) {
-                None => '-',
-                Some(Pending) => 'p',
-                Some(Firing) => 'F',
-                Some(Inactive) => 'r',
-            });
+            got.push(
+                match instances.get(&labels).map(|instance| instance.state) {
+                    None => '-',
+                    Some(Pending) => 'p',
+                    Some(Firing) => 'F',
+                    Some(Inactive) => 'r',
+                },
+            );
         }
         assert_eq!(got, want, "{timeline}");
     }
@@ -263,7 +279,11 @@ mod tests {
     #[test]
     fn a_resolved_alert_is_forgotten_after_a_quarter_of_an_hour() {
         let gone = ".".repeat(93);
-        check((0, 0), &format!("x{gone}"), &format!("F{}--", "r".repeat(91)));
+        check(
+            (0, 0),
+            &format!("x{gone}"),
+            &format!("F{}--", "r".repeat(91)),
+        );
     }
 
     #[test]
@@ -282,10 +302,24 @@ mod tests {
         let mut instances = Instances::new();
         step(&mut instances, vec![active("a")], Holds::default(), 1, now).unwrap();
         let before = instances.clone();
-        let error = step(&mut instances, vec![active("a"), active("b")], Holds::default(), 1, now).unwrap_err();
+        let error = step(
+            &mut instances,
+            vec![active("a"), active("b")],
+            Holds::default(),
+            1,
+            now,
+        )
+        .unwrap_err();
         assert_eq!(error, StepError::Limit { limit: 1, count: 2 });
         assert_eq!(instances, before);
-        let error = step(&mut instances, vec![active("a"), active("a")], Holds::default(), 0, now).unwrap_err();
+        let error = step(
+            &mut instances,
+            vec![active("a"), active("a")],
+            Holds::default(),
+            0,
+            now,
+        )
+        .unwrap_err();
         assert!(matches!(error, StepError::DuplicateLabels { .. }));
         assert_eq!(instances, before);
     }
@@ -293,7 +327,11 @@ mod tests {
     #[test]
     fn firing_alerts_are_told_again_each_minute_and_resolved_ones_at_once() {
         let mut instance = begin(
-            Active { labels: Labels::empty(), annotations: Labels::empty(), value: 1.0 },
+            Active {
+                labels: Labels::empty(),
+                annotations: Labels::empty(),
+                value: 1.0,
+            },
             Timestamp::from_millis(0),
         );
         let at = |seconds: i64| Timestamp::from_millis(seconds * SECOND);
@@ -310,7 +348,11 @@ mod tests {
     #[test]
     fn an_outage_does_not_count_as_time_held() {
         let mut instance = begin(
-            Active { labels: Labels::empty(), annotations: Labels::empty(), value: 1.0 },
+            Active {
+                labels: Labels::empty(),
+                annotations: Labels::empty(),
+                value: 1.0,
+            },
             Timestamp::from_millis(0),
         );
         restore(&mut instance, Duration::from_secs(40));
