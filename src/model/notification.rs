@@ -28,6 +28,17 @@ impl fmt::Display for Integration {
     }
 }
 
+impl Integration {
+    /// Reads what [`Display`](fmt::Display) writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (kind, index) = text.strip_suffix(']')?.rsplit_once('[')?;
+        Some(Self {
+            kind: kind.into(),
+            index: index.parse().ok()?,
+        })
+    }
+}
+
 /// State of an alert at the instant its group was flushed; time passing afterwards does not change it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
