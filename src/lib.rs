@@ -2,7 +2,9 @@
 //!
 //! `ARCHITECTURE.md` draws the way of the data and the floors of the modules: a module uses lower floors only.
 
+pub mod alerts;
 pub mod clock;
+pub mod db;
 pub mod document;
 pub mod enrich;
 pub mod exposition;

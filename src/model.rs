@@ -7,6 +7,7 @@ pub mod duration;
 pub mod go_float;
 pub mod labels;
 pub mod matcher;
+pub mod notification;
 pub mod sample;
 pub mod secret;
 pub mod timestamp;

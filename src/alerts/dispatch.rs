@@ -1,0 +1,437 @@
+//! The dispatcher: which alerts there are, the groups they are in, and when each group is flushed.
+//!
+//! Pure: it is told the time and what became of earlier notifications, and answers with what is to be written
+//! ([`Writes`]). The flush itself is in [`flush`], a change of routes in [`reload`].
+//!
+//! A group begins with its first alert and is flushed `group_wait` later, at once where an alert began longer ago than
+//! that; then every `group_interval`. An alert that ended stays in its group until a flush has told so, and beyond that,
+//! *lingering*, until the message has really been delivered: should it never be, the next flush tells it again. A group
+//! without alerts is gone; one whose alerts all linger begins anew with the next alert.
+
+pub mod flush;
+mod order;
+mod reload;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+
+use super::inhibit::Inhibitor;
+use super::route::{RouteRef, Routing};
+use super::throttle::Throttle;
+use crate::db::DbError;
+use crate::db::notification_log::{LogEntry, LogKey};
+use crate::db::throttle::Stored as StoredThrottle;
+use crate::model::alert::Alert;
+use crate::model::labels::Labels;
+use crate::model::notification::AlertStatus;
+use crate::model::timestamp::Timestamp;
+
+pub use super::writes::Writes;
+
+/// How long an ended alert is remembered, so that one sent again is known to be the same.
+const RESOLVED_KEPT: std::time::Duration = std::time::Duration::from_secs(30 * 60);
+
+type GroupId = u64;
+
+/// The state of the routes.
+#[derive(Debug)]
+pub struct Dispatcher {
+    routing: Arc<Routing>,
+    alerts: HashMap<Labels, Stored>,
+    // Every group has exactly one timer, at its `next`, and one entry in `by_labels`.
+    groups: HashMap<GroupId, Group>,
+    by_labels: HashMap<(RouteRef, Labels), GroupId>,
+    timers: BTreeSet<(Timestamp, GroupId)>,
+    next_group: GroupId,
+    inhibitor: Inhibitor,
+    log: HashMap<LogKey, LogEntry>,
+    throttle: Throttle,
+    hold_until: Timestamp,
+}
+
+/// What the database held when the process began.
+#[derive(Debug, Default)]
+pub struct Restored {
+    /// The notification log.
+    pub log: Vec<(LogKey, LogEntry)>,
+    /// Buckets and digests.
+    pub throttle: StoredThrottle,
+}
+
+#[derive(Debug)]
+struct Stored {
+    alert: Arc<Alert>,
+    /// Number of groups it is in.
+    groups: usize,
+}
+
+#[derive(Debug)]
+struct Group {
+    route: RouteRef,
+    labels: Labels,
+    key: Arc<str>,
+    members: HashMap<Labels, Member>,
+    /// How many members linger.
+    lingering: usize,
+    next: Timestamp,
+    has_flushed: bool,
+}
+
+#[derive(Debug)]
+struct Member {
+    alert: Arc<Alert>,
+    lingering: bool,
+    /// The last decision in the ledger: first on the alert as a whole, then for each integration; 0 is none.
+    noted: SmallVec<[u8; 4]>,
+}
+
+impl Member {
+    fn new(alert: Arc<Alert>) -> Self {
+        Self {
+            alert,
+            lingering: false,
+            noted: SmallVec::new(),
+        }
+    }
+}
+
+/// The groups as pages and APIs show them.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// The groups, by receiver and key.
+    pub groups: Vec<GroupSnapshot>,
+}
+
+/// One group.
+#[derive(Clone, Debug)]
+pub struct GroupSnapshot {
+    /// Its key.
+    pub key: Arc<str>,
+    /// The route it belongs to.
+    pub route_id: Arc<str>,
+    /// Who is told.
+    pub receiver: Arc<str>,
+    /// The labels it was formed by.
+    pub labels: Labels,
+    /// When it is flushed next.
+    pub next_flush: Timestamp,
+    /// Its alerts, in the order of a notification.
+    pub alerts: Vec<AlertSnapshot>,
+}
+
+/// One alert of a group.
+#[derive(Clone, Debug)]
+pub struct AlertSnapshot {
+    /// The alert.
+    pub alert: Arc<Alert>,
+    /// Firing or resolved now.
+    pub status: AlertStatus,
+    /// Fingerprint of an alert that inhibits it.
+    pub inhibited_by: Option<String>,
+}
+
+/// Number of alerts and groups, for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Alerts that fire.
+    pub firing: usize,
+    /// Alerts that ended and are remembered.
+    pub resolved: usize,
+    /// Groups.
+    pub groups: usize,
+}
+
+impl Dispatcher {
+    /// Begins without alerts; nothing is flushed before `hold_until`.
+    ///
+    /// # Errors
+    /// Where a stored digest cannot be read.
+    pub fn new(
+        routing: Arc<Routing>,
+        restored: Restored,
+        hold_until: Timestamp,
+    ) -> Result<Self, DbError> {
+        let mut log = HashMap::with_capacity(restored.log.len());
+        log.extend(restored.log);
+        Ok(Self {
+            inhibitor: Inhibitor::new(&routing.inhibit_rules),
+            routing,
+            alerts: HashMap::new(),
+            groups: HashMap::new(),
+            by_labels: HashMap::new(),
+            timers: BTreeSet::new(),
+            next_group: 0,
+            log,
+            throttle: Throttle::restore(restored.throttle)?,
+            hold_until,
+        })
+    }
+
+    /// Takes an alert's newest state and puts it into its groups.
+    pub fn insert(&mut self, alert: Alert, now: Timestamp) {
+        let labels = alert.labels.clone();
+        let stored = self.alerts.get(&labels);
+        let alert = match stored {
+            Some(stored) if overlaps(&stored.alert, &alert) => merge(&stored.alert, alert, now),
+            Some(_) | None => alert,
+        };
+        let alert = Arc::new(alert);
+        // Senders repeat for a while that an alert ended; what was flushed is not told again.
+        let settled = stored.is_some_and(|stored| {
+            stored.groups == 0
+                && stored.alert.is_resolved(now)
+                && stored.alert.starts_at == alert.starts_at
+                && alert.is_resolved(now)
+        });
+        self.inhibitor.observe(&alert, now);
+        match self.alerts.get_mut(&labels) {
+            Some(stored) => stored.alert = Arc::clone(&alert),
+            None => {
+                let stored = Stored {
+                    alert: Arc::clone(&alert),
+                    groups: 0,
+                };
+                self.alerts.insert(labels, stored);
+            }
+        }
+        if settled {
+            return;
+        }
+        for route in self.routing.matching(&alert.labels) {
+            self.insert_into_group(route, &alert, now);
+        }
+    }
+
+    fn insert_into_group(&mut self, route: RouteRef, alert: &Arc<Alert>, now: Timestamp) {
+        let settings = &self.routing.routes[route];
+        let group_labels = settings.group_labels(&alert.labels);
+        let wait = settings.group_wait;
+        let place = (route, group_labels);
+        let id = match self.by_labels.get(&place) {
+            Some(id) => *id,
+            None => {
+                let group = Group {
+                    route,
+                    key: settings.group_key(&place.1),
+                    labels: place.1.clone(),
+                    members: HashMap::with_capacity(1),
+                    lingering: 0,
+                    next: now + wait,
+                    has_flushed: false,
+                };
+                let id = self.next_group;
+                self.next_group += 1;
+                self.timers.insert((group.next, id));
+                self.groups.insert(id, group);
+                self.by_labels.insert(place, id);
+                id
+            }
+        };
+        let group = self
+            .groups
+            .get_mut(&id)
+            .expect("every entry of by_labels has its group");
+        let before = group.next;
+        let all_lingered = group.all_linger();
+        if group.take(alert, now) {
+            self.alerts
+                .get_mut(&alert.labels)
+                .expect("a member's alert was stored before")
+                .groups += 1;
+        }
+        if all_lingered && !group.all_linger() {
+            // The others only wait for their message to arrive: this alert begins a group of its own.
+            group.has_flushed = false;
+            group.next = now + wait;
+        }
+        if !group.has_flushed && alert.starts_at + wait < now {
+            group.next = now;
+        }
+        if group.next != before {
+            self.timers.remove(&(before, id));
+            self.timers.insert((group.next, id));
+        }
+    }
+
+    /// When [`Dispatcher::flush`] has something to do.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        let group = self.timers.first().map(|(at, _)| *at);
+        let digest = self.throttle.next_due(&self.routing.throttle);
+        let due = match (group, digest) {
+            (Some(group), Some(digest)) => group.min(digest),
+            (group, digest) => group.or(digest)?,
+        };
+        Some(due.max(self.hold_until))
+    }
+
+    /// The notifications whose fate a flush at `now` has to know.
+    pub fn awaited(&self, now: Timestamp) -> Vec<Arc<str>> {
+        let due = self.timers.iter().take_while(|(at, _)| *at <= now);
+        self.awaited_by(due.map(|(_, id)| *id))
+    }
+
+    /// The notifications whose fate a change of routes has to know.
+    pub fn awaited_by_all(&self) -> Vec<Arc<str>> {
+        self.awaited_by(self.groups.keys().copied())
+    }
+
+    fn awaited_by(&self, groups: impl Iterator<Item = GroupId>) -> Vec<Arc<str>> {
+        if self.log.is_empty() {
+            return Vec::new();
+        }
+        let mut ids = Vec::new();
+        for group in groups.filter_map(|id| self.groups.get(&id)) {
+            for key in self.log_keys(group) {
+                let id = self
+                    .log
+                    .get(&key)
+                    .and_then(|entry| entry.outbox_id.as_ref());
+                ids.extend(id.filter(|id| !self.throttle.is_open(id)).cloned());
+            }
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
+    fn log_keys(&self, group: &Group) -> impl Iterator<Item = LogKey> {
+        let receiver = &self.routing.routes[group.route].receiver;
+        receiver.targets.iter().map(|target| LogKey {
+            group_key: Arc::clone(&group.key),
+            receiver: Arc::clone(&receiver.name),
+            integration: Arc::clone(&target.text),
+        })
+    }
+
+    /// The wall clock stepped back by this much: timers follow, so that no group waits for the time to come again.
+    pub fn clock_stepped_back(&mut self, by: std::time::Duration) {
+        self.timers.clear();
+        for (id, group) in &mut self.groups {
+            group.next = group.next - by;
+            self.timers.insert((group.next, *id));
+        }
+        self.hold_until = self.hold_until - by;
+    }
+
+    /// Forgets what no decision needs any more.
+    pub fn sweep(&mut self, now: Timestamp) {
+        self.alerts
+            .retain(|_, stored| stored.groups > 0 || stored.alert.ends_at + RESOLVED_KEPT > now);
+        self.log.retain(|_, entry| entry.expires_at > now);
+        self.inhibitor.sweep(now);
+        self.throttle.sweep(&self.routing.throttle, now);
+    }
+
+    /// Counts for metrics.
+    pub fn counts(&self, now: Timestamp) -> Counts {
+        let resolved = self
+            .alerts
+            .values()
+            .filter(|stored| stored.alert.is_resolved(now))
+            .count();
+        Counts {
+            firing: self.alerts.len() - resolved,
+            resolved,
+            groups: self.groups.len(),
+        }
+    }
+
+    /// The groups and their alerts now.
+    pub fn snapshot(&self, now: Timestamp) -> Snapshot {
+        let mut groups: Vec<GroupSnapshot> = self
+            .groups
+            .values()
+            .map(|group| {
+                let route = &self.routing.routes[group.route];
+                let mut alerts: Vec<Arc<Alert>> = group
+                    .members
+                    .values()
+                    .filter(|member| !member.lingering)
+                    .map(|member| Arc::clone(&member.alert))
+                    .collect();
+                order::sort(&mut alerts);
+                let alert = |alert: Arc<Alert>| AlertSnapshot {
+                    status: status(&alert, now),
+                    inhibited_by: self
+                        .inhibitor
+                        .inhibited(&alert.labels, now)
+                        .map(|(by, _)| by.to_string()),
+                    alert,
+                };
+                GroupSnapshot {
+                    key: Arc::clone(&group.key),
+                    route_id: Arc::clone(&route.id),
+                    receiver: Arc::clone(&route.receiver.name),
+                    labels: group.labels.clone(),
+                    next_flush: group.next,
+                    alerts: alerts.into_iter().map(alert).collect(),
+                }
+            })
+            .filter(|group| !group.alerts.is_empty())
+            .collect();
+        groups.sort_by(|a, b| (&a.receiver, &a.key).cmp(&(&b.receiver, &b.key)));
+        Snapshot { groups }
+    }
+}
+
+impl Group {
+    fn all_linger(&self) -> bool {
+        !self.members.is_empty() && self.lingering == self.members.len()
+    }
+
+    /// Takes an alert's newest state; returns whether it is new here.
+    fn take(&mut self, alert: &Arc<Alert>, now: Timestamp) -> bool {
+        match self.members.get_mut(&alert.labels) {
+            Some(member) => {
+                let same_end = alert.is_resolved(now)
+                    && member.alert.starts_at == alert.starts_at
+                    && member.alert.ends_at == alert.ends_at;
+                if member.lingering && !same_end {
+                    member.lingering = false;
+                    self.lingering -= 1;
+                }
+                member.alert = Arc::clone(alert);
+                false
+            }
+            None => {
+                self.members
+                    .insert(alert.labels.clone(), Member::new(Arc::clone(alert)));
+                true
+            }
+        }
+    }
+}
+
+fn status(alert: &Alert, now: Timestamp) -> AlertStatus {
+    if alert.is_resolved(now) {
+        AlertStatus::Resolved
+    } else {
+        AlertStatus::Firing
+    }
+}
+
+/// Whether the two were active at the same time (`alertmanager/provider/mem`).
+fn overlaps(old: &Alert, new: &Alert) -> bool {
+    (new.ends_at > old.starts_at && new.ends_at < old.ends_at)
+        || (new.starts_at > old.starts_at && new.starts_at < old.ends_at)
+}
+
+/// One alert of two: what the younger says, since the earlier beginning (`alertmanager/alert`, `Alert.Merge`).
+fn merge(old: &Alert, new: Alert, now: Timestamp) -> Alert {
+    if new.updated_at < old.updated_at {
+        return merge(&new, old.clone(), now);
+    }
+    let mut merged = new;
+    merged.starts_at = merged.starts_at.min(old.starts_at);
+    // An end that is set stands where it is the latest: both over, or both still to come.
+    if !merged.is_resolved(now) || old.is_resolved(now) {
+        merged.ends_at = merged.ends_at.max(old.ends_at);
+    }
+    merged
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,581 @@
+//! One group is due: who is told what. The order of the stages is written here once, top to bottom.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::super::dedup::{GroupState, Verdict, decide};
+use super::super::route::{MutedBy, Receiver, Route, Target};
+use super::super::throttle::{Item, severity_of};
+use super::super::writes::{Writes, digest_of};
+use super::{Dispatcher, Group, GroupId, order, status};
+use crate::db::ledger::LedgerEntry;
+use crate::db::notification_log::{LogEntry, LogKey, Told};
+use crate::db::outbox::{Fate, OutboxRow};
+use crate::db::throttle::BucketKey;
+use crate::model::alert::Alert;
+use crate::model::notification::{AlertStatus, Decision, Notification, NotifiedAlert, Reason};
+use crate::model::timestamp::Timestamp;
+
+/// What became of notifications; one that is missing was delivered long ago.
+pub type Fates = HashMap<Arc<str>, Fate>;
+
+/// An alert as this flush sees it.
+#[derive(Clone, Debug)]
+struct Seen {
+    alert: Arc<Alert>,
+    status: AlertStatus,
+    fingerprint: u64,
+    /// Its end was told, but the message has not arrived.
+    lingering: bool,
+}
+
+/// What does not change during the flush of one group.
+struct Context<'a> {
+    route: &'a Route,
+    now: Timestamp,
+    fates: &'a Fates,
+}
+
+impl Dispatcher {
+    /// Flushes what is due, at most `limit` groups; returns whether more is due. Nothing is due twice at one `now`.
+    pub fn flush(
+        &mut self,
+        now: Timestamp,
+        fates: &Fates,
+        limit: usize,
+        writes: &mut Writes,
+    ) -> bool {
+        if now < self.hold_until {
+            return false;
+        }
+        self.flush_digests(now, writes);
+        for _ in 0..limit {
+            match self.timers.first() {
+                Some((at, id)) if *at <= now => {
+                    let id = *id;
+                    self.timers.pop_first();
+                    self.flush_group(id, now, fates, writes);
+                }
+                Some(_) | None => return false,
+            }
+        }
+        self.timers.first().is_some_and(|(at, _)| *at <= now)
+    }
+
+    fn flush_digests(&mut self, now: Timestamp, writes: &mut Writes) {
+        let routing = Arc::clone(&self.routing);
+        for row in self.throttle.flush(&routing.throttle, now, writes) {
+            writes.ledger.push(LedgerEntry {
+                at: now,
+                group_key: Arc::clone(&row.notification.group_key),
+                receiver: Arc::clone(&row.notification.receiver),
+                integration: Arc::clone(&row.integration),
+                labels: None,
+                decision: Decision::Enqueued {
+                    notification: Arc::clone(&row.notification.id),
+                    reason: Reason::Digest,
+                },
+            });
+            writes.outbox.push(row);
+        }
+    }
+
+    fn flush_group(&mut self, id: GroupId, now: Timestamp, fates: &Fates, writes: &mut Writes) {
+        let Some(mut group) = self.groups.remove(&id) else {
+            return;
+        };
+        let routing = Arc::clone(&self.routing);
+        let route = &routing.routes[group.route];
+        let context = Context { route, now, fates };
+        group.has_flushed = true;
+        group.next = now + route.group_interval;
+
+        let seen = self.audible(&mut group, &context, writes);
+        if !seen.is_empty() {
+            if route.receiver.targets.is_empty() {
+                for seen in &seen {
+                    group.note(
+                        1,
+                        &route.receiver,
+                        "",
+                        seen,
+                        &Decision::NoIntegration,
+                        now,
+                        writes,
+                    );
+                }
+            }
+            for (slot, target) in (1..).zip(&route.receiver.targets) {
+                self.tell(&mut group, slot, target, &seen, &context, writes);
+            }
+        }
+        self.settle(&mut group, &context, writes);
+
+        if group.members.is_empty() {
+            self.by_labels.remove(&(group.route, group.labels.clone()));
+        } else {
+            self.timers.insert((group.next, id));
+            self.groups.insert(id, group);
+        }
+    }
+
+    /// Inhibition, then the route's times: the alerts that remain. (Silences will stand behind the times.)
+    fn audible(
+        &mut self,
+        group: &mut Group,
+        context: &Context<'_>,
+        writes: &mut Writes,
+    ) -> Vec<Seen> {
+        let now = context.now;
+        let mut alerts: Vec<_> = group
+            .members
+            .values()
+            .map(|member| Arc::clone(&member.alert))
+            .collect();
+        order::sort(&mut alerts);
+        let muted = context.route.muted_at(now).map(|by| match by {
+            MutedBy::Inactive => Decision::Inactive,
+            MutedBy::Interval(name) => Decision::Muted {
+                interval: name.to_owned(),
+            },
+        });
+        let mut remaining = Vec::with_capacity(alerts.len());
+        for alert in alerts {
+            let seen = Seen {
+                status: status(&alert, now),
+                fingerprint: alert.fingerprint().0,
+                lingering: group.members[&alert.labels].lingering,
+                alert,
+            };
+            let inhibited = self.inhibitor.inhibited(&seen.alert.labels, now);
+            let decision = inhibited
+                .map(|(by, rule)| Decision::Inhibited {
+                    by: by.to_string(),
+                    rule: rule.to_owned(),
+                })
+                .or_else(|| muted.clone());
+            match decision {
+                Some(_) if seen.lingering => {}
+                Some(decision) => {
+                    group.note(
+                        0,
+                        &context.route.receiver,
+                        "",
+                        &seen,
+                        &decision,
+                        now,
+                        writes,
+                    );
+                }
+                None => {
+                    group.unnote(&seen);
+                    remaining.push(seen);
+                }
+            }
+        }
+        remaining
+    }
+
+    /// Deduplication, throttling, outbox, for one integration.
+    fn tell(
+        &mut self,
+        group: &mut Group,
+        slot: usize,
+        target: &Target,
+        seen: &[Seen],
+        context: &Context<'_>,
+        writes: &mut Writes,
+    ) {
+        let (now, route) = (context.now, context.route);
+        let key = log_key(group, &route.receiver, target);
+        let entry = self
+            .log
+            .get(&key)
+            .filter(|entry| entry.expires_at > now)
+            .cloned();
+        let fate = entry
+            .as_ref()
+            .map_or(Fate::Delivered, |entry| self.fate(entry, context, writes));
+        let fresh: Vec<&Seen> = seen.iter().filter(|seen| !seen.lingering).collect();
+        let verdict = |told: Option<&Told>, alerts: &[&Seen]| {
+            let (firing, resolved) = state_of(alerts);
+            let state = GroupState {
+                firing: &firing,
+                resolved: &resolved,
+            };
+            decide(
+                told,
+                state,
+                target.send_resolved,
+                route.repeat_interval,
+                now,
+            )
+        };
+
+        // What counts as told, and which alerts there are to tell of.
+        let told = entry.as_ref().map(|entry| &entry.told);
+        let previous = entry.as_ref().and_then(|entry| entry.previous.as_ref());
+        let stands = match fate {
+            Fate::Delivered | Fate::Sending => true,
+            Fate::Pending => !matches!(verdict(told, &fresh), Verdict::Notify(_)),
+            Fate::Dead => false,
+        };
+        // What never arrived does not count: back to what was told before, and the ends it spoke of are told again.
+        let (told, alerts) = if stands {
+            (told, fresh)
+        } else {
+            (previous, seen.iter().collect())
+        };
+        if alerts.is_empty() {
+            return;
+        }
+        let withdrawn = entry
+            .as_ref()
+            .filter(|_| fate == Fate::Pending && !stands)
+            .and_then(|entry| entry.outbox_id.clone());
+
+        let reason = match verdict(told, &alerts) {
+            Verdict::Notify(reason) => reason,
+            quiet @ (Verdict::Known | Verdict::NeverTold) => {
+                if !stands {
+                    self.withdraw(&key, withdrawn, None, context, writes);
+                    self.record(key, told.cloned().map(|told| settled(told, route)), writes);
+                }
+                let decision = match quiet {
+                    Verdict::NeverTold => Decision::NeverTold,
+                    Verdict::Known | Verdict::Notify(_) => Decision::Deduplicated,
+                };
+                for seen in alerts {
+                    group.note(
+                        slot,
+                        &route.receiver,
+                        &target.text,
+                        seen,
+                        &decision,
+                        now,
+                        writes,
+                    );
+                }
+                return;
+            }
+        };
+
+        let (firing, resolved) = state_of(&alerts);
+        let state = Told {
+            firing,
+            resolved,
+            at: now,
+        };
+        let (wanted, unwanted): (Vec<&Seen>, Vec<&Seen>) = alerts
+            .into_iter()
+            .partition(|seen| target.send_resolved || seen.status == AlertStatus::Firing);
+        for seen in unwanted {
+            let decision = Decision::ResolvedNotWanted;
+            group.note(
+                slot,
+                &route.receiver,
+                &target.text,
+                seen,
+                &decision,
+                now,
+                writes,
+            );
+        }
+        if wanted.is_empty() {
+            self.withdraw(&key, withdrawn, None, context, writes);
+            self.record(key, Some(settled(state, route)), writes);
+            return;
+        }
+        let message = Message {
+            reason,
+            state: &state,
+            told,
+            wanted: &wanted,
+        };
+        let (id, decision) = self.send(group, &key, target, &message, context, writes);
+        self.withdraw(&key, withdrawn, Some(&id), context, writes);
+        let entry = LogEntry {
+            expires_at: now + route.repeat_interval.saturating_mul(2),
+            outbox_id: Some(id),
+            previous: told.cloned(),
+            told: state,
+        };
+        self.record(key, Some(entry), writes);
+        for seen in wanted {
+            group.note(
+                slot,
+                &route.receiver,
+                &target.text,
+                seen,
+                &decision,
+                now,
+                writes,
+            );
+        }
+    }
+
+    /// To the outbox, or into a digest; returns the id of either.
+    fn send(
+        &mut self,
+        group: &Group,
+        key: &LogKey,
+        target: &Target,
+        message: &Message<'_>,
+        context: &Context<'_>,
+        writes: &mut Writes,
+    ) -> (Arc<str>, Decision) {
+        let now = context.now;
+        let notified = |seen: &&Seen| NotifiedAlert {
+            status: seen.status,
+            alert: Arc::clone(&seen.alert),
+        };
+        let alerts: Vec<NotifiedAlert> = message.wanted.iter().map(notified).collect();
+        let bucket = BucketKey {
+            receiver: Arc::clone(&key.receiver),
+            integration: Arc::clone(&key.integration),
+            severity: severity_of(&alerts).into(),
+        };
+        let routing = Arc::clone(&self.routing);
+        if !self.throttle.admit(&routing.throttle, &bucket, now, writes) {
+            let item = Item {
+                group_key: Arc::clone(&group.key),
+                group_labels: group.labels.clone(),
+                reason: message.reason,
+                alerts,
+            };
+            let digest = self.throttle.hold(&bucket, item, now, writes);
+            return (Arc::clone(&digest), Decision::Throttled { digest });
+        }
+        // Two processes on one database that decide the same from the same log come to the same key.
+        let bytes = |list: &[u64]| {
+            list.iter()
+                .flat_map(|hash| hash.to_le_bytes())
+                .collect::<Vec<u8>>()
+        };
+        let idempotency_key = digest_of(&[
+            key.group_key.as_bytes(),
+            key.receiver.as_bytes(),
+            key.integration.as_bytes(),
+            &bytes(&message.state.firing),
+            &bytes(&message.state.resolved),
+            &message
+                .told
+                .map_or(0, |told| told.at.millis())
+                .to_le_bytes(),
+        ]);
+        let id = digest_of(&[idempotency_key.as_bytes(), &now.millis().to_le_bytes()]);
+        let notification = Notification {
+            id: Arc::clone(&id),
+            group_key: Arc::clone(&group.key),
+            receiver: Arc::clone(&key.receiver),
+            integration: target.integration.clone(),
+            reason: message.reason,
+            group_labels: group.labels.clone(),
+            alerts,
+            truncated: 0,
+            created_at: now,
+            digest: None,
+        };
+        writes.outbox.push(OutboxRow {
+            idempotency_key,
+            integration: Arc::clone(&target.text),
+            notification,
+        });
+        let decision = Decision::Enqueued {
+            notification: Arc::clone(&id),
+            reason: message.reason,
+        };
+        (id, decision)
+    }
+
+    fn withdraw(
+        &self,
+        key: &LogKey,
+        withdrawn: Option<Arc<str>>,
+        by: Option<&Arc<str>>,
+        context: &Context<'_>,
+        writes: &mut Writes,
+    ) {
+        let Some(notification) = withdrawn else {
+            return;
+        };
+        writes.ledger.push(LedgerEntry {
+            at: context.now,
+            group_key: Arc::clone(&key.group_key),
+            receiver: Arc::clone(&key.receiver),
+            integration: Arc::clone(&key.integration),
+            labels: None,
+            decision: Decision::Superseded {
+                notification: Arc::clone(&notification),
+                by: by.cloned(),
+            },
+        });
+        writes.superseded.push(notification);
+    }
+
+    pub(super) fn record(&mut self, key: LogKey, entry: Option<LogEntry>, writes: &mut Writes) {
+        match &entry {
+            Some(entry) => drop(self.log.insert(key.clone(), entry.clone())),
+            None => drop(self.log.remove(&key)),
+        }
+        writes.log.insert(key, entry);
+    }
+
+    fn fate(&self, entry: &LogEntry, context: &Context<'_>, writes: &Writes) -> Fate {
+        let Some(id) = &entry.outbox_id else {
+            return Fate::Delivered;
+        };
+        // What this very batch wrote, or what still gathers, is on its way.
+        let on_its_way = self.throttle.is_open(id)
+            || (entry.told.at == context.now
+                && writes
+                    .outbox
+                    .iter()
+                    .rev()
+                    .any(|row| row.notification.id == *id));
+        if on_its_way {
+            return Fate::Sending;
+        }
+        context.fates.get(id).copied().unwrap_or(Fate::Delivered)
+    }
+
+    /// Alerts that ended leave the group, or linger where their message is still on its way.
+    fn settle(&mut self, group: &mut Group, context: &Context<'_>, writes: &Writes) {
+        let on_its_way = self.log_keys(group).any(|key| {
+            self.log.get(&key).is_some_and(|entry| {
+                entry.outbox_id.is_some()
+                    && (entry.told.at == context.now
+                        || self.fate(entry, context, writes) != Fate::Delivered)
+            })
+        });
+        let alerts = &mut self.alerts;
+        group.members.retain(|labels, member| {
+            if !member.alert.is_resolved(context.now) {
+                return true;
+            }
+            member.lingering = on_its_way;
+            if !on_its_way && let Some(stored) = alerts.get_mut(labels) {
+                stored.groups -= 1;
+            }
+            on_its_way
+        });
+        group.lingering = group
+            .members
+            .values()
+            .filter(|member| member.lingering)
+            .count();
+    }
+}
+
+struct Message<'a> {
+    reason: Reason,
+    state: &'a Told,
+    told: Option<&'a Told>,
+    wanted: &'a [&'a Seen],
+}
+
+fn log_key(group: &Group, receiver: &Receiver, target: &Target) -> LogKey {
+    LogKey {
+        group_key: Arc::clone(&group.key),
+        receiver: Arc::clone(&receiver.name),
+        integration: Arc::clone(&target.text),
+    }
+}
+
+/// An entry that nothing on its way can change any more.
+pub(super) fn settled(told: Told, route: &Route) -> LogEntry {
+    LogEntry {
+        expires_at: told.at + route.repeat_interval.saturating_mul(2),
+        outbox_id: None,
+        previous: None,
+        told,
+    }
+}
+
+/// Fingerprints of the firing and of the resolved alerts, sorted.
+fn state_of(alerts: &[&Seen]) -> (Vec<u64>, Vec<u64>) {
+    let of = |status| {
+        let mut list: Vec<u64> = alerts
+            .iter()
+            .filter(|seen| seen.status == status)
+            .map(|seen| seen.fingerprint)
+            .collect();
+        list.sort_unstable();
+        list
+    };
+    (of(AlertStatus::Firing), of(AlertStatus::Resolved))
+}
+
+impl Group {
+    /// Writes a decision on an alert to the ledger; one that only repeats the last is left out.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one call each stage; a struct would be built for every alert"
+    )]
+    fn note(
+        &mut self,
+        slot: usize,
+        receiver: &Receiver,
+        integration: &str,
+        seen: &Seen,
+        decision: &Decision,
+        now: Timestamp,
+        writes: &mut Writes,
+    ) {
+        let Some(member) = self.members.get_mut(&seen.alert.labels) else {
+            return;
+        };
+        let tag = tag(decision);
+        if member.noted.len() <= slot {
+            member.noted.resize(slot + 1, 0);
+        }
+        let repeated = member.noted[slot] == tag;
+        member.noted[slot] = tag;
+        if repeated
+            && !matches!(
+                decision,
+                Decision::Enqueued { .. } | Decision::Throttled { .. }
+            )
+        {
+            return;
+        }
+        writes.ledger.push(LedgerEntry {
+            at: now,
+            group_key: Arc::clone(&self.key),
+            receiver: Arc::clone(&receiver.name),
+            integration: integration.into(),
+            labels: Some(seen.alert.labels.clone()),
+            decision: decision.clone(),
+        });
+    }
+
+    /// The alert as a whole is no longer kept quiet.
+    fn unnote(&mut self, seen: &Seen) {
+        if let Some(first) = self
+            .members
+            .get_mut(&seen.alert.labels)
+            .and_then(|member| member.noted.first_mut())
+        {
+            *first = 0;
+        }
+    }
+}
+
+fn tag(decision: &Decision) -> u8 {
+    match decision {
+        Decision::Enqueued { .. } => 1,
+        Decision::Deduplicated => 2,
+        Decision::NeverTold => 3,
+        Decision::ResolvedNotWanted => 4,
+        Decision::NoIntegration => 5,
+        Decision::Inhibited { .. } => 6,
+        Decision::Muted { .. } => 7,
+        Decision::Inactive => 8,
+        Decision::Silenced { .. } => 9,
+        Decision::Throttled { .. } => 10,
+        Decision::Superseded { .. } => 11,
+        Decision::Delivered { .. } => 12,
+        Decision::Failed { .. } => 13,
+        Decision::Expired { .. } => 14,
+    }
+}

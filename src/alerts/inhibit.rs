@@ -1,0 +1,250 @@
+//! Inhibition: an alert that speaks for others keeps them quiet (`alertmanager/inhibit`).
+//!
+//! For each rule the firing source alerts are kept by the values of the rule's `equal` labels, so that asking about a
+//! target looks at the sources of its own values only. An alert that matches both sides of a rule is not inhibited by
+//! alerts of which the same is true; with that no alert inhibits itself.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use crate::model::alert::Alert;
+use crate::model::labels::{Fingerprint, Labels};
+use crate::model::matcher::Matcher;
+use crate::model::timestamp::Timestamp;
+
+/// One rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InhibitRule {
+    /// Its name, or its place from 0.
+    pub name: String,
+    /// Alerts that inhibit.
+    pub source: Vec<Matcher>,
+    /// Alerts that are inhibited.
+    pub target: Vec<Matcher>,
+    /// Labels whose values must be the same in both; one missing in both is the same.
+    pub equal: Vec<String>,
+}
+
+fn matches(matchers: &[Matcher], labels: &Labels) -> bool {
+    matchers
+        .iter()
+        .all(|matcher| matcher.matches_labels(labels))
+}
+
+impl InhibitRule {
+    fn equal_values(&self, labels: &Labels) -> Labels {
+        labels.filter(|name| {
+            self.equal
+                .binary_search_by(|candidate| candidate.as_str().cmp(name))
+                .is_ok()
+        })
+    }
+}
+
+/// The firing sources, by rule.
+#[derive(Debug, Default)]
+pub(super) struct Inhibitor {
+    rules: Vec<Indexed>,
+}
+
+#[derive(Debug)]
+struct Indexed {
+    rule: InhibitRule,
+    sources: HashMap<Labels, Sources>,
+}
+
+/// Sources that share the values of the `equal` labels.
+#[derive(Debug, Default)]
+struct Sources {
+    /// Those that match the source side alone.
+    plain: Vec<Arc<Alert>>,
+    /// Those that match both sides.
+    two_sided: Vec<Arc<Alert>>,
+}
+
+impl Inhibitor {
+    pub(super) fn new(rules: &[InhibitRule]) -> Self {
+        let indexed = |rule: &InhibitRule| Indexed {
+            rule: rule.clone(),
+            sources: HashMap::new(),
+        };
+        Self {
+            rules: rules.iter().map(indexed).collect(),
+        }
+    }
+
+    /// Takes note of an alert's newest state.
+    pub(super) fn observe(&mut self, alert: &Arc<Alert>, now: Timestamp) {
+        for indexed in &mut self.rules {
+            let rule = &indexed.rule;
+            if !matches(&rule.source, &alert.labels) {
+                continue;
+            }
+            let key = rule.equal_values(&alert.labels);
+            let resolved = alert.is_resolved(now);
+            if resolved && !indexed.sources.contains_key(&key) {
+                continue;
+            }
+            let two_sided = matches(&rule.target, &alert.labels);
+            let sources = indexed.sources.entry(key.clone()).or_default();
+            let list = if two_sided {
+                &mut sources.two_sided
+            } else {
+                &mut sources.plain
+            };
+            let known = list.iter().position(|source| source.labels == alert.labels);
+            match (known, resolved) {
+                (Some(i), true) => drop(list.swap_remove(i)),
+                (Some(i), false) => list[i] = Arc::clone(alert),
+                (None, true) => {}
+                (None, false) => list.push(Arc::clone(alert)),
+            }
+            if sources.plain.is_empty() && sources.two_sided.is_empty() {
+                indexed.sources.remove(&key);
+            }
+        }
+    }
+
+    /// The alert that inhibits this label set, and the name of the rule; the first rule wins.
+    pub(super) fn inhibited(&self, labels: &Labels, now: Timestamp) -> Option<(Fingerprint, &str)> {
+        let firing = |list: &[Arc<Alert>]| {
+            let source = list.iter().find(|source| !source.is_resolved(now))?;
+            Some(source.fingerprint())
+        };
+        self.rules.iter().find_map(|Indexed { rule, sources }| {
+            if sources.is_empty() || !matches(&rule.target, labels) {
+                return None;
+            }
+            let sources = sources.get(&rule.equal_values(labels))?;
+            let by = firing(&sources.plain).or_else(|| {
+                let both = sources.two_sided.is_empty() || matches(&rule.source, labels);
+                if both {
+                    None
+                } else {
+                    firing(&sources.two_sided)
+                }
+            })?;
+            Some((by, rule.name.as_str()))
+        })
+    }
+
+    /// Forgets sources that ended without being sent again.
+    pub(super) fn sweep(&mut self, now: Timestamp) {
+        for indexed in &mut self.rules {
+            indexed.sources.retain(|_, sources| {
+                sources.plain.retain(|source| !source.is_resolved(now));
+                sources.two_sided.retain(|source| !source.is_resolved(now));
+                !(sources.plain.is_empty() && sources.two_sided.is_empty())
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::matchers;
+    use super::*;
+
+    fn labels(text: &str) -> Labels {
+        let pairs = text
+            .split_whitespace()
+            .map(|pair| pair.split_once('=').unwrap());
+        Labels::from_pairs(pairs)
+    }
+
+    fn alert(text: &str, ends_at: i64) -> Arc<Alert> {
+        Arc::new(Alert {
+            labels: labels(text),
+            annotations: Labels::empty(),
+            starts_at: Timestamp::from_millis(0),
+            ends_at: Timestamp::from_millis(ends_at),
+            updated_at: Timestamp::from_millis(0),
+            generator_url: "".into(),
+            value: None,
+        })
+    }
+
+    fn rule(source: &str, target: &str, equal: &[&str]) -> InhibitRule {
+        InhibitRule {
+            name: "r".to_owned(),
+            source: matchers::parse(source).unwrap(),
+            target: matchers::parse(target).unwrap(),
+            equal: equal.iter().map(|name| (*name).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn sources_inhibit_targets_of_equal_labels_while_they_fire() {
+        let check = |rule: InhibitRule, sources: &[(&str, i64)], target: &str, want: bool| {
+            let now = Timestamp::from_millis(10);
+            let mut inhibitor = Inhibitor::new(&[rule]);
+            for (source, ends_at) in sources {
+                inhibitor.observe(&alert(source, 100), now);
+                inhibitor.observe(&alert(source, *ends_at), now);
+            }
+            assert_eq!(
+                inhibitor.inhibited(&labels(target), now).is_some(),
+                want,
+                "{sources:?} {target}"
+            );
+        };
+        let cluster = || rule("s=crit", "s=warn", &["cluster"]);
+        check(
+            cluster(),
+            &[("s=crit cluster=a", 100)],
+            "s=warn cluster=a",
+            true,
+        );
+        check(
+            cluster(),
+            &[("s=crit cluster=a", 100)],
+            "s=warn cluster=b",
+            false,
+        );
+        check(
+            cluster(),
+            &[("s=crit cluster=a", 100)],
+            "s=info cluster=a",
+            false,
+        );
+        check(
+            cluster(),
+            &[("s=crit cluster=a", 10)],
+            "s=warn cluster=a",
+            false,
+        );
+        check(
+            cluster(),
+            &[("s=crit cluster=a", 10), ("s=crit cluster=a x=y", 100)],
+            "s=warn cluster=a",
+            true,
+        );
+        check(cluster(), &[("s=crit", 100)], "s=warn", true);
+        check(cluster(), &[("s=crit", 100)], "s=warn cluster=a", false);
+        // Both sides: not by one's like, but by a pure source.
+        let both = || rule("s=~crit|warn", "t=x", &[]);
+        check(both(), &[("s=crit t=x", 100)], "s=crit t=x", false);
+        check(both(), &[("s=crit t=x", 100)], "s=warn t=x", false);
+        check(both(), &[("s=crit t=x", 100)], "t=x", true);
+        check(both(), &[("s=crit", 100)], "s=warn t=x", true);
+    }
+
+    #[test]
+    fn a_source_that_is_not_sent_again_stops_inhibiting_and_is_forgotten() {
+        let mut inhibitor = Inhibitor::new(&[rule("s=crit", "s=warn", &[])]);
+        inhibitor.observe(&alert("s=crit", 100), Timestamp::from_millis(10));
+        assert!(
+            inhibitor
+                .inhibited(&labels("s=warn"), Timestamp::from_millis(99))
+                .is_some()
+        );
+        assert!(
+            inhibitor
+                .inhibited(&labels("s=warn"), Timestamp::from_millis(100))
+                .is_none()
+        );
+        inhibitor.sweep(Timestamp::from_millis(100));
+        assert!(inhibitor.rules[0].sources.is_empty());
+    }
+}

@@ -1,0 +1,136 @@
+//! Metrics of the routes.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use super::dispatch::{Counts, Writes};
+use crate::model::notification::Decision;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabels {
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct IntegrationLabels {
+    receiver: String,
+    integration: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ThrottleLabels {
+    receiver: String,
+    severity: String,
+}
+
+/// The counters and gauges; clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    /// Alerts handed in.
+    pub received: Counter,
+    alerts: Family<StateLabels, Gauge>,
+    groups: Gauge,
+    enqueued: Family<IntegrationLabels, Counter>,
+    suppressed: Family<ReasonLabels, Counter>,
+    throttled: Family<ThrottleLabels, Counter>,
+    /// Times a sender had to wait because the queue was full.
+    pub queue_full: Counter,
+    /// Times decisions could not be written.
+    pub write_failures: Counter,
+    /// Times the routes were replaced.
+    pub reloads: Counter,
+}
+
+impl Metrics {
+    /// Names them.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "outrigger_alerts_received",
+            "Alerts handed to the routes, repetitions included",
+            self.received.clone(),
+        );
+        registry.register("outrigger_alerts", "Alerts by state", self.alerts.clone());
+        registry.register(
+            "outrigger_alert_groups",
+            "Alert groups",
+            self.groups.clone(),
+        );
+        registry.register(
+            "outrigger_notifications_enqueued",
+            "Notifications written to the outbox",
+            self.enqueued.clone(),
+        );
+        registry.register(
+            "outrigger_notifications_suppressed",
+            "Decisions that kept an alert from being told, counted when they are first taken",
+            self.suppressed.clone(),
+        );
+        registry.register(
+            "outrigger_notifications_throttled",
+            "Notifications held back into a digest",
+            self.throttled.clone(),
+        );
+        registry.register(
+            "outrigger_dispatch_queue_full",
+            "Times a sender of alerts had to wait because the queue was full",
+            self.queue_full.clone(),
+        );
+        registry.register(
+            "outrigger_dispatch_write_failures",
+            "Times decisions could not be written to the database and were tried again",
+            self.write_failures.clone(),
+        );
+        registry.register(
+            "outrigger_dispatch_reloads",
+            "Times the routes were replaced",
+            self.reloads.clone(),
+        );
+    }
+
+    pub(super) fn set_counts(&self, counts: Counts) {
+        let as_gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        for (state, count) in [("firing", counts.firing), ("resolved", counts.resolved)] {
+            self.alerts
+                .get_or_create(&StateLabels { state })
+                .set(as_gauge(count));
+        }
+        self.groups.set(as_gauge(counts.groups));
+    }
+
+    pub(super) fn count(&self, writes: &Writes) {
+        for row in &writes.outbox {
+            let labels = IntegrationLabels {
+                receiver: row.notification.receiver.to_string(),
+                integration: row.notification.integration.kind.to_string(),
+            };
+            self.enqueued.get_or_create(&labels).inc();
+        }
+        for entry in &writes.ledger {
+            if entry.decision.suppresses() {
+                let reason = entry.decision.kind();
+                self.suppressed
+                    .get_or_create(&ReasonLabels { reason })
+                    .inc();
+            }
+            if let Decision::Throttled { .. } = entry.decision {
+                let severity = entry
+                    .labels
+                    .as_ref()
+                    .map_or("", |labels| labels.value("severity"));
+                let labels = ThrottleLabels {
+                    receiver: entry.receiver.to_string(),
+                    severity: severity.to_owned(),
+                };
+                self.throttled.get_or_create(&labels).inc();
+            }
+        }
+    }
+}

@@ -1,0 +1,374 @@
+//! The running dispatcher: takes alerts from a queue, keeps the time, writes what was decided.
+//!
+//! Alerts come through a bounded queue; where it is full the sender waits, and that is counted. What is due is decided
+//! and written in one transaction, however many groups it is, and the outbox worker is woken. Where the database cannot
+//! be written the batch is kept and tried again: what was decided is not decided twice.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use super::dispatch::{Dispatcher, Restored, Snapshot, Writes};
+use super::metrics::Metrics;
+use super::route::Routing;
+use crate::clock::{Clock, Stopwatch};
+use crate::db::{Database, DbError, Transaction, ledger, notification_log, outbox, throttle};
+use crate::model::alert::Alert;
+use crate::model::timestamp::Timestamp;
+use crate::tasks::Stop;
+
+/// Groups decided on between two yields to other tasks.
+const GROUPS_AT_ONCE: usize = 128;
+/// Alerts taken in between two yields to other tasks.
+const ALERTS_AT_ONCE: usize = 256;
+/// Messages taken from the queue before what is due is flushed.
+const MESSAGES_AT_ONCE: usize = 64;
+const WRITE_RETRY: Duration = Duration::from_secs(1);
+const MAINTENANCE: Duration = Duration::from_secs(15 * 60);
+
+/// How the dispatcher runs.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Batches that wait before senders do.
+    pub queue: usize,
+    /// Time after the start before anything is flushed, so that rules can send all they have first.
+    pub start_delay: Duration,
+    /// How long finished notifications and ledger entries are kept.
+    pub retention: Duration,
+    /// How many ledger entries are kept at most.
+    pub ledger_entries: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            queue: 256,
+            start_delay: Duration::ZERO,
+            retention: Duration::from_secs(14 * 24 * 3600),
+            ledger_entries: 200_000,
+        }
+    }
+}
+
+/// What the dispatcher is handed.
+#[derive(Clone, Debug)]
+pub struct Deps {
+    /// Where its state lives.
+    pub database: Database,
+    /// The time.
+    pub clock: Clock,
+    /// Its metrics.
+    pub metrics: Metrics,
+    /// Told whenever there is something to send.
+    pub outbox: Arc<Notify>,
+}
+
+#[derive(Debug)]
+enum Message {
+    Alerts(Vec<Alert>),
+    Reload(Arc<Routing>, oneshot::Sender<()>),
+    Snapshot(oneshot::Sender<Snapshot>),
+}
+
+/// The dispatcher has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("send to the alert routes: they have been shut down")]
+pub struct Closed;
+
+/// The way in. Clones lead to the same dispatcher.
+#[derive(Clone, Debug)]
+pub struct AlertSink {
+    queue: mpsc::Sender<Message>,
+    metrics: Metrics,
+}
+
+impl AlertSink {
+    /// Hands in alerts; waits where the queue is full. One batch is taken in as a whole before anything is flushed.
+    ///
+    /// # Errors
+    /// Where the dispatcher has ended.
+    pub async fn send(&self, alerts: Vec<Alert>) -> Result<(), Closed> {
+        if alerts.is_empty() {
+            return Ok(());
+        }
+        match self.queue.try_send(Message::Alerts(alerts)) {
+            Ok(()) => Ok(()),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(Closed),
+            Err(mpsc::error::TrySendError::Full(message)) => {
+                self.metrics.queue_full.inc();
+                self.queue.send(message).await.map_err(|_| Closed)
+            }
+        }
+    }
+
+    /// Replaces the routes; returns when they hold.
+    ///
+    /// # Errors
+    /// Where the dispatcher has ended.
+    pub async fn reload(&self, routing: Arc<Routing>) -> Result<(), Closed> {
+        let (done, wait) = oneshot::channel();
+        self.queue
+            .send(Message::Reload(routing, done))
+            .await
+            .map_err(|_| Closed)?;
+        wait.await.map_err(|_| Closed)
+    }
+
+    /// The groups and their alerts now.
+    ///
+    /// # Errors
+    /// Where the dispatcher has ended.
+    pub async fn snapshot(&self) -> Result<Snapshot, Closed> {
+        let (reply, wait) = oneshot::channel();
+        self.queue
+            .send(Message::Snapshot(reply))
+            .await
+            .map_err(|_| Closed)?;
+        wait.await.map_err(|_| Closed)
+    }
+}
+
+/// The dispatcher, ready to run.
+#[derive(Debug)]
+pub struct Runner {
+    dispatcher: Dispatcher,
+    queue: mpsc::Receiver<Message>,
+    config: Config,
+    deps: Deps,
+}
+
+/// Reads the stored state and makes the dispatcher and the way into it.
+///
+/// # Errors
+/// Where the state cannot be read.
+pub async fn build(
+    config: Config,
+    routing: Arc<Routing>,
+    deps: Deps,
+) -> Result<(AlertSink, Runner), DbError> {
+    let now = deps.clock.now();
+    let restored = restore(&deps.database, now).await?;
+    let dispatcher = Dispatcher::new(routing, restored, now + config.start_delay)?;
+    let (sender, queue) = mpsc::channel(config.queue.max(1));
+    let sink = AlertSink {
+        queue: sender,
+        metrics: deps.metrics.clone(),
+    };
+    let runner = Runner {
+        dispatcher,
+        queue,
+        config,
+        deps,
+    };
+    Ok((sink, runner))
+}
+
+/// The state a dispatcher begins with.
+///
+/// # Errors
+/// Where it cannot be read.
+pub async fn restore(database: &Database, now: Timestamp) -> Result<Restored, DbError> {
+    Ok(Restored {
+        log: notification_log::load(database, now).await?,
+        throttle: throttle::load(database).await?,
+    })
+}
+
+impl Runner {
+    /// Runs until `stop`; alerts that were handed in before are still taken and what is due is written.
+    pub async fn run(mut self, stop: Stop) {
+        let mut maintenance = tokio::time::interval(MAINTENANCE);
+        let mut watch = (self.deps.clock.now(), Stopwatch::start());
+        loop {
+            let wait = self
+                .dispatcher
+                .next_due()
+                .map(|due| due.since(self.deps.clock.now()));
+            let due = async {
+                match wait {
+                    // Timers of the runtime round up to the millisecond; what is due now does not wait for one.
+                    Some(Duration::ZERO) => {}
+                    Some(wait) => tokio::time::sleep(wait).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                message = self.queue.recv() => match message {
+                    Some(message) => self.take_all(message, &stop).await,
+                    None => break,
+                },
+                () = due => {}
+                _ = maintenance.tick() => self.maintain().await,
+            }
+            self.follow_clock(&mut watch);
+            self.flush(&stop).await;
+        }
+        self.queue.close();
+        while let Ok(message) = self.queue.try_recv() {
+            self.take(message, &stop).await;
+        }
+        self.flush(&stop).await;
+    }
+
+    /// Takes a message and those that wait behind it.
+    async fn take_all(&mut self, first: Message, stop: &Stop) {
+        self.take(first, stop).await;
+        for _ in 1..MESSAGES_AT_ONCE {
+            match self.queue.try_recv() {
+                Ok(message) => self.take(message, stop).await,
+                Err(_) => return,
+            }
+        }
+    }
+
+    async fn take(&mut self, message: Message, stop: &Stop) {
+        let now = self.deps.clock.now();
+        match message {
+            Message::Alerts(alerts) => {
+                self.deps
+                    .metrics
+                    .received
+                    .inc_by(u64::try_from(alerts.len()).unwrap_or(u64::MAX));
+                for (i, alert) in alerts.into_iter().enumerate() {
+                    if i % ALERTS_AT_ONCE == ALERTS_AT_ONCE - 1 {
+                        tokio::task::yield_now().await;
+                    }
+                    self.dispatcher.insert(alert, now);
+                }
+            }
+            Message::Reload(routing, done) => {
+                self.reload(routing, now, stop).await;
+                self.deps.metrics.reloads.inc();
+                // Nobody waits any more where the other side gave up; the routes hold all the same.
+                done.send(()).ok();
+            }
+            Message::Snapshot(reply) => {
+                reply.send(self.dispatcher.snapshot(now)).ok();
+            }
+        }
+    }
+
+    async fn reload(&mut self, routing: Arc<Routing>, now: Timestamp, stop: &Stop) {
+        let awaited = self.dispatcher.awaited_by_all();
+        let Some((transaction, fates)) = self.begin(&awaited, stop).await else {
+            return;
+        };
+        let mut writes = Writes::default();
+        self.dispatcher.reload(routing, now, &fates, &mut writes);
+        self.write(transaction, &writes, now, stop).await;
+    }
+
+    async fn flush(&mut self, stop: &Stop) {
+        let now = self.deps.clock.now();
+        if self.dispatcher.next_due().is_some_and(|due| due <= now) {
+            let awaited = self.dispatcher.awaited(now);
+            let Some((transaction, fates)) = self.begin(&awaited, stop).await else {
+                return;
+            };
+            let mut writes = Writes::default();
+            while self
+                .dispatcher
+                .flush(now, &fates, GROUPS_AT_ONCE, &mut writes)
+            {
+                tokio::task::yield_now().await;
+            }
+            self.write(transaction, &writes, now, stop).await;
+        }
+        self.deps.metrics.set_counts(self.dispatcher.counts(now));
+    }
+
+    /// Begins to write and reads what became of earlier notifications; it cannot change before the commit. `None` where
+    /// the process ends before the database can be written.
+    async fn begin(
+        &self,
+        awaited: &[Arc<str>],
+        stop: &Stop,
+    ) -> Option<(Transaction, super::dispatch::flush::Fates)> {
+        loop {
+            let attempt = async {
+                let mut transaction = self.deps.database.begin().await?;
+                let fates = outbox::fates(&mut transaction, awaited).await?;
+                Ok::<_, DbError>((transaction, fates))
+            };
+            match attempt.await {
+                Ok(begun) => return Some(begun),
+                Err(error) => self.failed(&error, stop).await?,
+            }
+        }
+    }
+
+    async fn write(&self, transaction: Transaction, writes: &Writes, now: Timestamp, stop: &Stop) {
+        if writes.is_empty() {
+            return;
+        }
+        let mut begun = Some(transaction);
+        loop {
+            let attempt = async {
+                let mut transaction = match begun.take() {
+                    Some(transaction) => transaction,
+                    None => self.deps.database.begin().await?,
+                };
+                writes.write(&mut transaction, now).await?;
+                transaction.commit().await
+            };
+            match attempt.await {
+                Ok(()) => break,
+                Err(error) => {
+                    if self.failed(&error, stop).await.is_none() {
+                        return;
+                    }
+                }
+            }
+        }
+        self.deps.metrics.count(writes);
+        if !writes.outbox.is_empty() {
+            self.deps.outbox.notify_one();
+        }
+    }
+
+    /// Says so and waits a little; `None` where the process ends.
+    async fn failed(&self, error: &DbError, stop: &Stop) -> Option<()> {
+        self.deps.metrics.write_failures.inc();
+        tracing::error!(%error, "notifications cannot be written; trying again");
+        tokio::select! {
+            () = stop.cancelled() => None,
+            () = tokio::time::sleep(WRITE_RETRY) => Some(()),
+        }
+    }
+
+    /// Where the wall clock stepped back, timers step with it.
+    fn follow_clock(&mut self, watch: &mut (Timestamp, Stopwatch)) {
+        let now = self.deps.clock.now();
+        let expected = watch.0 + watch.1.elapsed();
+        let behind = expected.since(now);
+        if behind > Duration::from_secs(1) && now < watch.0 {
+            tracing::warn!(by = ?behind, "wall clock stepped back; timers follow");
+            self.dispatcher.clock_stepped_back(behind);
+        }
+        *watch = (now, Stopwatch::start());
+    }
+
+    async fn maintain(&mut self) {
+        let now = self.deps.clock.now();
+        self.dispatcher.sweep(now);
+        if let Err(error) = prune(&self.deps.database, &self.config, now).await {
+            tracing::warn!(%error, "old notifications cannot be removed");
+        }
+    }
+}
+
+async fn prune(database: &Database, config: &Config, now: Timestamp) -> Result<(), DbError> {
+    let mut transaction = database.begin().await?;
+    notification_log::prune(&mut transaction, now).await?;
+    let before = now - config.retention;
+    outbox::prune(&mut transaction, before).await?;
+    throttle::prune(&mut transaction, before).await?;
+    ledger::prune(&mut transaction, before, config.ledger_entries).await?;
+    transaction.commit().await
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,203 @@
+use super::super::config::tests::routing;
+use super::*;
+use crate::db::ledger::LedgerFilter;
+use crate::db::outbox::Outcome;
+use crate::model::labels::Labels;
+use crate::tasks::Tasks;
+
+const ROUTE: &str =
+    "route: {receiver: hook, group_by: [alertname], group_wait: 0s, group_interval: 1s}";
+
+fn alert(name: &str, clock: &Clock, ends: bool) -> Alert {
+    let now = clock.now();
+    Alert {
+        labels: Labels::from_pairs([("alertname", name), ("severity", "critical")]),
+        annotations: Labels::from_pairs([("summary", "s")]),
+        starts_at: Timestamp::from_millis(1_000_000_000),
+        ends_at: if ends {
+            now
+        } else {
+            now + Duration::from_secs(3600)
+        },
+        updated_at: now,
+        generator_url: "http://x/".into(),
+        value: Some(1.0),
+    }
+}
+
+struct Running {
+    sink: AlertSink,
+    database: Database,
+    woken: Arc<Notify>,
+    tasks: Tasks,
+}
+
+async fn start(directory: &Path, clock: &Clock) -> Running {
+    let database = Database::open(&directory.join("outrigger.db"))
+        .await
+        .unwrap();
+    let woken = Arc::new(Notify::new());
+    let deps = Deps {
+        database: database.clone(),
+        clock: clock.clone(),
+        metrics: Metrics::default(),
+        outbox: Arc::clone(&woken),
+    };
+    let routing = Arc::new(routing(ROUTE).unwrap());
+    let (sink, runner) = build(Config::default(), routing, deps).await.unwrap();
+    let tasks = Tasks::new();
+    tasks.spawn("alerts", runner.run(tasks.stop_token()));
+    Running {
+        sink,
+        database,
+        woken,
+        tasks,
+    }
+}
+
+use std::path::Path;
+
+impl Running {
+    async fn end(self) {
+        self.tasks.stop();
+        assert_eq!(self.tasks.drain(Duration::from_secs(5)).await, [""; 0]);
+        self.database.close().await;
+    }
+}
+
+#[tokio::test]
+async fn an_alert_becomes_a_row_in_the_outbox_and_wakes_its_worker() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(Timestamp::from_millis(1_000_000_000));
+    let running = start(directory.path(), &clock).await;
+    running
+        .sink
+        .send(vec![alert("A", &clock, false), alert("B", &clock, false)])
+        .await
+        .unwrap();
+    running.woken.notified().await;
+    let claimed = outbox::claim(&running.database, clock.now(), 10)
+        .await
+        .unwrap();
+    assert_eq!(claimed.len(), 2);
+    let snapshot = running.sink.snapshot().await.unwrap();
+    assert_eq!(snapshot.groups.len(), 2);
+    assert_eq!(&*snapshot.groups[0].receiver, "hook");
+    let ledger = ledger::recent(&running.database, &LedgerFilter::default(), 10)
+        .await
+        .unwrap();
+    assert_eq!(ledger.len(), 2);
+    running.end().await;
+}
+
+#[tokio::test]
+async fn a_process_that_dies_and_comes_back_tells_each_thing_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(Timestamp::from_millis(1_000_000_000));
+    let running = start(directory.path(), &clock).await;
+    running
+        .sink
+        .send(vec![alert("A", &clock, false)])
+        .await
+        .unwrap();
+    running.woken.notified().await;
+    // It dies while the message is being sent.
+    assert_eq!(
+        outbox::claim(&running.database, clock.now(), 10)
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
+    running.end().await;
+
+    clock.advance(Duration::from_secs(60));
+    let running = start(directory.path(), &clock).await;
+    assert_eq!(
+        outbox::release(&running.database, clock.now())
+            .await
+            .unwrap(),
+        1
+    );
+    running
+        .sink
+        .send(vec![alert("A", &clock, false)])
+        .await
+        .unwrap();
+    running.sink.snapshot().await.unwrap();
+    let claimed = outbox::claim(&running.database, clock.now(), 10)
+        .await
+        .unwrap();
+    assert_eq!(claimed.len(), 1, "the same message, once");
+    let delivered = Outcome::Delivered {
+        status: "200".to_owned(),
+    };
+    outbox::finish(
+        &running.database,
+        &claimed[0].notification,
+        &delivered,
+        clock.now(),
+    )
+    .await
+    .unwrap();
+
+    // The end is told once too, also where it is handed in again after another start.
+    clock.advance(Duration::from_secs(60));
+    running
+        .sink
+        .send(vec![alert("A", &clock, true)])
+        .await
+        .unwrap();
+    running.woken.notified().await;
+    let end = alert("A", &clock, true);
+    running.end().await;
+    let running = start(directory.path(), &clock).await;
+    running.sink.send(vec![end]).await.unwrap();
+    running.sink.snapshot().await.unwrap();
+    let claimed = outbox::claim(&running.database, clock.now(), 10)
+        .await
+        .unwrap();
+    assert_eq!(claimed.len(), 1);
+    assert!(!claimed[0].notification.is_firing());
+    running.end().await;
+}
+
+#[tokio::test]
+async fn a_full_queue_makes_senders_wait_and_counts_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(Timestamp::from_millis(1_000_000_000));
+    let database = Database::open(&directory.path().join("o.db"))
+        .await
+        .unwrap();
+    let metrics = Metrics::default();
+    let deps = Deps {
+        database,
+        clock: clock.clone(),
+        metrics: metrics.clone(),
+        outbox: Arc::new(Notify::new()),
+    };
+    let config = Config {
+        queue: 1,
+        ..Config::default()
+    };
+    let (sink, runner) = build(config, Arc::new(routing(ROUTE).unwrap()), deps)
+        .await
+        .unwrap();
+    sink.send(vec![alert("A", &clock, false)]).await.unwrap();
+    let second = sink.send(vec![alert("B", &clock, false)]);
+    let tasks = Tasks::new();
+    let run = async {
+        tokio::task::yield_now().await;
+        tasks.spawn("alerts", runner.run(tasks.stop_token()));
+    };
+    let (sent, ()) = tokio::join!(second, run);
+    sent.unwrap();
+    assert_eq!(sink.snapshot().await.unwrap().groups.len(), 2);
+    assert_eq!((metrics.queue_full.get(), metrics.received.get()), (1, 2));
+    tasks.stop();
+    tasks.drain(Duration::from_secs(5)).await;
+    assert_eq!(
+        sink.send(vec![alert("A", &clock, false)]).await,
+        Err(Closed)
+    );
+}

@@ -1,0 +1,518 @@
+//! Limits on how much a person is told: a token bucket for each integration and severity.
+//!
+//! A notification takes a token. Where none is left it is held back in a digest, and so is everything that follows,
+//! until there is a token again and the digest's shortest time is over: then the digest is sent as one message. Nothing
+//! is dropped. By default critical alerts are exempt.
+//!
+//! ```yaml
+//! throttle:                        # in outrigger.yml
+//!   enabled: true
+//!   exempt_severity: critical      # regular expression; "" exempts nothing
+//!   rules:                         # the first that matches counts; the defaults below follow the last
+//!   - receiver: .*
+//!     severity: .*
+//!     burst: 20
+//!     refill_interval: 30s         # one token each
+//!     digest_interval: 1m
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
+
+use super::writes::{Writes, digest_of};
+use crate::db::DbError;
+use crate::db::outbox::OutboxRow;
+use crate::db::throttle::{BucketKey, BucketLevel, DigestRow, ItemRow, Stored};
+use crate::document::fields::{Fields, Value};
+use crate::model::labels::Labels;
+use crate::model::matcher::{MatchOp, Matcher, RegexError};
+use crate::model::notification::{
+    AlertCount, AlertStatus, Digest, DigestGroup, Integration, Notification, NotifiedAlert, Reason,
+    severity_rank,
+};
+use crate::model::timestamp::Timestamp;
+
+const SEVERITY: &str = "severity";
+
+/// The `throttle:` section.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ThrottleConfig {
+    /// Whether anything is limited at all.
+    pub enabled: bool,
+    /// Severities without limits.
+    pub exempt: Option<Matcher>,
+    /// Limits; the first that matches counts.
+    pub rules: Vec<ThrottleRule>,
+}
+
+/// One limit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ThrottleRule {
+    /// Receivers it holds for.
+    pub receiver: Matcher,
+    /// Severities it holds for.
+    pub severity: Matcher,
+    /// Notifications that may go out at once.
+    pub burst: u32,
+    /// Time until one more may.
+    pub refill_interval: Duration,
+    /// Shortest time between the first notification held back and its digest.
+    pub digest_interval: Duration,
+}
+
+fn pattern(name: &str, text: &str) -> Result<Matcher, RegexError> {
+    Matcher::new(name, MatchOp::Regex, text)
+}
+
+fn any(name: &str) -> Matcher {
+    pattern(name, ".*").expect("a prefix expression is valid")
+}
+
+impl Default for ThrottleRule {
+    fn default() -> Self {
+        Self {
+            receiver: any("receiver"),
+            severity: any(SEVERITY),
+            burst: 20,
+            refill_interval: Duration::from_secs(30),
+            digest_interval: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Default for ThrottleConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            exempt: Some(Matcher::equal(SEVERITY, "critical")),
+            rules: vec![ThrottleRule::default()],
+        }
+    }
+}
+
+impl ThrottleConfig {
+    /// No limits.
+    pub fn disabled() -> Self {
+        Self {
+            enabled: false,
+            ..Self::default()
+        }
+    }
+
+    /// The limit for a receiver and severity; `None` where there is none.
+    pub fn limit(&self, receiver: &str, severity: &str) -> Option<&ThrottleRule> {
+        if !self.enabled
+            || self
+                .exempt
+                .as_ref()
+                .is_some_and(|exempt| exempt.matches(severity))
+        {
+            return None;
+        }
+        self.rules
+            .iter()
+            .find(|rule| rule.receiver.matches(receiver) && rule.severity.matches(severity))
+    }
+}
+
+/// Reads the `throttle` key of `outrigger.yml`'s root; the defaults where it is absent.
+pub fn read(root: &Fields<'_>) -> ThrottleConfig {
+    let mut config = ThrottleConfig::default();
+    let Some(fields) = root.get("throttle").and_then(|value| value.fields()) else {
+        return config;
+    };
+    if let Some(enabled) = fields.bool("enabled") {
+        config.enabled = enabled;
+    }
+    if let Some(value) = fields.get("exempt_severity") {
+        config.exempt = match value.text() {
+            Some("") => None,
+            _ => read_pattern(&value, SEVERITY).or(config.exempt),
+        };
+    }
+    let rules = fields.items("rules");
+    let read: Vec<_> = rules.iter().filter_map(read_rule).collect();
+    config.rules.splice(0..0, read);
+    fields.finish();
+    config
+}
+
+fn read_pattern(value: &Value<'_>, name: &str) -> Option<Matcher> {
+    value.parse("correct the regular expression (RE2 syntax)", |text| {
+        pattern(name, text)
+    })
+}
+
+fn read_rule(value: &Value<'_>) -> Option<ThrottleRule> {
+    let fields = value.fields()?;
+    let mut rule = ThrottleRule::default();
+    if let Some(receiver) = fields
+        .get("receiver")
+        .and_then(|value| read_pattern(&value, "receiver"))
+    {
+        rule.receiver = receiver;
+    }
+    if let Some(severity) = fields
+        .get(SEVERITY)
+        .and_then(|value| read_pattern(&value, SEVERITY))
+    {
+        rule.severity = severity;
+    }
+    if let Some(value) = fields.get("burst") {
+        match value.unsigned().map(u32::try_from) {
+            Some(Ok(burst)) if burst > 0 => rule.burst = burst,
+            Some(_) => value.error(
+                "burst is out of range",
+                "write a number from 1 to 4294967295",
+            ),
+            None => {}
+        }
+    }
+    if let Some(value) = fields.get("refill_interval") {
+        match value.duration() {
+            Some(interval) if interval.is_zero() => value.error(
+                "refill_interval is zero",
+                "write the time one notification may take, such as 30s; to lift the limit use exempt_severity",
+            ),
+            Some(interval) => rule.refill_interval = interval,
+            None => {}
+        }
+    }
+    if let Some(interval) = fields.duration("digest_interval") {
+        rule.digest_interval = interval;
+    }
+    fields.finish();
+    Some(rule)
+}
+
+/// A notification held back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Item {
+    pub(super) group_key: Arc<str>,
+    pub(super) group_labels: Labels,
+    pub(super) reason: Reason,
+    pub(super) alerts: Vec<NotifiedAlert>,
+}
+
+#[derive(Debug)]
+struct OpenDigest {
+    id: Arc<str>,
+    opened_at: Timestamp,
+    items: Vec<Item>,
+    by_group: HashMap<Arc<str>, usize>,
+}
+
+/// Buckets and open digests.
+#[derive(Debug, Default)]
+pub(super) struct Throttle {
+    buckets: HashMap<BucketKey, BucketLevel>,
+    digests: BTreeMap<BucketKey, OpenDigest>,
+}
+
+impl Throttle {
+    /// Continues from what was stored.
+    pub(super) fn restore(stored: Stored) -> Result<Self, DbError> {
+        let mut digests: BTreeMap<BucketKey, OpenDigest> = BTreeMap::new();
+        let mut buckets = HashMap::new();
+        buckets.extend(stored.buckets);
+        for row in stored.digests {
+            let digest = OpenDigest {
+                id: row.id,
+                opened_at: row.opened_at,
+                items: Vec::new(),
+                by_group: HashMap::new(),
+            };
+            digests.insert(row.bucket, digest);
+        }
+        for row in stored.items {
+            let item: Item =
+                serde_json::from_str(&row.payload).map_err(|error| DbError::Value {
+                    action: "read throttle state",
+                    reason: error.to_string(),
+                })?;
+            if let Some(digest) = digests
+                .values_mut()
+                .find(|digest| digest.id == row.digest_id)
+            {
+                digest.hold(item);
+            }
+        }
+        Ok(Self { buckets, digests })
+    }
+
+    /// Whether this is a digest that still gathers.
+    pub(super) fn is_open(&self, id: &str) -> bool {
+        self.digests.values().any(|digest| &*digest.id == id)
+    }
+
+    /// Takes a token. `false`: hold the notification back.
+    pub(super) fn admit(
+        &mut self,
+        config: &ThrottleConfig,
+        key: &BucketKey,
+        now: Timestamp,
+        writes: &mut Writes,
+    ) -> bool {
+        let Some(rule) = config.limit(&key.receiver, &key.severity) else {
+            return true;
+        };
+        // What follows a digest would overtake it.
+        if self.digests.contains_key(key) {
+            return false;
+        }
+        let level = self.level(rule, key, now);
+        if level.tokens < 1.0 {
+            return false;
+        }
+        self.set(key, level.tokens - 1.0, now, writes);
+        true
+    }
+
+    fn level(&self, rule: &ThrottleRule, key: &BucketKey, now: Timestamp) -> BucketLevel {
+        let burst = f64::from(rule.burst);
+        let tokens = self.buckets.get(key).map_or(burst, |level| {
+            let refilled = now.since(level.at).as_secs_f64() / rule.refill_interval.as_secs_f64();
+            // A hair more, so that a token is there at the very instant it is due.
+            (level.tokens + refilled + 1e-9).min(burst)
+        });
+        BucketLevel { tokens, at: now }
+    }
+
+    fn set(&mut self, key: &BucketKey, tokens: f64, now: Timestamp, writes: &mut Writes) {
+        let level = BucketLevel { tokens, at: now };
+        self.buckets.insert(key.clone(), level);
+        writes.buckets.insert(key.clone(), level);
+    }
+
+    /// Holds a notification back; returns the digest's id.
+    pub(super) fn hold(
+        &mut self,
+        key: &BucketKey,
+        item: Item,
+        now: Timestamp,
+        writes: &mut Writes,
+    ) -> Arc<str> {
+        let digest = self.digests.entry(key.clone()).or_insert_with(|| {
+            let id = digest_of(&[
+                b"digest",
+                key.receiver.as_bytes(),
+                key.integration.as_bytes(),
+                key.severity.as_bytes(),
+                &now.millis().to_le_bytes(),
+            ]);
+            writes.digests.push(DigestRow {
+                id: Arc::clone(&id),
+                bucket: key.clone(),
+                opened_at: now,
+            });
+            OpenDigest {
+                id,
+                opened_at: now,
+                items: Vec::new(),
+                by_group: HashMap::new(),
+            }
+        });
+        let position = digest.hold(item);
+        let item = &digest.items[position];
+        let row = ItemRow {
+            digest_id: Arc::clone(&digest.id),
+            group_key: Arc::clone(&item.group_key),
+            position: i64::try_from(position).unwrap_or(i64::MAX),
+            payload: serde_json::to_string(item).expect("labels, numbers and texts are valid JSON"),
+        };
+        writes
+            .items
+            .insert((Arc::clone(&digest.id), Arc::clone(&item.group_key)), row);
+        Arc::clone(&digest.id)
+    }
+
+    fn due_at(&self, config: &ThrottleConfig, key: &BucketKey, digest: &OpenDigest) -> Timestamp {
+        let Some(rule) = config.limit(&key.receiver, &key.severity) else {
+            return digest.opened_at;
+        };
+        let refilled_at = self.buckets.get(key).map_or(digest.opened_at, |level| {
+            let missing = (1.0 - level.tokens).max(0.0) * rule.refill_interval.as_secs_f64();
+            level.at + Duration::from_millis((missing * 1000.0).ceil() as u64)
+        });
+        refilled_at.max(digest.opened_at + rule.digest_interval)
+    }
+
+    /// When the next digest is sent.
+    pub(super) fn next_due(&self, config: &ThrottleConfig) -> Option<Timestamp> {
+        self.digests
+            .iter()
+            .map(|(key, digest)| self.due_at(config, key, digest))
+            .min()
+    }
+
+    /// Turns the digests that are due into notifications.
+    pub(super) fn flush(
+        &mut self,
+        config: &ThrottleConfig,
+        now: Timestamp,
+        writes: &mut Writes,
+    ) -> Vec<OutboxRow> {
+        let due: Vec<BucketKey> = self
+            .digests
+            .iter()
+            .filter(|(key, digest)| self.due_at(config, key, digest) <= now)
+            .map(|(key, _)| key.clone())
+            .collect();
+        let mut rows = Vec::with_capacity(due.len());
+        for key in due {
+            let Some(digest) = self.digests.remove(&key) else {
+                continue;
+            };
+            if let Some(rule) = config.limit(&key.receiver, &key.severity) {
+                let level = self.level(rule, &key, now);
+                self.set(&key, (level.tokens - 1.0).max(0.0), now, writes);
+            }
+            writes.closed.push(Arc::clone(&digest.id));
+            rows.push(OutboxRow {
+                idempotency_key: Arc::clone(&digest.id),
+                integration: Arc::clone(&key.integration),
+                notification: digest.into_notification(&key, now),
+            });
+        }
+        rows
+    }
+
+    /// Forgets buckets that are full again.
+    pub(super) fn sweep(&mut self, config: &ThrottleConfig, now: Timestamp) {
+        self.buckets.retain(|key, level| {
+            config
+                .limit(&key.receiver, &key.severity)
+                .is_some_and(|rule| {
+                    let full = rule.refill_interval.saturating_mul(rule.burst);
+                    now.since(level.at) < full
+                })
+        });
+    }
+}
+
+impl OpenDigest {
+    /// A newer notification of a group takes the place of its older one; alerts that only the older one had stay.
+    fn hold(&mut self, item: Item) -> usize {
+        let next = self.items.len();
+        let position = *self
+            .by_group
+            .entry(Arc::clone(&item.group_key))
+            .or_insert(next);
+        match self.items.get_mut(position) {
+            Some(older) => {
+                let mut alerts = std::mem::take(&mut older.alerts);
+                for alert in item.alerts {
+                    let known = alerts
+                        .iter_mut()
+                        .find(|known| known.alert.labels == alert.alert.labels);
+                    match known {
+                        Some(known) => *known = alert,
+                        None => alerts.push(alert),
+                    }
+                }
+                *older = Item { alerts, ..item };
+            }
+            None => self.items.push(item),
+        }
+        position
+    }
+
+    fn into_notification(self, key: &BucketKey, now: Timestamp) -> Notification {
+        let mut groups = Vec::with_capacity(self.items.len());
+        let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+        let mut alerts: Vec<NotifiedAlert> = Vec::new();
+        for item in self.items {
+            let firing = item
+                .alerts
+                .iter()
+                .filter(|alert| alert.status == AlertStatus::Firing)
+                .count();
+            groups.push(DigestGroup {
+                group_key: item.group_key,
+                group_labels: item.group_labels,
+                reason: item.reason,
+                firing,
+                resolved: item.alerts.len() - firing,
+            });
+            alerts.extend(item.alerts);
+        }
+        for alert in &alerts {
+            let count = counts.entry(alert.alert.name().to_owned()).or_default();
+            match alert.status {
+                AlertStatus::Firing => count.0 += 1,
+                AlertStatus::Resolved => count.1 += 1,
+            }
+        }
+        let mut counts: Vec<AlertCount> = counts
+            .into_iter()
+            .map(|(name, (firing, resolved))| AlertCount {
+                name,
+                firing,
+                resolved,
+            })
+            .collect();
+        counts.sort_by_key(|count| std::cmp::Reverse(count.firing + count.resolved));
+        let indexed = || alerts.iter().enumerate();
+        let first = indexed()
+            .min_by_key(|(_, alert)| alert.alert.starts_at)
+            .map(|(i, _)| i);
+        let worst = indexed()
+            .filter(|(_, alert)| alert.status == AlertStatus::Firing)
+            .min_by_key(|(_, alert)| {
+                (
+                    severity_rank(alert.alert.labels.value(SEVERITY)),
+                    alert.alert.starts_at,
+                )
+            })
+            .map(|(i, _)| i);
+        let new = indexed()
+            .filter(|(_, alert)| alert.alert.starts_at >= self.opened_at)
+            .map(|(i, _)| i)
+            .collect();
+        let integration = Integration::parse(&key.integration).unwrap_or_else(|| Integration {
+            kind: Arc::clone(&key.integration),
+            index: 0,
+        });
+        Notification {
+            group_key: format!("digest/{}", self.id).into(),
+            id: self.id,
+            receiver: Arc::clone(&key.receiver),
+            integration,
+            reason: Reason::Digest,
+            group_labels: Labels::empty(),
+            alerts,
+            truncated: 0,
+            created_at: now,
+            digest: Some(Digest {
+                severity: Arc::clone(&key.severity),
+                opened_at: self.opened_at,
+                groups,
+                counts,
+                first,
+                worst,
+                new,
+            }),
+        }
+    }
+}
+
+/// The most severe `severity` among the firing alerts, or among all where none fires.
+pub(super) fn severity_of(alerts: &[NotifiedAlert]) -> &str {
+    let worst = |status: Option<AlertStatus>| {
+        alerts
+            .iter()
+            .filter(|alert| status.is_none_or(|status| alert.status == status))
+            .map(|alert| alert.alert.labels.value(SEVERITY))
+            .min_by_key(|severity| severity_rank(severity))
+    };
+    worst(Some(AlertStatus::Firing))
+        .or_else(|| worst(None))
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

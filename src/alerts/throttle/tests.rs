@@ -1,0 +1,161 @@
+use super::super::config::tests::routing;
+use super::super::dispatch::tests::Simulation;
+use super::*;
+use crate::document::{diagnostics::Diagnostics, parse};
+use crate::model::notification::Decision;
+
+fn config(text: &str) -> Result<ThrottleConfig, Vec<String>> {
+    let diagnostics = Diagnostics::default();
+    let document = parse("o.yml", text, &diagnostics).unwrap();
+    let fields = document.value(&diagnostics).fields().unwrap();
+    let config = read(&fields);
+    fields.finish();
+    if diagnostics.is_empty() {
+        return Ok(config);
+    }
+    Err(diagnostics
+        .into_sorted()
+        .iter()
+        .map(ToString::to_string)
+        .collect())
+}
+
+#[test]
+fn the_first_rule_that_matches_limits_and_critical_is_exempt() {
+    let check = |text: &str, receiver: &str, severity: &str, want: Option<u32>| {
+        let config = config(text).unwrap();
+        assert_eq!(
+            config.limit(receiver, severity).map(|rule| rule.burst),
+            want,
+            "{text} {receiver} {severity}"
+        );
+    };
+    check("", "team", "warning", Some(20));
+    check("", "team", "", Some(20));
+    check("", "team", "critical", None);
+    check("throttle: {enabled: false}", "team", "warning", None);
+    check(
+        "throttle: {exempt_severity: ''}",
+        "team",
+        "critical",
+        Some(20),
+    );
+    check(
+        "throttle: {exempt_severity: 'page|critical'}",
+        "team",
+        "page",
+        None,
+    );
+    let rules = "throttle: {rules: [{receiver: ops-.*, severity: info, burst: 2}, {receiver: ops-.*, burst: 5}]}";
+    check(rules, "ops-a", "info", Some(2));
+    check(rules, "ops-a", "warning", Some(5));
+    check(rules, "dev", "info", Some(20));
+}
+
+#[test]
+fn limits_that_cannot_be_are_refused() {
+    for text in [
+        "throttle: {rules: [{burst: 0}]}",
+        "throttle: {rules: [{refill_interval: 0s}]}",
+        "throttle: {rules: [{receiver: '('}]}",
+        "throttle: {exempt_severity: '['}",
+        "throttle: {rule: []}",
+    ] {
+        assert_eq!(config(text).expect_err(text).len(), 1, "{text}");
+    }
+}
+
+/// A route that makes every alert a group.
+const EACH: &str = "route: {receiver: hook, group_by: [...], group_wait: 1s, group_interval: 5m, repeat_interval: 4h}";
+
+fn storm(simulation: &mut Simulation, count: usize, severity: &str) {
+    for i in 0..count {
+        simulation.fire(&format!("Storm{} i={i} severity={severity}", i % 2));
+    }
+}
+
+#[test]
+fn what_exceeds_the_limit_is_gathered_into_one_digest() {
+    let mut simulation = Simulation::new(routing(EACH).unwrap());
+    storm(&mut simulation, 200, "warning");
+    simulation.until(10.0);
+    assert_eq!(simulation.notifications.len(), 20);
+    simulation.until(60.0);
+    assert_eq!(
+        simulation.notifications.len(),
+        20,
+        "the digest waits for its interval"
+    );
+    simulation.until(200.0);
+    assert_eq!(simulation.notifications.len(), 21);
+    let notification = simulation.notifications.last().unwrap();
+    assert_eq!(notification.reason, Reason::Digest);
+    let digest = notification.digest.as_ref().unwrap();
+    assert_eq!((notification.alerts.len(), digest.groups.len()), (180, 180));
+    let counts: Vec<_> = digest
+        .counts
+        .iter()
+        .map(|count| (count.name.as_str(), count.firing))
+        .collect();
+    assert_eq!(counts, [("Storm0", 90), ("Storm1", 90)]);
+    assert_eq!(digest.first, Some(0));
+    // Each one is findable, with the digest's id.
+    let throttled = simulation.disk.ledger.iter().filter(|entry| {
+        entry.decision
+            == Decision::Throttled {
+                digest: Arc::clone(&notification.id),
+            }
+    });
+    assert_eq!(throttled.count(), 180);
+    // The news were told: nothing follows until something changes.
+    simulation.until(3600.0);
+    assert_eq!(simulation.notifications.len(), 21);
+}
+
+#[test]
+fn critical_alerts_are_not_throttled() {
+    let mut simulation = Simulation::new(routing(EACH).unwrap());
+    storm(&mut simulation, 200, "critical");
+    simulation.until(10.0);
+    assert_eq!(simulation.notifications.len(), 200);
+}
+
+#[test]
+fn tokens_come_back_one_by_one() {
+    let mut simulation = Simulation::new(routing(EACH).unwrap());
+    storm(&mut simulation, 20, "info");
+    simulation.until(30.5);
+    assert_eq!(simulation.notifications.len(), 20);
+    // Spent at 1 s; one is back 30 s later.
+    simulation.until(30.9);
+    simulation.fire("Late i=1 severity=info since 0");
+    simulation.flush();
+    assert_eq!(simulation.notifications.len(), 20, "still empty");
+    simulation.until(91.0);
+    assert_eq!(
+        simulation.notifications.len(),
+        21,
+        "a digest of one, after its interval"
+    );
+    simulation.until(200.0);
+    simulation.fire("Later i=1 severity=info since 0");
+    simulation.flush();
+    assert_eq!(simulation.notifications.len(), 22);
+    assert_eq!(
+        simulation.notifications[21].reason,
+        Reason::FirstNotification
+    );
+}
+
+#[test]
+fn a_digest_survives_a_restart_and_lists_what_ended_meanwhile() {
+    let mut simulation = Simulation::new(routing(EACH).unwrap());
+    storm(&mut simulation, 30, "warning");
+    simulation.until(2.0);
+    assert_eq!(simulation.notifications.len(), 20);
+    simulation.restart();
+    storm(&mut simulation, 30, "warning");
+    simulation.until(400.0);
+    assert_eq!(simulation.notifications.len(), 21);
+    assert_eq!(simulation.notifications[20].alerts.len(), 10);
+}

@@ -1,0 +1,94 @@
+//! What a batch of flushes decided, written in one transaction.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::db::ledger::{self, LedgerEntry};
+use crate::db::notification_log::{self, LogEntry, LogKey};
+use crate::db::outbox::{self, OutboxRow};
+use crate::db::throttle::{self, BucketKey, BucketLevel, DigestRow, ItemRow};
+use crate::db::{DbError, Transaction};
+use crate::model::timestamp::Timestamp;
+
+/// Changes of one batch. What was written earlier in the batch is replaced, not repeated.
+#[derive(Debug, Default)]
+pub struct Writes {
+    /// Rows of the notification log; `None` removes one.
+    pub log: HashMap<LogKey, Option<LogEntry>>,
+    /// New notifications.
+    pub outbox: Vec<OutboxRow>,
+    /// Pending notifications to withdraw.
+    pub superseded: Vec<Arc<str>>,
+    /// Decisions.
+    pub ledger: Vec<LedgerEntry>,
+    /// Levels of token buckets.
+    pub buckets: HashMap<BucketKey, BucketLevel>,
+    /// Digests begun.
+    pub digests: Vec<DigestRow>,
+    /// Notifications held back, by digest and group.
+    pub items: HashMap<(Arc<str>, Arc<str>), ItemRow>,
+    /// Digests that became notifications.
+    pub closed: Vec<Arc<str>>,
+}
+
+impl Writes {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.log.is_empty()
+            && self.outbox.is_empty()
+            && self.superseded.is_empty()
+            && self.ledger.is_empty()
+            && self.buckets.is_empty()
+            && self.digests.is_empty()
+            && self.items.is_empty()
+            && self.closed.is_empty()
+    }
+
+    /// Writes everything; the caller commits.
+    ///
+    /// # Errors
+    /// Where the database cannot be written.
+    pub async fn write(
+        &self,
+        transaction: &mut Transaction,
+        now: Timestamp,
+    ) -> Result<(), DbError> {
+        // Withdrawn before the new ones come: both may have the same idempotency key.
+        outbox::supersede(transaction, &self.superseded, now).await?;
+        outbox::insert(transaction, &self.outbox).await?;
+        let log: Vec<_> = self
+            .log
+            .iter()
+            .map(|(key, entry)| (key.clone(), entry.clone()))
+            .collect();
+        notification_log::save(transaction, &log).await?;
+        ledger::append(transaction, &self.ledger).await?;
+        let buckets: Vec<_> = self
+            .buckets
+            .iter()
+            .map(|(key, level)| (key.clone(), *level))
+            .collect();
+        throttle::save_buckets(transaction, &buckets).await?;
+        let mut items: Vec<_> = self.items.values().cloned().collect();
+        items.sort_by_key(|item| item.position);
+        throttle::save_digests(transaction, &self.digests, &items).await?;
+        throttle::remove_digests(transaction, &self.closed).await
+    }
+}
+
+/// 32 hexadecimal digits that name these parts.
+pub(super) fn digest_of(parts: &[&[u8]]) -> Arc<str> {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
+        hasher.update(part);
+    }
+    let mut text = String::with_capacity(32);
+    for byte in &hasher.finalize()[..16] {
+        use std::fmt::Write;
+        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
+    }
+    text.into()
+}

@@ -1,0 +1,265 @@
+//! The database: one file of SQLite in WAL mode, one writing connection, few reading ones.
+//!
+//! Repositories are plain functions by subject: [`notification_log`], [`outbox`], [`ledger`], [`throttle`],
+//! [`rule_state`]. What belongs together is written through one [`Transaction`]; with a single writer a transaction
+//! sees nothing change under it. Decisions are not made here.
+//!
+//! SQL stays within what PostgreSQL also reads (`ON CONFLICT`, partial indexes, `BIGINT` milliseconds, JSON as text), so
+//! that a second backend needs no second set of statements. Migrations are numbered files, embedded, applied in order
+//! at opening, each in its own transaction; a file written by a newer version is refused.
+
+pub mod ledger;
+pub mod notification_log;
+pub mod outbox;
+pub mod rule_state;
+pub mod throttle;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use sqlx::{Row, Sqlite};
+
+/// The migrations, by number from 1.
+const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_alert_delivery.sql")];
+
+/// How long a statement waits for another process's lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a caller waits for a free connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+const READERS: u32 = 2;
+
+/// Values that one statement binds at most; SQLite's own limit is 32,766.
+const MAX_BINDS: usize = 8_000;
+
+/// Why the database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// The file cannot be created or written.
+    #[error(
+        "open database {}: {reason}; make its directory writable for this user, or choose another with --data",
+        path.display()
+    )]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+    /// The file is no database, or a damaged one.
+    #[error(
+        "read database {}: {reason}; move the file away (alert state starts anew) or restore a copy",
+        path.display()
+    )]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        reason: String,
+    },
+    /// The file was written by a newer version.
+    #[error(
+        "open database {}: its schema is version {found}, this program knows up to {known}; run the newer version, or move the file away",
+        path.display()
+    )]
+    NewerSchema {
+        /// The file.
+        path: PathBuf,
+        /// Version in the file.
+        found: i64,
+        /// Newest version known here.
+        known: i64,
+    },
+    /// A statement failed.
+    #[error("{action}: {source}")]
+    Query {
+        /// What was attempted, such as `write ledger`.
+        action: &'static str,
+        /// SQLite's error.
+        source: sqlx::Error,
+    },
+    /// A stored value does not read back.
+    #[error("{action}: stored value is not readable: {reason}")]
+    Value {
+        /// What was attempted.
+        action: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl DbError {
+    fn query(action: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
+        move |source| Self::Query { action, source }
+    }
+
+    fn value<E: std::fmt::Display>(action: &'static str) -> impl FnOnce(E) -> Self {
+        move |error| Self::Value {
+            action,
+            reason: error.to_string(),
+        }
+    }
+}
+
+/// An open database. Clones share its connections.
+#[derive(Clone, Debug)]
+pub struct Database {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+/// Statements that take effect together, or not at all. Dropped without [`Transaction::commit`], nothing happened.
+#[derive(Debug)]
+pub struct Transaction(sqlx::Transaction<'static, Sqlite>);
+
+impl Database {
+    /// Opens the file, creating it and its directory where missing, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// Where the file cannot be written, is damaged, or was written by a newer version.
+    pub async fn open(path: &Path) -> Result<Self, DbError> {
+        let unwritable = |reason: String| DbError::Unwritable {
+            path: path.to_owned(),
+            reason,
+        };
+        if let Some(directory) = path.parent()
+            && !directory.as_os_str().is_empty()
+        {
+            std::fs::create_dir_all(directory).map_err(|error| unwritable(error.to_string()))?;
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // Commits reach the disk before they count: no notification twice after a power failure.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT)
+            .statement_cache_capacity(48)
+            .thread_name(|i| format!("sqlite-{i}"))
+            // Kibibytes, as negative numbers: memory counts here more than a few page reads.
+            .pragma("cache_size", "-512")
+            .pragma("journal_size_limit", "4194304")
+            .pragma("temp_store", "memory");
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .min_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(options.clone())
+            .await
+            .map_err(|error| opening_error(path, error))?;
+        migrate(path, &writer).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .min_connections(0)
+            .idle_timeout(Some(Duration::from_secs(60)))
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_lazy_with(options.read_only(true).pragma("cache_size", "-256"));
+        Ok(Self { writer, readers })
+    }
+
+    /// Begins to write; waits for the writer before.
+    ///
+    /// # Errors
+    /// Where the writer does not come free in time or another process holds the lock.
+    pub async fn begin(&self) -> Result<Transaction, DbError> {
+        self.writer
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map(Transaction)
+            .map_err(DbError::query("begin transaction"))
+    }
+
+    /// Closes every connection; the write-ahead log is folded into the file.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    fn reader(&self) -> &SqlitePool {
+        &self.readers
+    }
+}
+
+impl Transaction {
+    /// Makes the statements take effect; on the disk when this returns.
+    ///
+    /// # Errors
+    /// Where the disk is full or fails; then nothing took effect.
+    pub async fn commit(self) -> Result<(), DbError> {
+        self.0
+            .commit()
+            .await
+            .map_err(DbError::query("commit transaction"))
+    }
+
+    fn connection(&mut self) -> &mut SqliteConnection {
+        &mut self.0
+    }
+}
+
+async fn migrate(path: &Path, writer: &SqlitePool) -> Result<(), DbError> {
+    let table =
+        "CREATE TABLE IF NOT EXISTS schema_migrations (version BIGINT NOT NULL PRIMARY KEY)";
+    sqlx::query(table)
+        .execute(writer)
+        .await
+        .map_err(|error| opening_error(path, error))?;
+    let found: i64 = sqlx::query("SELECT COALESCE(MAX(version), 0) FROM schema_migrations")
+        .fetch_one(writer)
+        .await
+        .and_then(|row| row.try_get(0))
+        .map_err(|error| opening_error(path, error))?;
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    if found > known {
+        return Err(DbError::NewerSchema {
+            path: path.to_owned(),
+            found,
+            known,
+        });
+    }
+    for (version, sql) in (1_i64..).zip(MIGRATIONS.iter().copied()) {
+        if version <= found {
+            continue;
+        }
+        let failed = |error| opening_error(path, error);
+        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        sqlx::raw_sql(sql)
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
+        sqlx::query("INSERT INTO schema_migrations (version) VALUES ($1)")
+            .bind(version)
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
+        transaction.commit().await.map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// SQLite's result codes: 11 damaged, 26 no database; 8, 10, 13, 14 not writable, input/output, full, cannot open.
+fn opening_error(path: &Path, error: sqlx::Error) -> DbError {
+    let path = path.to_owned();
+    let reason = error.to_string();
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code)
+        .and_then(|code| code.parse::<u32>().ok())
+        .map(|code| code & 0xff);
+    match code {
+        Some(11 | 26) => DbError::Corrupt { path, reason },
+        Some(8 | 10 | 13 | 14) => DbError::Unwritable { path, reason },
+        _ => DbError::Query {
+            action: "open database",
+            source: error,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,271 @@
+use std::path::Path;
+
+use super::ledger::{LedgerEntry, LedgerFilter};
+use super::notification_log::{LogEntry, LogKey, Told};
+use super::outbox::{Fate, OutboxRow, Outcome};
+use super::*;
+use crate::model::labels::Labels;
+use crate::model::notification::{Decision, Integration, Notification, Reason};
+use crate::model::timestamp::Timestamp;
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+async fn open(directory: &Path) -> Database {
+    Database::open(&directory.join("data/outrigger.db"))
+        .await
+        .unwrap()
+}
+
+fn notification(id: &str, group_key: &str, created_at: i64) -> OutboxRow {
+    OutboxRow {
+        idempotency_key: format!("key-{id}").into(),
+        integration: "webhook[0]".into(),
+        notification: Notification {
+            id: id.into(),
+            group_key: group_key.into(),
+            receiver: "team".into(),
+            integration: Integration {
+                kind: "webhook".into(),
+                index: 0,
+            },
+            reason: Reason::FirstNotification,
+            group_labels: Labels::empty(),
+            alerts: Vec::new(),
+            truncated: 0,
+            created_at: at(created_at),
+            digest: None,
+        },
+    }
+}
+
+async fn enqueue(database: &Database, rows: &[OutboxRow]) {
+    let mut transaction = database.begin().await.unwrap();
+    outbox::insert(&mut transaction, rows).await.unwrap();
+    transaction.commit().await.unwrap();
+}
+
+async fn claimed(database: &Database, now: i64) -> Vec<String> {
+    let claimed = outbox::claim(database, at(now), 10).await.unwrap();
+    claimed
+        .iter()
+        .map(|claimed| claimed.notification.id.to_string())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_database_opens_twice_and_keeps_what_was_committed() {
+    let directory = tempfile::tempdir().unwrap();
+    let key = LogKey {
+        group_key: "{}:{}".into(),
+        receiver: "team".into(),
+        integration: "webhook[0]".into(),
+    };
+    let entry = LogEntry {
+        told: Told {
+            firing: vec![1, u64::MAX],
+            resolved: vec![],
+            at: at(5),
+        },
+        expires_at: at(100),
+        outbox_id: Some("x".into()),
+        previous: Some(Told::default()),
+    };
+    {
+        let database = open(directory.path()).await;
+        let mut transaction = database.begin().await.unwrap();
+        let row = (key.clone(), Some(entry.clone()));
+        notification_log::save(&mut transaction, &[row])
+            .await
+            .unwrap();
+        transaction.commit().await.unwrap();
+        let mut transaction = database.begin().await.unwrap();
+        notification_log::save(&mut transaction, &[(key.clone(), None)])
+            .await
+            .unwrap();
+        drop(transaction); // never committed: the row stays
+        database.close().await;
+    }
+    let database = open(directory.path()).await;
+    let read = notification_log::load(&database, at(99)).await.unwrap();
+    assert_eq!(read, [(key, entry)]);
+    assert!(
+        notification_log::load(&database, at(100))
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_opened_is_told_with_a_remedy() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.db");
+    std::fs::write(
+        &path,
+        "this is no database, and long enough to be sure of it".repeat(100),
+    )
+    .unwrap();
+    let error = Database::open(&path).await.unwrap_err();
+    assert!(matches!(error, DbError::Corrupt { .. }), "{error}");
+
+    let file = directory.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let error = Database::open(&file.join("b.db")).await.unwrap_err();
+    assert!(matches!(error, DbError::Unwritable { .. }), "{error}");
+    assert!(error.to_string().contains("--data"), "{error}");
+
+    let path = directory.path().join("c.db");
+    let database = Database::open(&path).await.unwrap();
+    sqlx::query("INSERT INTO schema_migrations (version) VALUES (99)")
+        .execute(&database.writer)
+        .await
+        .unwrap();
+    database.close().await;
+    let error = Database::open(&path).await.unwrap_err();
+    assert!(
+        matches!(error, DbError::NewerSchema { found: 99, .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_groups_notifications_are_claimed_one_after_the_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = open(directory.path()).await;
+    let (a, b, c) = (
+        notification("a", "g", 1),
+        notification("b", "g", 2),
+        notification("c", "h", 3),
+    );
+    enqueue(&database, &[a.clone(), b.clone(), c]).await;
+    // The same key again, while the first is on its way, is not a second message.
+    enqueue(&database, std::slice::from_ref(&a)).await;
+    assert_eq!(claimed(&database, 10).await, ["a", "c"]);
+    assert_eq!(claimed(&database, 10).await, [""; 0]);
+    let delivered = Outcome::Delivered {
+        status: "200".into(),
+    };
+    outbox::finish(&database, &a.notification, &delivered, at(11))
+        .await
+        .unwrap();
+    assert_eq!(claimed(&database, 12).await, ["b"]);
+
+    // The process dies: what was being sent is sent again.
+    assert_eq!(outbox::release(&database, at(20)).await.unwrap(), 2);
+    let backlog = outbox::backlog(&database).await.unwrap();
+    assert_eq!((backlog.waiting, backlog.oldest), (2, Some(at(2))));
+    assert_eq!(claimed(&database, 20).await.len(), 2);
+
+    let retry = Outcome::Retry {
+        at: at(50),
+        error: "503".into(),
+    };
+    outbox::finish(&database, &b.notification, &retry, at(21))
+        .await
+        .unwrap();
+    assert_eq!(claimed(&database, 49).await, [""; 0]);
+    assert_eq!(claimed(&database, 50).await, ["b"]);
+    // A newer one arrives meanwhile; the failed older one gives way to it.
+    enqueue(&database, &[notification("d", "g", 60)]).await;
+    outbox::finish(&database, &b.notification, &retry, at(61))
+        .await
+        .unwrap();
+    let mut transaction = database.begin().await.unwrap();
+    let fates = outbox::fates(
+        &mut transaction,
+        &["a".into(), "b".into(), "d".into(), "z".into()],
+    )
+    .await
+    .unwrap();
+    drop(transaction);
+    assert_eq!(fates.get("a"), Some(&Fate::Delivered));
+    assert_eq!(fates.get("b"), Some(&Fate::Dead));
+    assert_eq!(fates.get("d"), Some(&Fate::Pending));
+    assert_eq!(fates.get("z"), None);
+    let filter = LedgerFilter {
+        notification: Some("b".into()),
+        ..LedgerFilter::default()
+    };
+    let entries = ledger::recent(&database, &filter, 10).await.unwrap();
+    assert_eq!(entries.len(), 1);
+    assert_eq!(entries[0].decision.kind(), "superseded");
+}
+
+#[tokio::test]
+async fn an_alerts_ledger_includes_the_delivery_of_its_notification() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = open(directory.path()).await;
+    let entry = |time, labels: Option<Labels>, decision| LedgerEntry {
+        at: at(time),
+        group_key: "g".into(),
+        receiver: "team".into(),
+        integration: "webhook[0]".into(),
+        labels,
+        decision,
+    };
+    let alert = Labels::from_pairs([("alertname", "A")]);
+    let enqueued = Decision::Enqueued {
+        notification: "n".into(),
+        reason: Reason::FirstNotification,
+    };
+    let delivered = Decision::Delivered {
+        notification: "n".into(),
+        status: "200".into(),
+    };
+    let entries = [
+        entry(1, Some(alert.clone()), enqueued),
+        entry(
+            2,
+            Some(Labels::from_pairs([("alertname", "B")])),
+            Decision::Deduplicated,
+        ),
+        entry(3, None, delivered),
+    ];
+    let mut transaction = database.begin().await.unwrap();
+    ledger::append(&mut transaction, &entries).await.unwrap();
+    transaction.commit().await.unwrap();
+    let filter = LedgerFilter {
+        fingerprint: Some(alert.fingerprint()),
+        ..LedgerFilter::default()
+    };
+    let read = ledger::recent(&database, &filter, 10).await.unwrap();
+    assert_eq!(read, [entries[2].clone(), entries[0].clone()]);
+
+    let mut transaction = database.begin().await.unwrap();
+    assert_eq!(
+        ledger::prune(&mut transaction, at(2), 100).await.unwrap(),
+        1
+    );
+    assert_eq!(ledger::prune(&mut transaction, at(0), 1).await.unwrap(), 1);
+    assert_eq!(ledger::prune(&mut transaction, at(4), 1).await.unwrap(), 1);
+    transaction.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn rule_state_is_kept_by_group_and_pruned_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = open(directory.path()).await;
+    let pair = |key: &str, state: &str| (key.to_owned(), state.to_owned());
+    rule_state::save(&database, "g", &[pair("a", "1"), pair("b", "2")], &[])
+        .await
+        .unwrap();
+    rule_state::save(&database, "h", &[pair("c", "3")], &[])
+        .await
+        .unwrap();
+    rule_state::save(&database, "g", &[pair("a", "4")], &["b".to_owned()])
+        .await
+        .unwrap();
+    assert_eq!(
+        rule_state::load(&database, "g").await.unwrap(),
+        [pair("a", "4")]
+    );
+    assert_eq!(
+        rule_state::prune(&database, &["g".to_owned()])
+            .await
+            .unwrap(),
+        1
+    );
+    assert!(rule_state::load(&database, "h").await.unwrap().is_empty());
+}

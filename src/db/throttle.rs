@@ -1,0 +1,246 @@
+//! Token buckets and the digests they fill, so that a restart neither refills a bucket nor forgets what was held back.
+
+use std::sync::Arc;
+
+use sqlx::{QueryBuilder, Row};
+
+use super::{Database, DbError, MAX_BINDS, Transaction};
+use crate::model::timestamp::Timestamp;
+
+/// Whose bucket: each integration of a receiver has one a severity.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BucketKey {
+    /// The receiver's name.
+    pub receiver: Arc<str>,
+    /// The integration, such as `webhook[0]`.
+    pub integration: Arc<str>,
+    /// The severity label's value; may be empty.
+    pub severity: Arc<str>,
+}
+
+/// A bucket's content at an instant.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BucketLevel {
+    /// Tokens at `at`.
+    pub tokens: f64,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A digest that still gathers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DigestRow {
+    /// Its id, that of the notification it will become.
+    pub id: Arc<str>,
+    /// The bucket that was empty.
+    pub bucket: BucketKey,
+    /// When the first notification was held back.
+    pub opened_at: Timestamp,
+}
+
+/// A notification held back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ItemRow {
+    /// The digest it waits in.
+    pub digest_id: Arc<str>,
+    /// Its group.
+    pub group_key: Arc<str>,
+    /// Its place in the digest.
+    pub position: i64,
+    /// The item as JSON.
+    pub payload: String,
+}
+
+/// Everything stored.
+#[derive(Clone, Debug, Default)]
+pub struct Stored {
+    /// The buckets.
+    pub buckets: Vec<(BucketKey, BucketLevel)>,
+    /// The open digests.
+    pub digests: Vec<DigestRow>,
+    /// Their items, in order.
+    pub items: Vec<ItemRow>,
+}
+
+const ACTION: &str = "write throttle state";
+
+/// Writes bucket levels.
+///
+/// # Errors
+/// Where the database cannot be written.
+pub async fn save_buckets(
+    transaction: &mut Transaction,
+    buckets: &[(BucketKey, BucketLevel)],
+) -> Result<(), DbError> {
+    for chunk in buckets.chunks(MAX_BINDS / 5) {
+        let mut query = QueryBuilder::new(
+            "INSERT INTO throttle_buckets (receiver, integration, severity, tokens, updated_at) ",
+        );
+        query.push_values(chunk, |mut row, (key, level)| {
+            row.push_bind(&*key.receiver)
+                .push_bind(&*key.integration)
+                .push_bind(&*key.severity)
+                .push_bind(level.tokens)
+                .push_bind(level.at.millis());
+        });
+        query.push(
+            " ON CONFLICT (receiver, integration, severity) DO UPDATE SET tokens = excluded.tokens, updated_at = excluded.updated_at",
+        );
+        query
+            .build()
+            .execute(transaction.connection())
+            .await
+            .map_err(DbError::query(ACTION))?;
+    }
+    Ok(())
+}
+
+/// Writes new digests, then items; an item of the same group is replaced.
+///
+/// # Errors
+/// Where the database cannot be written.
+pub async fn save_digests(
+    transaction: &mut Transaction,
+    digests: &[DigestRow],
+    items: &[ItemRow],
+) -> Result<(), DbError> {
+    for chunk in digests.chunks(MAX_BINDS / 5) {
+        let mut query = QueryBuilder::new(
+            "INSERT INTO throttle_digests (id, receiver, integration, severity, opened_at) ",
+        );
+        query.push_values(chunk, |mut row, digest| {
+            row.push_bind(&*digest.id)
+                .push_bind(&*digest.bucket.receiver)
+                .push_bind(&*digest.bucket.integration)
+                .push_bind(&*digest.bucket.severity)
+                .push_bind(digest.opened_at.millis());
+        });
+        query
+            .build()
+            .execute(transaction.connection())
+            .await
+            .map_err(DbError::query(ACTION))?;
+    }
+    for chunk in items.chunks(MAX_BINDS / 4) {
+        let mut query = QueryBuilder::new(
+            "INSERT INTO throttle_items (digest_id, group_key, position, payload) ",
+        );
+        query.push_values(chunk, |mut row, item| {
+            row.push_bind(&*item.digest_id)
+                .push_bind(&*item.group_key)
+                .push_bind(item.position)
+                .push_bind(&*item.payload);
+        });
+        query.push(" ON CONFLICT (digest_id, group_key) DO UPDATE SET payload = excluded.payload");
+        query
+            .build()
+            .execute(transaction.connection())
+            .await
+            .map_err(DbError::query(ACTION))?;
+    }
+    Ok(())
+}
+
+/// Forgets digests that became notifications.
+///
+/// # Errors
+/// Where the database cannot be written.
+pub async fn remove_digests(
+    transaction: &mut Transaction,
+    ids: &[Arc<str>],
+) -> Result<(), DbError> {
+    for id in ids {
+        for sql in [
+            "DELETE FROM throttle_items WHERE digest_id = $1",
+            "DELETE FROM throttle_digests WHERE id = $1",
+        ] {
+            sqlx::query(sql)
+                .bind(&**id)
+                .execute(transaction.connection())
+                .await
+                .map_err(DbError::query(ACTION))?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes buckets untouched since `before`: they are full again.
+///
+/// # Errors
+/// Where the database cannot be written.
+pub async fn prune(transaction: &mut Transaction, before: Timestamp) -> Result<u64, DbError> {
+    sqlx::query("DELETE FROM throttle_buckets WHERE updated_at < $1")
+        .bind(before.millis())
+        .execute(transaction.connection())
+        .await
+        .map(|done| done.rows_affected())
+        .map_err(DbError::query("prune throttle state"))
+}
+
+/// Reads everything.
+///
+/// # Errors
+/// Where the database cannot be read.
+pub async fn load(database: &Database) -> Result<Stored, DbError> {
+    async fn rows(
+        database: &Database,
+        sql: &'static str,
+    ) -> Result<Vec<sqlx::sqlite::SqliteRow>, DbError> {
+        sqlx::query(sql)
+            .fetch_all(database.reader())
+            .await
+            .map_err(DbError::query("read throttle state"))
+    }
+    let buckets = rows(
+        database,
+        "SELECT receiver, integration, severity, tokens, updated_at FROM throttle_buckets",
+    )
+    .await?;
+    let digests = rows(
+        database,
+        "SELECT receiver, integration, severity, id, opened_at FROM throttle_digests",
+    )
+    .await?;
+    let items = rows(
+        database,
+        "SELECT digest_id, group_key, position, payload FROM throttle_items ORDER BY digest_id, position",
+    )
+    .await?;
+    let read = || -> Result<Stored, sqlx::Error> {
+        let shared = |row: &sqlx::sqlite::SqliteRow, i: usize| {
+            row.try_get::<String, _>(i).map(Arc::<str>::from)
+        };
+        let bucket = |row: &_| {
+            Ok::<_, sqlx::Error>(BucketKey {
+                receiver: shared(row, 0)?,
+                integration: shared(row, 1)?,
+                severity: shared(row, 2)?,
+            })
+        };
+        let mut stored = Stored::default();
+        for row in &buckets {
+            let level = BucketLevel {
+                tokens: row.try_get(3)?,
+                at: Timestamp::from_millis(row.try_get(4)?),
+            };
+            stored.buckets.push((bucket(row)?, level));
+        }
+        for row in &digests {
+            stored.digests.push(DigestRow {
+                id: shared(row, 3)?,
+                bucket: bucket(row)?,
+                opened_at: Timestamp::from_millis(row.try_get(4)?),
+            });
+        }
+        for row in &items {
+            stored.items.push(ItemRow {
+                digest_id: shared(row, 0)?,
+                group_key: shared(row, 1)?,
+                position: row.try_get(2)?,
+                payload: row.try_get(3)?,
+            });
+        }
+        Ok(stored)
+    };
+    read().map_err(DbError::query("read throttle state"))
+}

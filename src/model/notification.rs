@@ -1,0 +1,421 @@
+//! What a person is told, and why: one [`Notification`] a group, receiver and integration; one [`Decision`] an alert.
+//!
+//! Notifications are stored as JSON in the outbox between the routes, which write them, and the receivers, which send
+//! them. A [`Decision`] is at once log field, metric label and ledger entry.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::alert::Alert;
+use super::labels::Labels;
+use super::timestamp::Timestamp;
+
+/// One integration of a receiver: its kind and its place among the receiver's integrations of that kind.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Integration {
+    /// `slack`, `email`, `webhook`, `console`, ...
+    pub kind: Arc<str>,
+    /// Place among those of its kind, from 0.
+    pub index: usize,
+}
+
+/// `webhook[0]`: how files, logs and the database name an integration.
+impl fmt::Display for Integration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}]", self.kind, self.index)
+    }
+}
+
+impl Integration {
+    /// Reads what [`Display`](fmt::Display) writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (kind, index) = text.strip_suffix(']')?.rsplit_once('[')?;
+        Some(Self {
+            kind: kind.into(),
+            index: index.parse().ok()?,
+        })
+    }
+}
+
+/// State of an alert at the instant its group was flushed; time passing afterwards does not change it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AlertStatus {
+    /// Still active.
+    Firing,
+    /// Ended.
+    Resolved,
+}
+
+impl AlertStatus {
+    /// The status as Alertmanager writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Firing => "firing",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
+/// Why a notification is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Nothing was told about this group, or its last message said that all was over.
+    FirstNotification,
+    /// An alert fires that was not in the last message.
+    NewAlerts,
+    /// Some alerts ended, others still fire.
+    NewResolved,
+    /// The last firing alert ended.
+    AllResolved,
+    /// Nothing changed, but the repeat interval is over.
+    Repeat,
+    /// Notifications held back by throttling, in one message.
+    Digest,
+}
+
+impl Reason {
+    /// The reason as metric label and JSON value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FirstNotification => "first_notification",
+            Self::NewAlerts => "new_alerts",
+            Self::NewResolved => "new_resolved",
+            Self::AllResolved => "all_resolved",
+            Self::Repeat => "repeat",
+            Self::Digest => "digest",
+        }
+    }
+}
+
+/// An alert in a notification.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NotifiedAlert {
+    /// Firing or resolved, decided when the group was flushed.
+    pub status: AlertStatus,
+    /// The alert; its `ends_at` means something only where it is resolved.
+    pub alert: Arc<Alert>,
+}
+
+/// One message to one integration of one receiver.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Notification {
+    /// 32 hexadecimal digits; the outbox's key and the receiver's idempotency key.
+    pub id: Arc<str>,
+    /// Alertmanager's group key, `{}/{severity="critical"}:{alertname="X"}`; `digest/<id>` for a digest.
+    pub group_key: Arc<str>,
+    /// The receiver's name.
+    pub receiver: Arc<str>,
+    /// Which of its integrations.
+    pub integration: Integration,
+    /// Why it is sent.
+    pub reason: Reason,
+    /// The labels the group was formed by; empty for a digest.
+    pub group_labels: Labels,
+    /// The alerts in Alertmanager's order (job, instance, then labels).
+    pub alerts: Vec<NotifiedAlert>,
+    /// Alerts left out of `alerts` because there were too many.
+    #[serde(default)]
+    pub truncated: u64,
+    /// When the group was flushed.
+    pub created_at: Timestamp,
+    /// What the message gathers; present exactly for [`Reason::Digest`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+}
+
+impl Notification {
+    /// Whether any alert in it still fires: the message's own status.
+    pub fn is_firing(&self) -> bool {
+        self.alerts
+            .iter()
+            .any(|alert| alert.status == AlertStatus::Firing)
+    }
+}
+
+/// Summary of the notifications that throttling held back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Digest {
+    /// Severity whose limit was reached.
+    pub severity: Arc<str>,
+    /// When the first notification was held back.
+    pub opened_at: Timestamp,
+    /// The groups, in the order they were held back.
+    pub groups: Vec<DigestGroup>,
+    /// How many alerts of each name, most first.
+    pub counts: Vec<AlertCount>,
+    /// Index in `alerts` of the one that began first.
+    pub first: Option<usize>,
+    /// Index in `alerts` of the firing one of highest severity.
+    pub worst: Option<usize>,
+    /// Indices in `alerts` of those that began since `opened_at`.
+    pub new: Vec<usize>,
+}
+
+/// One notification inside a digest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DigestGroup {
+    /// The group's key.
+    pub group_key: Arc<str>,
+    /// The group's labels.
+    pub group_labels: Labels,
+    /// Why it would have been sent.
+    pub reason: Reason,
+    /// Its firing alerts.
+    pub firing: usize,
+    /// Its resolved alerts.
+    pub resolved: usize,
+}
+
+/// Number of alerts of one name in a digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertCount {
+    /// The `alertname`.
+    pub name: String,
+    /// How many fire.
+    pub firing: usize,
+    /// How many ended.
+    pub resolved: usize,
+}
+
+/// Rank of a `severity` label, most severe first; unknown words rank between `warning` and `info`.
+pub fn severity_rank(severity: &str) -> u8 {
+    match severity.to_ascii_lowercase().as_str() {
+        "emergency" | "page" | "disaster" => 0,
+        "critical" => 1,
+        "error" | "major" | "high" => 2,
+        "warning" | "warn" | "minor" | "medium" => 3,
+        "info" | "informational" | "low" | "notice" => 5,
+        "none" | "debug" => 6,
+        _ => 4,
+    }
+}
+
+/// What was decided about an alert, or about a whole notification; the ledger keeps each one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "decision", rename_all = "snake_case")]
+pub enum Decision {
+    /// Written to the outbox.
+    Enqueued {
+        /// The notification.
+        notification: Arc<str>,
+        /// Why it is sent.
+        reason: Reason,
+    },
+    /// The receiver already knows.
+    Deduplicated,
+    /// Began and ended before the receiver was told, so there is nothing to take back.
+    NeverTold,
+    /// Resolved, and the integration has `send_resolved: false`.
+    ResolvedNotWanted,
+    /// The receiver has no integration: nobody is told.
+    NoIntegration,
+    /// Another alert speaks for it.
+    Inhibited {
+        /// Fingerprint of the inhibiting alert.
+        by: String,
+        /// The inhibition rule's name, or its place from 0.
+        rule: String,
+    },
+    /// The route is muted at this time.
+    Muted {
+        /// The time interval's name.
+        interval: String,
+    },
+    /// The route is not active at this time.
+    Inactive,
+    /// A silence matches.
+    Silenced {
+        /// The silence's id.
+        silence: String,
+    },
+    /// Held back, and listed in a digest.
+    Throttled {
+        /// The digest's notification.
+        digest: Arc<str>,
+    },
+    /// A newer notification of the same group took its place before it was delivered.
+    Superseded {
+        /// The notification that was not sent.
+        notification: Arc<str>,
+        /// What took its place; `None` where the alerts ended before anybody was told.
+        by: Option<Arc<str>>,
+    },
+    /// The receiver accepted it.
+    Delivered {
+        /// The notification.
+        notification: Arc<str>,
+        /// What the receiver answered, such as `200` or `250`.
+        status: String,
+    },
+    /// The receiver refused it for good.
+    Failed {
+        /// The notification.
+        notification: Arc<str>,
+        /// Why; never a secret.
+        error: String,
+    },
+    /// Tried until its time was over: not delivered.
+    Expired {
+        /// The notification.
+        notification: Arc<str>,
+        /// The last error; never a secret.
+        error: String,
+    },
+}
+
+impl Decision {
+    /// The decision's name: metric label, log field and ledger column.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Enqueued { .. } => "enqueued",
+            Self::Deduplicated => "deduplicated",
+            Self::NeverTold => "never_told",
+            Self::ResolvedNotWanted => "resolved_not_wanted",
+            Self::NoIntegration => "no_integration",
+            Self::Inhibited { .. } => "inhibited",
+            Self::Muted { .. } => "muted",
+            Self::Inactive => "inactive",
+            Self::Silenced { .. } => "silenced",
+            Self::Throttled { .. } => "throttled",
+            Self::Superseded { .. } => "superseded",
+            Self::Delivered { .. } => "delivered",
+            Self::Failed { .. } => "failed",
+            Self::Expired { .. } => "expired",
+        }
+    }
+
+    /// The notification it speaks of, the digest for a throttled one.
+    pub fn notification(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Enqueued { notification, .. }
+            | Self::Superseded { notification, .. }
+            | Self::Delivered { notification, .. }
+            | Self::Failed { notification, .. }
+            | Self::Expired { notification, .. } => Some(notification),
+            Self::Throttled { digest } => Some(digest),
+            Self::Deduplicated
+            | Self::NeverTold
+            | Self::ResolvedNotWanted
+            | Self::NoIntegration
+            | Self::Inhibited { .. }
+            | Self::Muted { .. }
+            | Self::Inactive
+            | Self::Silenced { .. } => None,
+        }
+    }
+
+    /// Whether it kept an alert from being told: what the suppression counter counts.
+    pub fn suppresses(&self) -> bool {
+        match self {
+            Self::Deduplicated
+            | Self::NeverTold
+            | Self::ResolvedNotWanted
+            | Self::NoIntegration
+            | Self::Inhibited { .. }
+            | Self::Muted { .. }
+            | Self::Inactive
+            | Self::Silenced { .. }
+            | Self::Superseded { .. } => true,
+            Self::Enqueued { .. }
+            | Self::Throttled { .. }
+            | Self::Delivered { .. }
+            | Self::Failed { .. }
+            | Self::Expired { .. } => false,
+        }
+    }
+}
+
+/// The answer to "why was I (not) told?", as one sentence.
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Enqueued { reason, .. } => {
+                f.write_str("queued for delivery: ")?;
+                f.write_str(match reason {
+                    Reason::FirstNotification => "first notification of its group",
+                    Reason::NewAlerts => "new alerts in its group",
+                    Reason::NewResolved => "some alerts of its group ended",
+                    Reason::AllResolved => "all alerts of its group ended",
+                    Reason::Repeat => "the repeat interval is over",
+                    Reason::Digest => "digest of what throttling held back",
+                })
+            }
+            Self::Deduplicated => f.write_str("the receiver already knows"),
+            Self::NeverTold => f.write_str("ended before the receiver was told of it"),
+            Self::ResolvedNotWanted => f.write_str("ended, and send_resolved is off"),
+            Self::NoIntegration => f.write_str("the receiver has no integration"),
+            Self::Inhibited { by, rule } => {
+                write!(f, "inhibited by alert {by} (inhibition rule {rule})")
+            }
+            Self::Muted { interval } => write!(f, "muted by time interval {interval}"),
+            Self::Inactive => f.write_str("outside the route's active time intervals"),
+            Self::Silenced { silence } => write!(f, "silenced by {silence}"),
+            Self::Throttled { digest } => write!(f, "throttled into digest {digest}"),
+            Self::Superseded { by: Some(by), .. } => write!(f, "superseded by notification {by}"),
+            Self::Superseded { by: None, .. } => {
+                f.write_str("withdrawn: over before it could be delivered")
+            }
+            Self::Delivered { status, .. } => write!(f, "delivered: {status}"),
+            Self::Failed { error, .. } => write!(f, "not delivered, refused: {error}"),
+            Self::Expired { error, .. } => {
+                write!(f, "not delivered, gave up after retries: {error}")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notifications_and_decisions_survive_json() {
+        let notification = Notification {
+            id: "0123".into(),
+            group_key: r#"{}:{alertname="X"}"#.into(),
+            receiver: "team".into(),
+            integration: Integration {
+                kind: "webhook".into(),
+                index: 1,
+            },
+            reason: Reason::NewAlerts,
+            group_labels: Labels::from_pairs([("alertname", "X")]),
+            alerts: vec![NotifiedAlert {
+                status: AlertStatus::Firing,
+                alert: Arc::new(Alert {
+                    labels: Labels::from_pairs([("alertname", "X"), ("a", "\"\n")]),
+                    annotations: Labels::empty(),
+                    starts_at: Timestamp::from_millis(1),
+                    ends_at: Timestamp::from_millis(2),
+                    updated_at: Timestamp::from_millis(3),
+                    generator_url: "".into(),
+                    value: Some(0.5),
+                }),
+            }],
+            truncated: 0,
+            created_at: Timestamp::from_millis(4),
+            digest: None,
+        };
+        let text = serde_json::to_string(&notification).unwrap();
+        assert_eq!(
+            serde_json::from_str::<Notification>(&text).unwrap(),
+            notification
+        );
+
+        let decision = Decision::Throttled { digest: "d".into() };
+        let text = serde_json::to_string(&decision).unwrap();
+        assert_eq!(text, r#"{"decision":"throttled","digest":"d"}"#);
+        assert_eq!(serde_json::from_str::<Decision>(&text).unwrap(), decision);
+    }
+
+    #[test]
+    fn critical_outranks_warning_and_info() {
+        assert!(severity_rank("critical") < severity_rank("Warning"));
+        assert!(severity_rank("warning") < severity_rank("teapot"));
+        assert!(severity_rank("teapot") < severity_rank("info"));
+    }
+}
