@@ -1,6 +1,6 @@
 //! The parser of PromQL: the complete grammar of Prometheus 3.14, what is experimental there included.
 //!
-//! A precedence-climbing parser over the tokens of [`lexer`](super::lexer); [`typecheck`](super::typecheck) then
+//! A precedence-climbing parser over the tokens of [`lexer`]; [`typecheck`] then
 //! proves the tree. It refuses nothing for being experimental: that is the evaluator's decision. The first fault ends
 //! the parse; its message says what was found and what was expected there. Hostile input is bounded: length, nesting,
 //! and the height of the tree, so that whoever walks it may recurse.

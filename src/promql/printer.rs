@@ -10,7 +10,7 @@ use super::ast::{
     Aggregate, AtModifier, Binary, BinaryOp, Cardinality, DurationExpr, DurationKind, Expr,
     ExprKind, Extension, FunctionId, QueryTime, Selector, TimeModifiers, VectorMatching,
 };
-use super::lexer;
+use super::lexer::{self, TokenKind};
 use crate::model::duration;
 use crate::model::go_float;
 use crate::model::labels::{is_legacy_label_name, is_legacy_metric_name, quote};
@@ -328,9 +328,13 @@ fn write_millis(f: &mut Formatter<'_>, millis: i64) -> Result {
 
 fn write_labels(f: &mut Formatter<'_>, labels: &[String]) -> Result {
     f.write_char('(')?;
-    separated(f, labels, |f, label| match is_legacy_label_name(label) {
-        true => f.write_str(label),
-        false => f.write_str(&quote(label)),
+    separated(f, labels, |f, label| {
+        // `inf` and `nan` would be read as numbers.
+        let bare = is_legacy_label_name(label) && lexer::word(label) != Some(TokenKind::Number);
+        match bare {
+            true => f.write_str(label),
+            false => f.write_str(&quote(label)),
+        }
     })?;
     f.write_char(')')
 }

@@ -86,6 +86,8 @@ fn expressions_print_as_prometheus_prints_them() {
     same("sum");
     same("sum + by + offset offset 5m");
     same("start + end");
+    same(r#"sum by ("nan", on) (a)"#);
+    check("a @ start() [5m]", "a[5m] @ start()");
     same(r#"info(a, {__name__="target_info",b="c"})"#);
     check("fill", "fill");
 }
