@@ -21,8 +21,9 @@ mod selector;
 /// The longest query that is read, in bytes.
 pub const MAX_QUERY_BYTES: usize = 1 << 20;
 
-/// How deep parentheses, calls and signs may nest, and how high the tree may grow.
-pub const MAX_DEPTH: u32 = 256;
+/// How deep parentheses, calls and signs may nest, and how high the tree may grow; a chain of operators counts each.
+/// Evaluation recurses over the tree: in a debug build, 200 levels fit the 2 MiB stack of a worker and 250 do not.
+pub const MAX_DEPTH: u32 = 128;
 
 /// Why a text is not a query.
 #[derive(Clone, Debug, PartialEq, Eq)]

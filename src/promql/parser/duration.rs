@@ -13,7 +13,7 @@ const DURATION: &str = "duration expression";
 const CONTEXT: Context<'_> = Context::Named(DURATION);
 
 /// How many operators the durations of one query may hold; bounds the height of their trees.
-const MAX_OPERATORS: u32 = 256;
+const MAX_OPERATORS: u32 = 128;
 
 /// Prometheus holds durations in nanoseconds of 64 bits.
 const LONGEST_SECONDS: f64 = 9_223_372_036.0;
