@@ -7,3 +7,4 @@ pub mod operators;
 pub mod parser;
 pub mod printer;
 pub mod typecheck;
+pub mod walk;

@@ -10,7 +10,7 @@ use super::ast::{
     Aggregate, AtModifier, Binary, BinaryOp, Cardinality, DurationExpr, DurationKind, Expr,
     ExprKind, Extension, FunctionId, QueryTime, Selector, TimeModifiers, VectorMatching,
 };
-use super::lexer;
+use super::lexer::{self, TokenKind};
 use crate::model::duration;
 use crate::model::go_float;
 use crate::model::labels::{is_legacy_label_name, is_legacy_metric_name, quote};
@@ -148,7 +148,10 @@ fn write_aggregate(f: &mut Formatter<'_>, aggregate: &Aggregate) -> Result {
 
 fn write_binary(f: &mut Formatter<'_>, binary: &Binary) -> Result {
     let (least_left, least_right) = sides(binary.op);
-    write_operand(f, &binary.left, least_left)?;
+    match ends_in_offset_arithmetic(&binary.left) {
+        true => write!(f, "({})", binary.left)?,
+        false => write_operand(f, &binary.left, least_left)?,
+    }
     write!(f, " {}", binary.op.as_str())?;
     if binary.return_bool {
         f.write_str(" bool")?;
@@ -191,6 +194,23 @@ fn write_matching(f: &mut Formatter<'_>, matching: &VectorMatching) -> Result {
             Ok(())
         }
     }
+}
+
+/// Whether an operator after the expression would go on with its offset: `m offset (1m + 1m) * 2`.
+fn ends_in_offset_arithmetic(expr: &Expr) -> bool {
+    let at = match &expr.kind {
+        ExprKind::Selector(selector) | ExprKind::Matrix { selector, .. } => &selector.at,
+        ExprKind::Subquery { at, .. } => at,
+        ExprKind::Unary { expr, .. } => return ends_in_offset_arithmetic(expr),
+        ExprKind::Binary(binary) => return ends_in_offset_arithmetic(&binary.right),
+        _ => return false,
+    };
+    at.offset.as_ref().is_some_and(|offset| {
+        matches!(
+            offset.kind,
+            DurationKind::Unary { .. } | DurationKind::Binary { .. }
+        )
+    })
 }
 
 /// How tightly the operands of an operator must bind to need no parentheses.
@@ -308,9 +328,13 @@ fn write_millis(f: &mut Formatter<'_>, millis: i64) -> Result {
 
 fn write_labels(f: &mut Formatter<'_>, labels: &[String]) -> Result {
     f.write_char('(')?;
-    separated(f, labels, |f, label| match is_legacy_label_name(label) {
-        true => f.write_str(label),
-        false => f.write_str(&quote(label)),
+    separated(f, labels, |f, label| {
+        // `inf` and `nan` would be read as numbers.
+        let bare = is_legacy_label_name(label) && lexer::word(label) != Some(TokenKind::Number);
+        match bare {
+            true => f.write_str(label),
+            false => f.write_str(&quote(label)),
+        }
     })?;
     f.write_char(')')
 }

@@ -1,16 +1,19 @@
 //! Durations of ranges, steps and offsets: literals, and the arithmetic on them that Prometheus calls experimental.
 //!
-//! After `offset` arithmetic needs parentheses: `m offset 1m * 2` doubles the value of `m offset 1m`, as in Prometheus.
+//! After `offset` arithmetic needs parentheses: `m offset 1m * 2` doubles the value of `m offset 1m`, as in Prometheus,
+//! where also `m offset (1m) * 2` is `m offset 2m`.
 
 use super::super::ast::{BinaryOp, DurationExpr, DurationKind, QueryTime};
 use super::super::lexer::{Keyword, TokenKind};
 use super::{Context, Parsed, Parser};
 
+const OFFSET: &str = "offset";
+const AN_OFFSET: &str = "number, duration, step(), or range()";
 const DURATION: &str = "duration expression";
 const CONTEXT: Context<'_> = Context::Named(DURATION);
 
 /// How many operators the durations of one query may hold; bounds the height of their trees.
-const MAX_OPERATORS: u32 = 256;
+const MAX_OPERATORS: u32 = 128;
 
 /// Prometheus holds durations in nanoseconds of 64 bits.
 const LONGEST_SECONDS: f64 = 9_223_372_036.0;
@@ -31,9 +34,28 @@ impl Parser<'_> {
         }
     }
 
-    /// What follows `offset`: one operand, arithmetic in parentheses only.
+    /// What follows `offset`: one operand, arithmetic in parentheses only. After parentheses without a sign more
+    /// arithmetic may follow, as long as it is on durations.
     pub(super) fn offset_duration(&mut self) -> Parsed<DurationExpr> {
-        self.duration_operand("offset", "number, duration, step(), or range()", true)
+        let parenthesised = self.peek() == TokenKind::LeftParen;
+        let operand = self.duration_operand(OFFSET, AN_OFFSET, true)?;
+        match parenthesised && self.duration_follows_operator() {
+            true => self.duration_from(operand, 0),
+            false => Ok(operand),
+        }
+    }
+
+    fn duration_follows_operator(&self) -> bool {
+        let after = self.tokens.get(self.next + 1);
+        matches!(self.peek(), TokenKind::Operator(op) if is_arithmetic(op))
+            && after.is_some_and(|token| match token.kind {
+                TokenKind::Number | TokenKind::Duration | TokenKind::LeftParen => true,
+                TokenKind::Keyword(Keyword::Step | Keyword::Range) => self
+                    .tokens
+                    .get(self.next + 2)
+                    .is_some_and(|token| token.kind == TokenKind::LeftParen),
+                _ => false,
+            })
     }
 
     fn duration(
@@ -43,7 +65,14 @@ impl Parser<'_> {
         expected: &str,
     ) -> Parsed<DurationExpr> {
         self.enter()?;
-        let mut left = self.duration_operand(context, expected, false)?;
+        let left = self.duration_operand(context, expected, false)?;
+        let duration = self.duration_from(left, least)?;
+        self.leave();
+        Ok(duration)
+    }
+
+    /// The rest of a duration after its first operand.
+    fn duration_from(&mut self, mut left: DurationExpr, least: u8) -> Parsed<DurationExpr> {
         while let TokenKind::Operator(op) = self.peek()
             && is_arithmetic(op)
             && op.precedence() >= least
@@ -76,7 +105,6 @@ impl Parser<'_> {
                 },
             };
         }
-        self.leave();
         Ok(left)
     }
 
@@ -159,7 +187,7 @@ impl Parser<'_> {
         let operand = match single {
             true => {
                 self.enter()?;
-                let operand = self.offset_duration()?;
+                let operand = self.duration_operand(OFFSET, AN_OFFSET, true)?;
                 self.leave();
                 operand
             }

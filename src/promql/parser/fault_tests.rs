@@ -200,11 +200,11 @@ fn grammar_faults_say_what_was_found_and_what_was_expected() {
     );
     check(
         "sum(up) offset 1m",
-        "1:9: parse error: offset modifier must be preceded by an instant vector selector or range vector selector or a subquery",
+        "1:1: parse error: offset modifier must be preceded by an instant vector selector or range vector selector or a subquery",
     );
     check(
         "(up) @ 5",
-        "1:6: parse error: @ modifier must be preceded by an instant vector selector or range vector selector or a subquery",
+        "1:1: parse error: @ modifier must be preceded by an instant vector selector or range vector selector or a subquery",
     );
     check(
         "up @ foo",

@@ -141,9 +141,11 @@ impl Parser<'_> {
                     TimeModifiers {
                         offset: Some(_), ..
                     } => Some("no offset modifiers allowed before range"),
-                    TimeModifiers { at: Some(_), .. } => {
-                        Some("no @ modifiers allowed before range")
-                    }
+                    // `m @ start() [5m]` is let through, as Prometheus does.
+                    TimeModifiers {
+                        at: Some(AtModifier::Timestamp(_)),
+                        ..
+                    } => Some("no @ modifiers allowed before range"),
                     _ => None,
                 };
                 if let Some(fault) = fault {
@@ -162,12 +164,12 @@ impl Parser<'_> {
     }
 
     fn offset(&mut self, expr: &mut Expr) -> Parsed<()> {
-        let keyword = self.advance();
+        self.advance();
         let offset = self.offset_duration()?;
         let end = self.last_end;
         let place = expr.span.clone();
         let Some(at) = time_modifiers(expr) else {
-            return Err(self.misplaced(keyword, "offset"));
+            return Err(self.misplaced(place, "offset"));
         };
         if at.offset.is_some() {
             return Err(self.error(place, "offset may not be set multiple times"));
@@ -187,7 +189,7 @@ impl Parser<'_> {
     }
 
     fn at(&mut self, expr: &mut Expr) -> Parsed<()> {
-        let sign = self.advance();
+        self.advance();
         let value = match self.peek() {
             TokenKind::Keyword(keyword @ (Keyword::Start | Keyword::End)) => {
                 self.advance();
@@ -215,7 +217,7 @@ impl Parser<'_> {
         let end = self.last_end;
         let place = expr.span.clone();
         let Some(at) = time_modifiers(expr) else {
-            return Err(self.misplaced(sign, "@"));
+            return Err(self.misplaced(place, "@"));
         };
         if at.at.is_some() {
             return Err(self.error(place, "@ <timestamp> may not be set multiple times"));

@@ -79,10 +79,15 @@ fn expressions_print_as_prometheus_prints_them() {
     check("a[2m*(10+5)]", "a[2m * (10s + 5s)]");
     check("a offset -(step()*2)", "a offset (-(step() * 2s))");
     check("a offset -step()", "a offset (-step())");
+    check("a offset (5m) * 2", "a offset (5m * 2s)");
+    check("a offset (5m) * b", "a offset 5m * b");
+    check("a offset -(5m) * 2", "a offset -5m * 2");
     check("RANGE()+Step()", "range() + step()");
     same("sum");
     same("sum + by + offset offset 5m");
     same("start + end");
+    same(r#"sum by ("nan", on) (a)"#);
+    check("a @ start() [5m]", "a[5m] @ start()");
     same(r#"info(a, {__name__="target_info",b="c"})"#);
     check("fill", "fill");
 }
