@@ -61,8 +61,7 @@ pub fn check(expr: &Expr) -> Result<(), Unsupported> {
     }
 }
 
-const NATIVE: &str =
-    "it works on native histograms, which are not stored; use the classic _bucket, _sum and _count series";
+const NATIVE: &str = "it works on native histograms, which are not stored; use the classic _bucket, _sum and _count series";
 
 fn refusal(id: FunctionId) -> Option<&'static str> {
     match id {
