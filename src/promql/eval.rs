@@ -31,6 +31,8 @@ mod keys;
 mod matching;
 mod numeric;
 mod select;
+#[cfg(test)]
+mod tests;
 mod top;
 
 /// Evaluates expressions. Holds no state between queries.
