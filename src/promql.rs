@@ -1,10 +1,12 @@
 //! PromQL: lexer, parser and evaluation.
 
 pub mod ast;
+pub mod eval;
 pub mod functions;
 pub mod lexer;
 pub mod operators;
 pub mod parser;
 pub mod printer;
+pub mod support;
 pub mod typecheck;
 pub mod walk;

@@ -9,10 +9,10 @@
 
 use std::time::Duration;
 
-use self::annotations::Annotations;
 use self::evaluator::{Evaluator, QueryTimes, Value};
 use self::grid::{Grid, Steps, is_present};
 use super::ast::{Expr, ExprKind, ValueType};
+use super::typecheck::type_of;
 use crate::clock::Stopwatch;
 use crate::model::labels::Labels;
 use crate::model::sample::Sample;
@@ -230,7 +230,7 @@ impl Engine {
         let mut evaluator = Evaluator::new(source, &self.config, query, times);
         let steps = Steps::single(at_ms);
         let expr = unwrap_parens(query.expr);
-        let value = match (&expr.kind, value_type(expr)) {
+        let value = match (&expr.kind, type_of(expr)) {
             (ExprKind::String(text), _) => QueryValue::String {
                 timestamp_ms: at_ms,
                 value: text.clone(),
@@ -260,7 +260,7 @@ impl Engine {
         range: QueryRange,
     ) -> Result<QueryResult, EvalError> {
         let expr = unwrap_parens(query.expr);
-        let kind = value_type(expr);
+        let kind = type_of(expr);
         if matches!(kind, ValueType::String | ValueType::Matrix) {
             return Err(EvalError::Invalid(format!(
                 "invalid expression type \"{}\" for range query, must be Scalar or instant Vector",
@@ -348,20 +348,4 @@ fn unwrap_parens(mut expr: &Expr) -> &Expr {
         expr = inner;
     }
     expr
-}
-
-/// The type of a well-typed tree.
-fn value_type(expr: &Expr) -> ValueType {
-    match &expr.kind {
-        ExprKind::Number(_) | ExprKind::QueryTime(_) => ValueType::Scalar,
-        ExprKind::String(_) => ValueType::String,
-        ExprKind::Selector(_) | ExprKind::Aggregate(_) => ValueType::Vector,
-        ExprKind::Matrix { .. } | ExprKind::Subquery { .. } => ValueType::Matrix,
-        ExprKind::Call { function, .. } => function.returns,
-        ExprKind::Binary(binary) => match (value_type(&binary.left), value_type(&binary.right)) {
-            (ValueType::Scalar, ValueType::Scalar) => ValueType::Scalar,
-            _ => ValueType::Vector,
-        },
-        ExprKind::Unary { expr, .. } | ExprKind::Paren(expr) => value_type(expr),
-    }
 }

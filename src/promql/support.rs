@@ -61,8 +61,7 @@ pub fn check(expr: &Expr) -> Result<(), Unsupported> {
     }
 }
 
-const NATIVE: &str =
-    "it works on native histograms, which are not stored; use the classic _bucket, _sum and _count series";
+const NATIVE: &str = "it works on native histograms, which are not stored; use the classic _bucket, _sum and _count series";
 
 fn refusal(id: FunctionId) -> Option<&'static str> {
     match id {
@@ -73,5 +72,38 @@ fn refusal(id: FunctionId) -> Option<&'static str> {
         | FunctionId::HistogramSum => Some(NATIVE),
         FunctionId::StartTimestamp => Some("start timestamps are not stored"),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::promql::parser::parse;
+
+    #[test]
+    fn what_cannot_be_evaluated_is_named_with_its_place() {
+        let check = |text: &str, want: Option<(Span, &str)>| {
+            let found = check(&parse(text).expect(text)).err();
+            assert_eq!(
+                found
+                    .as_ref()
+                    .map(|found| (found.span.clone(), found.what.as_str())),
+                want,
+                "{text}"
+            );
+        };
+        check("sum(rate(x_total[5m])) / 2 > 1", None);
+        check(
+            "1 + sum(histogram_count(x))",
+            Some((8..26, "function histogram_count")),
+        );
+        check(
+            "max_over_time((x >/ 2)[5m:])",
+            Some((15..21, "operator >/")),
+        );
+        check(
+            "topk(scalar(start_timestamp(x)), y)",
+            Some((12..30, "function start_timestamp")),
+        );
     }
 }

@@ -51,7 +51,12 @@ impl Evaluator<'_> {
             Op::Quantile => {
                 self.warn_of_quantiles(&parameters, parameter()?);
                 let members = members(&group_of, groups.len());
-                one_row_a_group(&grid, &group_of, &part, quantiles(&grid, &members, &parameters))
+                one_row_a_group(
+                    &grid,
+                    &group_of,
+                    &part,
+                    quantiles(&grid, &members, &parameters),
+                )
             }
             op => {
                 let cells = reduce(op, &grid, &group_of, groups.len());
@@ -99,7 +104,9 @@ fn one_row_a_group(grid: &Grid, group_of: &[u32], part: &LabelPart<'_>, cells: V
     }
     let mut result = Grid {
         cells,
-        same_name: !labels.iter().any(|labels| labels.get(METRIC_NAME).is_some()),
+        same_name: !labels
+            .iter()
+            .any(|labels| labels.get(METRIC_NAME).is_some()),
         labels,
         ..Grid::empty(grid.steps)
     };
@@ -273,7 +280,11 @@ fn count_values(aggregate: &Aggregate, label: &str, grid: &Grid) -> Result<Grid,
                 result.push_absent(part.of(grid, row).with(label, text))
             });
             let count = result.cell_mut(target, step);
-            *count = if is_present(*count) { *count + 1.0 } else { 1.0 };
+            *count = if is_present(*count) {
+                *count + 1.0
+            } else {
+                1.0
+            };
         }
     }
     result.same_name = !result

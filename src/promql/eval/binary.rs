@@ -128,7 +128,7 @@ pub(super) fn matched_part(matching: &VectorMatching) -> LabelPart<'_> {
     if matching.on {
         LabelPart::listed(names)
     } else {
-        LabelPart::all_but(names)
+        LabelPart::all_but(names.chain(["__type__", "__unit__"]))
     }
 }
 
@@ -170,7 +170,10 @@ fn set(
     left.write_out_names();
     right.write_out_names();
     let nameless = |grid: &Grid| {
-        grid.same_name && grid.labels[0].get(crate::model::labels::METRIC_NAME).is_none()
+        grid.same_name
+            && grid.labels[0]
+                .get(crate::model::labels::METRIC_NAME)
+                .is_none()
     };
     left.same_name = nameless(&left) && nameless(&right);
     left.labels.append(&mut right.labels);

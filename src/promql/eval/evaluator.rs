@@ -51,9 +51,8 @@ impl<'a> Evaluator<'a> {
         query: &Query<'a>,
         times: QueryTimes,
     ) -> Self {
-        let millis = |duration: std::time::Duration| {
-            i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-        };
+        let millis =
+            |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         Self {
             source,
             times,
@@ -125,21 +124,16 @@ impl<'a> Evaluator<'a> {
     fn eval_each(&mut self, expr: &Expr, steps: Steps) -> Result<Value, EvalError> {
         match &expr.kind {
             ExprKind::Number(number) => Ok(Value::Scalar(vec![*number; steps.count])),
-            ExprKind::QueryTime(which) => Ok(Value::Scalar(vec![
-                self.query_time(*which);
-                steps.count
-            ])),
+            ExprKind::QueryTime(which) => {
+                Ok(Value::Scalar(vec![self.query_time(*which); steps.count]))
+            }
             ExprKind::Selector(selector) => self.instant_selector(selector, steps),
             ExprKind::Call { function, args } => self.call(expr, function, args, steps),
             ExprKind::Aggregate(aggregate) => self.aggregate(aggregate, steps).map(Value::Vector),
             ExprKind::Binary(operation) => binary::eval(self, operation, steps),
             ExprKind::Unary { negate, expr } => {
                 let value = self.eval(expr, steps)?;
-                if *negate {
-                    negated(value)
-                } else {
-                    Ok(value)
-                }
+                if *negate { negated(value) } else { Ok(value) }
             }
             ExprKind::Paren(expr) => self.eval(expr, steps),
             ExprKind::String(_) | ExprKind::Matrix { .. } | ExprKind::Subquery { .. } => Err(

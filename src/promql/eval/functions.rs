@@ -176,7 +176,8 @@ impl Evaluator<'_> {
     fn timestamp(&mut self, arg: &Expr, steps: Steps) -> Result<Grid, EvalError> {
         let mut grid = match &unwrap_parens(arg).kind {
             ExprKind::Selector(selector) if selector.extension.is_none() => {
-                self.newest(selector, steps, Take::Time)?
+                let reference = self.reference(&selector.at)?;
+                self.newest(&selector.matchers, reference, steps, Take::Time)?
             }
             _ => {
                 let mut grid = self.vector(arg, steps)?;

@@ -30,7 +30,7 @@ fn has_time(at: &TimeModifiers) -> bool {
 /// Functions that look at the time of evaluation themselves.
 fn reads_time(id: Id, args: usize) -> bool {
     match id {
-        Id::Time | Id::Timestamp | Id::PredictLinear | Id::StartTimestamp | Id::Info => true,
+        Id::Time | Id::Timestamp | Id::PredictLinear | Id::StartTimestamp => true,
         Id::DayOfMonth
         | Id::DayOfWeek
         | Id::DayOfYear

@@ -29,16 +29,12 @@ pub(super) fn match_vectors(
     let mut groups = Groups::default();
     let many_groups = part.group(&many, &mut groups);
     let one_groups = part.group(&one, &mut groups);
-    let (fill_many, fill_one) = if swapped {
-        (matching.fill_right, matching.fill_left)
-    } else {
-        (matching.fill_left, matching.fill_right)
-    };
     let matcher = Matching {
         operation,
         swapped,
-        fill_many,
-        fill_one,
+        // With `group_right` too: Prometheus swaps the sides but not what fills them, and so says its test.
+        fill_many: matching.fill_left,
+        fill_one: matching.fill_right,
         many_members: members(&many_groups, groups.len()),
         one_members: members(&one_groups, groups.len()),
         result: Grid::with_capacity(many.steps, many.rows()),
@@ -161,7 +157,11 @@ impl Matching<'_> {
 
     /// Result of two cells; absent where a comparison does not hold.
     fn value(&self, many: f64, one: f64) -> f64 {
-        let (left, right) = if self.swapped { (one, many) } else { (many, one) };
+        let (left, right) = if self.swapped {
+            (one, many)
+        } else {
+            (many, one)
+        };
         let op = self.operation.op;
         let held = holds(op, left, right);
         if self.operation.return_bool {
@@ -315,7 +315,7 @@ impl Matching<'_> {
         let one_to_one = matching.cardinality == Cardinality::OneToOne;
         let kept = many.filter(|(name, _)| {
             let listed = matching.labels.iter().any(|label| label == name);
-            !(drops_name && is_metadata(name)) && !(one_to_one && listed != matching.on)
+            !(drops_name && is_metadata(name) || one_to_one && listed != matching.on)
         });
         if matching.include.is_empty() {
             return Labels::from_sorted(kept);

@@ -1,8 +1,6 @@
 //! Reading series: instant selectors, range selectors, subqueries. Each is read once for all steps.
 
-use super::super::ast::{
-    AtModifier, Expr, ExprKind, Extension, Selector, Span, TimeModifiers,
-};
+use super::super::ast::{AtModifier, Expr, ExprKind, Extension, Selector, Span, TimeModifiers};
 use super::evaluator::{Evaluator, Value};
 use super::grid::{ABSENT, Grid, Steps};
 use super::{EvalError, row_series, unwrap_parens};
@@ -12,8 +10,8 @@ use crate::model::sample::{Sample, is_stale};
 use crate::storage::query::{SelectRequest, Series};
 
 /// When a selector with `@` and `offset` reads, given the time of evaluation.
-#[derive(Clone, Copy, Debug)]
-struct Reference {
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Reference {
     fixed: Option<i64>,
     offset: i64,
 }
@@ -21,6 +19,17 @@ struct Reference {
 impl Reference {
     fn at(self, time: i64) -> i64 {
         self.fixed.unwrap_or(time).saturating_sub(self.offset)
+    }
+
+    /// What is read at times that `self` gives.
+    pub(super) fn then(self, inner: Self) -> Self {
+        match inner.fixed {
+            Some(_) => inner,
+            None => Self {
+                fixed: self.fixed,
+                offset: self.offset.saturating_add(inner.offset),
+            },
+        }
     }
 }
 
@@ -113,28 +122,30 @@ impl Evaluator<'_> {
         if selector.extension == Some(Extension::Smoothed) {
             return self.smoothed_selector(selector, steps).map(Value::Vector);
         }
-        self.newest(selector, steps, Take::Value).map(Value::Vector)
+        let reference = self.reference(&selector.at)?;
+        self.newest(&selector.matchers, reference, steps, Take::Value)
+            .map(Value::Vector)
     }
 
     /// The newest sample within the lookback at each step.
     pub(super) fn newest(
         &mut self,
-        selector: &Selector,
+        matchers: &[Matcher],
+        reference: Reference,
         steps: Steps,
         take: Take,
     ) -> Result<Grid, EvalError> {
-        let reference = self.reference(&selector.at)?;
         let (first, last) = (reference.at(steps.start), reference.at(steps.end()));
         let lookback = self.lookback;
         let (series, held) = self.select(
-            &selector.matchers,
+            matchers,
             first.saturating_sub(lookback),
             last,
             first == last,
         )?;
         self.hold(series.len().saturating_mul(steps.count))?;
         let mut grid = Grid::with_capacity(steps.count, series.len());
-        grid.same_name = names_metric(&selector.matchers);
+        grid.same_name = names_metric(matchers);
         for Series { labels, samples } in series {
             self.tick()?;
             let mut seen = 0;
@@ -236,10 +247,7 @@ impl Evaluator<'_> {
                         .at(steps.start)
                         .saturating_sub(windows.range)
                         .saturating_sub(before),
-                    windows
-                        .reference
-                        .at(steps.end())
-                        .saturating_add(after),
+                    windows.reference.at(steps.end()).saturating_add(after),
                     false,
                 )?;
                 for series in &mut series {
@@ -277,7 +285,10 @@ impl Evaluator<'_> {
                     .reference
                     .at(steps.start)
                     .saturating_sub(windows.range);
-                let start = before.div_euclid(step).saturating_add(1).saturating_mul(step);
+                let start = before
+                    .div_euclid(step)
+                    .saturating_add(1)
+                    .saturating_mul(step);
                 let inner = Steps::between(start, windows.reference.at(steps.end()), step);
                 let grid = if inner.count == 0 {
                     Grid::empty(0)
@@ -320,11 +331,9 @@ impl Evaluator<'_> {
         let mut result = Vec::with_capacity(vector.series.len());
         for series in &vector.series {
             let mut samples = Vec::new();
-            vector
-                .windows
-                .each(&series.samples, steps, |window| {
-                    samples = extended(&window, vector.extension);
-                });
+            vector.windows.each(&series.samples, steps, |window| {
+                samples = extended(&window, vector.extension);
+            });
             if !samples.is_empty() {
                 result.push(Series {
                     labels: if vector.nameless {
@@ -339,7 +348,7 @@ impl Evaluator<'_> {
         Ok(result)
     }
 
-    fn reference(&self, at: &TimeModifiers) -> Result<Reference, EvalError> {
+    pub(super) fn reference(&self, at: &TimeModifiers) -> Result<Reference, EvalError> {
         Ok(Reference {
             fixed: at.at.map(|at| match at {
                 AtModifier::Timestamp(millis) => millis,
@@ -403,7 +412,9 @@ fn extended(window: &Window<'_>, extension: Option<Extension>) -> Vec<Sample> {
         let previous = later.checked_sub(1).map(|index| &samples[index]);
         match (previous, samples.get(later)) {
             (Some(previous), _) if previous.timestamp_ms == at => Some(previous.value),
-            (Some(previous), Some(next)) if smoothed => Some(interpolate(previous, next, at, false)),
+            (Some(previous), Some(next)) if smoothed => {
+                Some(interpolate(previous, next, at, false))
+            }
             (Some(previous), _) => Some(previous.value),
             (None, Some(next)) => Some(next.value),
             (None, None) => None,

@@ -190,7 +190,10 @@ impl Evaluator<'_> {
 /// As OpenMetrics writes floats: `1.0` rather than `1`.
 fn open_metrics(value: f64) -> String {
     let text = format_plain(value);
-    if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
+    if text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'-')
+    {
         text + ".0"
     } else {
         text

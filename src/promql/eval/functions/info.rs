@@ -2,10 +2,10 @@
 
 use hashbrown::{HashMap, HashSet};
 
-use super::super::super::ast::{Expr, ExprKind, Selector, TimeModifiers};
+use super::super::super::ast::{Expr, ExprKind};
 use super::super::evaluator::Evaluator;
 use super::super::grid::{Duplicates, Grid, Steps, is_present};
-use super::super::select::Take;
+use super::super::select::{Reference, Take};
 use super::super::{EvalError, unwrap_parens};
 use crate::model::labels::{Labels, LabelsBuilder, METRIC_NAME};
 use crate::model::matcher::{MatchOp, Matcher};
@@ -113,28 +113,36 @@ impl Evaluator<'_> {
             matchers.push(Matcher::equal(METRIC_NAME, TARGET_INFO));
         }
         matchers.extend(names.iter().cloned());
-        let selector = Selector {
-            matchers,
-            at: first_modifiers(arg).cloned().unwrap_or_default(),
-            extension: None,
-        };
-        self.newest(&selector, steps, Take::Millis)
+        let reference = self.first_reference(arg)?.unwrap_or_default();
+        self.newest(&matchers, reference, steps, Take::Millis)
     }
-}
 
-/// `offset` and `@` of the first selector: info series are read at the same time.
-fn first_modifiers(expr: &Expr) -> Option<&TimeModifiers> {
-    match &expr.kind {
-        ExprKind::Selector(selector) | ExprKind::Matrix { selector, .. } => Some(&selector.at),
-        ExprKind::Subquery { expr, .. } | ExprKind::Unary { expr, .. } | ExprKind::Paren(expr) => {
-            first_modifiers(expr)
+    /// When the first selector of an expression reads: info series are read at the same time.
+    fn first_reference(&self, expr: &Expr) -> Result<Option<Reference>, EvalError> {
+        match &expr.kind {
+            ExprKind::Selector(selector) | ExprKind::Matrix { selector, .. } => {
+                self.reference(&selector.at).map(Some)
+            }
+            ExprKind::Subquery { expr, at, .. } => {
+                let outer = self.reference(at)?;
+                Ok(self.first_reference(expr)?.map(|inner| outer.then(inner)))
+            }
+            ExprKind::Unary { expr, .. } | ExprKind::Paren(expr) => self.first_reference(expr),
+            ExprKind::Call { args, .. } => {
+                for arg in args {
+                    if let Some(found) = self.first_reference(arg)? {
+                        return Ok(Some(found));
+                    }
+                }
+                Ok(None)
+            }
+            ExprKind::Aggregate(aggregate) => self.first_reference(&aggregate.expr),
+            ExprKind::Binary(binary) => match self.first_reference(&binary.left)? {
+                None => self.first_reference(&binary.right),
+                found => Ok(found),
+            },
+            ExprKind::Number(_) | ExprKind::String(_) | ExprKind::QueryTime(_) => Ok(None),
         }
-        ExprKind::Call { args, .. } => args.iter().find_map(first_modifiers),
-        ExprKind::Aggregate(aggregate) => first_modifiers(&aggregate.expr),
-        ExprKind::Binary(binary) => {
-            first_modifiers(&binary.left).or_else(|| first_modifiers(&binary.right))
-        }
-        ExprKind::Number(_) | ExprKind::String(_) | ExprKind::QueryTime(_) => None,
     }
 }
 

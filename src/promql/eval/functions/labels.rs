@@ -9,11 +9,7 @@ use crate::model::labels::METRIC_NAME;
 use crate::model::matcher::anchored;
 
 impl Evaluator<'_> {
-    pub(super) fn label_replace(
-        &mut self,
-        args: &[Expr],
-        steps: Steps,
-    ) -> Result<Grid, EvalError> {
+    pub(super) fn label_replace(&mut self, args: &[Expr], steps: Steps) -> Result<Grid, EvalError> {
         let pattern = text_argument(&args[4])?;
         let pattern = anchored(pattern).map_err(|_| {
             EvalError::Invalid(format!(

@@ -90,6 +90,9 @@ pub(super) fn quantile_over_time(window: &Window<'_>, q: f64) -> Option<f64> {
 
 fn median_deviation(window: &Window<'_>) -> Option<f64> {
     let mut values: Vec<_> = window.samples.iter().map(|sample| sample.value).collect();
+    if values.iter().any(|value| value.is_nan()) {
+        return Some(f64::NAN);
+    }
     let median = quantile(0.5, &mut values);
     for value in &mut values {
         *value = (*value - median).abs();

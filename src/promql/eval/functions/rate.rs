@@ -162,7 +162,9 @@ fn exact(window: &Window<'_>, smoothed: bool, counter: bool) -> Option<(f64, f64
     if smoothed {
         end = samples[..newest].partition_point(|sample| sample.timestamp_ms < window.end);
     }
-    if samples[end].timestamp_ms <= window.start {
+    let all_before = samples[end].timestamp_ms <= window.start;
+    let all_after = samples[first].timestamp_ms > window.end;
+    if all_before || all_after {
         return None;
     }
     let left = if smoothed && samples[first].timestamp_ms < window.start {
