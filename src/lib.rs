@@ -7,6 +7,7 @@ pub mod document;
 pub mod enrich;
 pub mod exposition;
 pub mod model;
+pub mod net;
 pub mod promql;
 pub mod storage;
 pub mod tasks;
