@@ -9,6 +9,7 @@ pub mod exposition;
 pub mod model;
 pub mod net;
 pub mod promql;
+pub mod scrape;
 pub mod storage;
 pub mod tasks;
 pub mod telemetry;
