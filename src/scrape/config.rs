@@ -19,6 +19,7 @@ use crate::document::fields::{Fields, Value};
 use crate::exposition::format::Format;
 use crate::net::config::HttpClientConfig;
 
+pub(super) use job::read_group;
 use relabel::Relabelling;
 
 /// Everything the scraping part is configured by.
@@ -134,6 +135,9 @@ pub enum Protocol {
     Text0,
 }
 
+/// How long a scrape may take where nothing is said.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Prometheus's default order without protobuf.
 pub const DEFAULT_PROTOCOLS: [Protocol; 4] = [
     Protocol::OpenMetrics1,
@@ -182,6 +186,87 @@ impl Default for Global {
             keep_dropped_targets: 0,
         }
     }
+}
+
+impl JobConfig {
+    /// A job without targets, all defaults: for what is scraped without an entry in a file.
+    pub fn named(name: &str, global: &Global) -> Self {
+        let interval = global.scrape_interval;
+        Self {
+            name: name.to_owned(),
+            scrape_interval: interval,
+            scrape_timeout: global
+                .scrape_timeout
+                .unwrap_or(DEFAULT_TIMEOUT)
+                .min(interval),
+            metrics_path: "/metrics".to_owned(),
+            scheme: "http".to_owned(),
+            params: Vec::new(),
+            honor_labels: false,
+            honor_timestamps: true,
+            track_timestamps_staleness: false,
+            protocols: global
+                .protocols
+                .clone()
+                .unwrap_or_else(|| DEFAULT_PROTOCOLS.to_vec()),
+            fallback: None,
+            http: HttpClientConfig::default(),
+            statics: Vec::new(),
+            files: Vec::new(),
+            relabel: Relabelling::default(),
+            metric_relabel: Relabelling::default(),
+            limits: global.limits,
+            keep_dropped_targets: global.keep_dropped_targets,
+        }
+    }
+
+    /// A job for one URL, as given on the command line; `/metrics` where it has no path.
+    ///
+    /// # Errors
+    /// Where the URL is not http or https with a host, or holds credentials.
+    pub fn for_url(name: &str, url: &url::Url, global: &Global) -> Result<Self, UrlError> {
+        let mut job = Self::named(name, global);
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(UrlError::Credentials);
+        }
+        let host = url
+            .host_str()
+            .filter(|_| matches!(url.scheme(), "http" | "https"));
+        let (Some(host), Some(port)) = (host, url.port_or_known_default()) else {
+            return Err(UrlError::Unusable);
+        };
+        job.scheme = url.scheme().to_owned();
+        if url.path() != "/" {
+            job.metrics_path = url.path().to_owned();
+        }
+        for (name, value) in url.query_pairs() {
+            match job.params.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, values)) => values.push(value.into_owned()),
+                None => job
+                    .params
+                    .push((name.into_owned(), vec![value.into_owned()])),
+            }
+        }
+        job.statics.push(TargetGroup {
+            source: "command line".to_owned(),
+            targets: vec![format!("{host}:{port}")],
+            labels: Vec::new(),
+        });
+        Ok(job)
+    }
+}
+
+/// Why a URL is no target.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum UrlError {
+    /// Not one that can be scraped.
+    #[error("target is no usable URL; write http://host:port/path")]
+    Unusable,
+    /// Command lines are visible to everyone on the machine.
+    #[error(
+        "target URL holds credentials; put them into a file and use scrape_configs with basic_auth"
+    )]
+    Credentials,
 }
 
 impl Global {

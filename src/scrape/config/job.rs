@@ -5,15 +5,13 @@ use std::time::Duration;
 
 use super::relabel::Relabelling;
 use super::{
-    DEFAULT_PROTOCOLS, FileDiscovery, Global, JobConfig, Limits, Protocol, TargetGroup,
-    read_interval, read_protocol, read_protocols, read_timeout, unsupported,
+    DEFAULT_PROTOCOLS, DEFAULT_TIMEOUT, FileDiscovery, Global, JobConfig, Limits, Protocol,
+    TargetGroup, read_interval, read_protocol, read_protocols, read_timeout, unsupported,
 };
 use crate::document::fields::{Fields, Value};
 use crate::net::config::HttpClientConfig;
 use crate::scrape::address;
 
-/// How long a scrape may take where nothing is said.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often files are looked at where nothing is said.
 const DEFAULT_REFRESH: Duration = Duration::from_secs(300);
 
