@@ -144,7 +144,7 @@ impl Bench {
 }
 
 fn stored(storage: &Storage) -> Vec<String> {
-    let any = Matcher::new(MatchOp::NotEqual, "__name__", "").unwrap();
+    let any = Matcher::new("__name__", MatchOp::NotEqual, "").unwrap();
     let request = SelectRequest {
         matchers: &[any],
         after_ms: i64::MIN + 1,
