@@ -1,5 +1,9 @@
 //! Enrichment: what changes labels between parsing and storing.
 //!
-//! Pure functions over label sets; where the values come from (host, pod, definitions) is for higher floors to say.
+//! [`relabel`] is pure; [`host`], [`pod`] and [`build`] find out facts, and [`labels`] says which of them become labels.
 
+pub mod build;
+pub mod host;
+pub mod labels;
+pub mod pod;
 pub mod relabel;
