@@ -11,7 +11,7 @@ use crate::document::fields::{Fields, Value};
 use crate::document::{self, Document};
 use crate::model::labels::{ALERT_NAME, Labels, METRIC_NAME, is_legacy_metric_name};
 use crate::promql::ast::{Expr, ValueType};
-use crate::promql::{parser, support};
+use crate::promql::{parser, support, typecheck};
 use crate::template;
 
 use super::state::Holds;
@@ -268,7 +268,7 @@ fn read_expr(fields: &Fields<'_>) -> Option<(Expr, String)> {
         );
         return None;
     }
-    match expr.value_type() {
+    match typecheck::type_of(&expr) {
         ValueType::Vector | ValueType::Scalar => {
             let query = expr.to_string();
             Some((expr, query))

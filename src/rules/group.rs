@@ -213,8 +213,9 @@ impl Group {
         let mut names = HashSet::new();
         for rule in &self.rules {
             let mut nameless = false;
-            walk::selectors(&rule.spec.expr, &mut |selector| {
-                let accepted = selector
+            for used in walk::selectors(&rule.spec.expr) {
+                let accepted = used
+                    .selector
                     .matchers
                     .iter()
                     .filter(|matcher| matcher.name() == METRIC_NAME)
@@ -223,7 +224,7 @@ impl Group {
                     Some(accepted) => names.extend(accepted.into_iter().map(str::to_owned)),
                     None => nameless = true,
                 }
-            });
+            }
             if nameless {
                 return None;
             }

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use crate::alerts::run::AlertSink;
 use crate::clock::Clock;
 use crate::db::{Database, DbError, rule_state};
+use crate::model::alert::Alert;
 use crate::model::labels::METRIC_NAME;
 use crate::model::matcher::Matcher;
 use crate::model::timestamp::Timestamp;
@@ -49,6 +50,13 @@ impl Dependencies {
         }
         if let Err(error) = rule_state::save(&self.database, group, changed, forgotten).await {
             self.state_failed(group, &error);
+        }
+    }
+
+    /// Hands alerts to the routes; they take none only while the process ends.
+    async fn tell(&self, alerts: Vec<Alert>) {
+        if self.alerts.send(alerts).await.is_err() {
+            tracing::debug!("alerts not handed on: shutting down");
         }
     }
 
@@ -158,7 +166,7 @@ impl RuleManager {
             groups,
         };
         if !resolved.is_empty() {
-            self.dependencies.alerts.send(resolved).await;
+            self.dependencies.tell(resolved).await;
         }
     }
 
@@ -195,9 +203,10 @@ impl RuleManager {
                     .into_iter()
                     .filter_map(|(key, json)| Some((key, serde_json::from_str(&json).ok()?)))
                     .collect();
-                let orphans = group.restore(context, &saved, now);
+                let count = saved.len();
+                let orphans = group.restore(context, saved, now);
                 self.dependencies.save(&group.spec.key(), &[], &orphans).await;
-                tracing::info!(rule.group = %group.spec.name, alerts = saved.len(), "alert state restored");
+                tracing::info!(rule.group = %group.spec.name, alerts = count, "alert state restored");
             }
             Err(error) => self.dependencies.state_failed(&group.spec.key(), &error),
         }
@@ -393,7 +402,7 @@ impl GroupTask {
         } = effects;
         // People first: should the process die in between, the state saved last is one step behind and catches up.
         if !alerts.is_empty() {
-            self.dependencies.alerts.send(alerts).await;
+            self.dependencies.tell(alerts).await;
         }
         let changed: Vec<(String, String)> = changed
             .into_iter()

@@ -13,7 +13,9 @@ use crate::model::sample::STALE_NAN;
 use crate::model::timestamp::Timestamp;
 use crate::promql::ast::Expr;
 use crate::promql::eval::{Deadline, Engine, EvalError, Query, QueryResult, QueryValue};
-use crate::storage::{AppendError, Appender, SeriesRef, Storage};
+use crate::storage::Storage;
+use crate::storage::appender::{AppendError, Appender};
+use crate::storage::slots::SeriesRef;
 use crate::template::alert::{AlertData, AlertTemplate};
 use crate::template::prometheus::QuerySample;
 
@@ -363,7 +365,7 @@ impl Rule {
         };
         let text = |template: &AlertTemplate| {
             template
-                .expand(&data, at, &query)
+                .expand(&data, template_time(at), &query)
                 .unwrap_or_else(|error| format!("<error expanding template: {error}>"))
         };
         let mut builder = LabelsBuilder::from(labels);
@@ -490,6 +492,11 @@ fn outgoing(
         generator_url: Arc::clone(generator_url),
         value: Some(instance.value),
     }
+}
+
+/// The time as templates read it.
+fn template_time(at: Timestamp) -> jiff::Timestamp {
+    jiff::Timestamp::from_millisecond(at.millis()).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
 }
 
 /// The page that shows the expression, with the address Prometheus gives it.
