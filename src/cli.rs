@@ -6,12 +6,13 @@ mod query;
 mod run;
 mod terminal;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::Sources;
+use crate::config::{ConsoleStyle, Sources};
 use crate::config::overrides::{Environment, Overrides};
 
 /// Exit codes a CI can use.

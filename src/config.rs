@@ -16,6 +16,7 @@ mod routing;
 mod scraping;
 pub mod settings;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,7 +29,9 @@ use crate::document::{self};
 use crate::embedded;
 use crate::enrich::labels::EnrichConfig;
 use crate::model::labels::Labels;
-use crate::notify::config::Receivers;
+use crate::model::timestamp::Timestamp;
+use crate::notify::config::Loaded;
+use crate::notify::console::Style;
 use crate::rules::file::{self as rule_file, GroupSpec};
 use crate::scrape::config::ScrapeConfigs;
 
@@ -45,6 +48,18 @@ pub struct Sources {
     pub exactly: bool,
     /// Environment, then flags over it.
     pub overrides: Overrides,
+    /// How the console receiver prints.
+    pub console: ConsoleStyle,
+}
+
+/// How the console receiver prints; decided by who starts the process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ConsoleStyle {
+    /// Coloured blocks, on a terminal.
+    Colored,
+    /// One JSON object a line.
+    #[default]
+    Json,
 }
 
 /// Everything the application is built from.
@@ -52,6 +67,12 @@ pub struct Sources {
 pub struct Config {
     /// Settings of the process.
     pub settings: Settings,
+    /// The file, where there is one.
+    pub file: Option<PathBuf>,
+    /// Whether the host is collected and the own pod looked at.
+    pub collects_host: bool,
+    /// The downward API's variables.
+    pub pod_variables: BTreeMap<String, String>,
     /// Where the port binds.
     pub listen: SocketAddr,
     /// Where people reach it; no slash at the end.
@@ -67,7 +88,7 @@ pub struct Config {
     /// Who is told what.
     pub routing: Arc<Routing>,
     /// How they are told.
-    pub receivers: Receivers,
+    pub receivers: Loaded,
     /// Files and directories whose change calls for a reload.
     pub watched: Vec<PathBuf>,
     /// The file's text with secrets hidden, empty for the embedded defaults.
@@ -80,9 +101,9 @@ pub struct Config {
 ///
 /// # Errors
 /// Every mistake of every file, sorted by place.
-pub fn load(sources: &Sources) -> Result<Config, Vec<Diagnostic>> {
+pub fn load(sources: &Sources, now: Timestamp) -> Result<Config, Vec<Diagnostic>> {
     let diagnostics = Diagnostics::default();
-    let config = read(sources, &diagnostics);
+    let config = read(sources, now, &diagnostics);
     let found = diagnostics.into_sorted();
     match config {
         Some(config) if found.is_empty() => Ok(config),
@@ -90,7 +111,7 @@ pub fn load(sources: &Sources) -> Result<Config, Vec<Diagnostic>> {
     }
 }
 
-fn read(sources: &Sources, diagnostics: &Diagnostics) -> Option<Config> {
+fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<Config> {
     let overrides = &sources.overrides;
     let (name, text) = match &sources.file {
         Some(path) => (path.display().to_string(), files::read(path, diagnostics)?),
@@ -112,14 +133,23 @@ fn read(sources: &Sources, diagnostics: &Diagnostics) -> Option<Config> {
         None => EnrichConfig::zero_config(overrides.in_pod()),
     };
     root.finish();
-    let routing = routing::read(&settings, &mut watched, diagnostics);
+    let external_url = listen.map_or_else(String::new, |listen| settings.external_url(listen));
+    let style = match sources.console {
+        ConsoleStyle::Colored => Style::Colored,
+        ConsoleStyle::Json => Style::Json,
+    };
+    let routing =
+        routing::read(&settings, &external_url, style, now, &mut watched, diagnostics);
     if let Some(directory) = &settings.runbooks {
         watched.push(directory.clone());
     }
     let (routing, receivers) = routing?;
     Some(Config {
+        file: sources.file.clone(),
+        collects_host: extras && settings.node.enabled,
+        pod_variables: overrides.pod.clone(),
         listen: listen?,
-        external_url: settings.external_url(listen?),
+        external_url,
         scrape,
         enrich,
         external_labels: settings.external_labels.clone(),
@@ -172,7 +202,7 @@ fn read_rules(
 }
 
 /// A mistake that belongs to no place in a file.
-fn mistake(file: &str, message: impl Into<String>, remedy: &str) -> Diagnostic {
+pub(crate) fn mistake(file: &str, message: impl Into<String>, remedy: &str) -> Diagnostic {
     Diagnostic::new(file, Position::default(), "", message).remedy(remedy)
 }
 

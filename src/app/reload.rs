@@ -156,14 +156,13 @@ impl ReloadTask {
     }
 
     async fn reload(&self, reason: &str) -> Outcome {
-        let sources = self.sources.clone();
-        let loaded = tokio::task::spawn_blocking(move || config::load(&sources)).await;
+        let (sources, now) = (self.sources.clone(), self.clock.now());
+        let loaded = tokio::task::spawn_blocking(move || config::load(&sources, now)).await;
         let loaded = loaded.unwrap_or_else(|error| {
             tracing::error!(%error, "reload panicked");
             Err(vec![config::mistake("reload", "failed inside; the log says why", "report it")])
         });
         self.metrics.reloads.inc();
-        let now = self.clock.now();
         match loaded {
             Ok(config) => {
                 self.applied.apply(config, now).await;

@@ -1,5 +1,6 @@
 //! `outrigger check`: what would go wrong at the start, all at once.
 
+use crate::clock::Clock;
 use crate::config::{self, Sources};
 use crate::document::diagnostics::Diagnostic;
 
@@ -9,7 +10,7 @@ use super::terminal::{Paint, complain, print};
 /// Loads everything and says what was found; returns the exit code.
 pub(super) fn check(sources: &Sources) -> u8 {
     let paint = Paint::stdout();
-    match config::load(sources) {
+    match config::load(sources, Clock::system().now()) {
         Ok(config) => {
             for warning in &config.warnings {
                 print(&format!("{} {warning}\n", paint.warn("warning:")));
@@ -22,7 +23,7 @@ pub(super) fn check(sources: &Sources) -> u8 {
                 config.scrape.jobs.len(),
                 config.rules.len(),
                 config.routing.routes.len(),
-                config.receivers.infos().len(),
+                config.receivers.receivers.len(),
             ));
             exit::OK
         }

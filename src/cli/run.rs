@@ -1,6 +1,7 @@
 //! `outrigger run`.
 
 use crate::app;
+use crate::clock::Clock;
 use crate::config::{self, Sources};
 
 use super::check::complain_of;
@@ -9,7 +10,7 @@ use super::terminal::complain;
 
 pub(super) fn run(sources: Sources) -> u8 {
     // Nothing is opened before the whole configuration is known to be right.
-    let config = match config::load(&sources) {
+    let config = match config::load(&sources, Clock::system().now()) {
         Ok(config) => config,
         Err(mistakes) => {
             complain_of(&mistakes);

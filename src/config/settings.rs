@@ -10,6 +10,7 @@ use crate::document::fields::{Fields, Value};
 use crate::model::duration;
 use crate::model::labels::Labels;
 use crate::scrape::config::Global;
+use crate::scrape::node::NodeConfig;
 use crate::telemetry::logs::{LogFormat, LogsConfig};
 use crate::telemetry::traces::TracesConfig;
 
@@ -57,8 +58,8 @@ pub struct Settings {
     pub runbooks: Option<PathBuf>,
     /// Whether Outrigger scrapes itself.
     pub scrape_self: bool,
-    /// Whether the host is collected.
-    pub host: bool,
+    /// The host's collector.
+    pub node: NodeConfig,
     /// How long shutdown may take.
     pub shutdown_deadline: Duration,
     /// The downward API's directory.
@@ -141,7 +142,9 @@ pub(super) fn read(root: &Fields<'_>, base: &Path, zero_config: bool, warnings: 
     }
     settings.runbooks = root.text("runbooks").map(|path| base.join(path));
     settings.scrape_self = root.bool("scrape_self").unwrap_or(true);
-    settings.host = root.bool("host").unwrap_or(true);
+    if let Some(value) = root.get("node") {
+        settings.node = NodeConfig::read(&value);
+    }
     if let Some(value) = root.get("shutdown_deadline") {
         settings.shutdown_deadline = above_zero(&value).unwrap_or(settings.shutdown_deadline);
     }
@@ -192,7 +195,7 @@ impl Settings {
             throttle: ThrottleConfig::default(),
             runbooks: None,
             scrape_self: true,
-            host: true,
+            node: NodeConfig::default(),
             shutdown_deadline: Duration::from_secs(20),
             podinfo: PathBuf::from("/etc/podinfo"),
         }

@@ -110,12 +110,11 @@ impl Group {
                 Ok(of_rule) => {
                     let identity = rule.spec.identity();
                     effects.alerts.extend(of_rule.alerts);
-                    effects.changed.extend(
-                        of_rule
-                            .changed
-                            .into_iter()
-                            .map(|instance| (instance_key(&key, &identity, &instance.labels), instance)),
-                    );
+                    effects
+                        .changed
+                        .extend(of_rule.changed.into_iter().map(|instance| {
+                            (instance_key(&key, &identity, &instance.labels), instance)
+                        }));
                     effects.forgotten.extend(
                         of_rule
                             .forgotten
@@ -166,7 +165,11 @@ impl Group {
         now: Timestamp,
     ) -> Vec<String> {
         let key = self.spec.key();
-        for rule in self.rules.iter().filter(|rule| rule.spec.kind != RuleKind::Recording) {
+        for rule in self
+            .rules
+            .iter()
+            .filter(|rule| rule.spec.kind != RuleKind::Recording)
+        {
             let identity = rule.spec.identity();
             let mut memory = rule.memory();
             saved.retain(|saved_key, instance| {
@@ -183,7 +186,9 @@ impl Group {
                 }
                 // Told again after a restart: the routes know what they have already said.
                 instance.last_sent_at = None;
-                memory.instances.insert(instance.labels.clone(), instance.clone());
+                memory
+                    .instances
+                    .insert(instance.labels.clone(), instance.clone());
                 false
             });
         }

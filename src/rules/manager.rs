@@ -149,7 +149,10 @@ impl RuleManager {
             resolved.extend(old.group.retire(&context, now).0);
             self.dependencies.metrics.forget(&old.group.label);
         }
-        let known: Vec<String> = groups.iter().map(|running| running.group.spec.key()).collect();
+        let known: Vec<String> = groups
+            .iter()
+            .map(|running| running.group.spec.key())
+            .collect();
         if let Err(error) = rule_state::prune(&self.dependencies.database, &known).await {
             self.dependencies.state_failed("all groups", &error);
         }
@@ -205,7 +208,9 @@ impl RuleManager {
                     .collect();
                 let count = saved.len();
                 let orphans = group.restore(context, saved, now);
-                self.dependencies.save(&group.spec.key(), &[], &orphans).await;
+                self.dependencies
+                    .save(&group.spec.key(), &[], &orphans)
+                    .await;
                 tracing::info!(rule.group = %group.spec.name, alerts = count, "alert state restored");
             }
             Err(error) => self.dependencies.state_failed(&group.spec.key(), &error),

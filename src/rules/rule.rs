@@ -40,7 +40,11 @@ pub struct Context {
 impl Context {
     fn query(&self, text: &str, expr: &Expr, at: Timestamp) -> Result<QueryResult, EvalError> {
         let deadline = Deadline::after(self.timeout);
-        let query = Query { text, expr, deadline: &deadline };
+        let query = Query {
+            text,
+            expr,
+            deadline: &deadline,
+        };
         self.engine.instant(&self.storage, &query, at.millis())
     }
 }
@@ -351,7 +355,9 @@ impl Rule {
         );
         let query = |text: &str| -> Result<Vec<QuerySample>, String> {
             let expr = crate::promql::parser::parse(text).map_err(|error| error.to_string())?;
-            let result = context.query(text, &expr, at).map_err(|error| error.to_string())?;
+            let result = context
+                .query(text, &expr, at)
+                .map_err(|error| error.to_string())?;
             Ok(match result.value {
                 QueryValue::Vector(samples) => samples
                     .into_iter()

@@ -1,0 +1,377 @@
+//! Building every component from its configuration, and changing them at a reload.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use prometheus_client::registry::Registry;
+use tokio::sync::{Notify, Semaphore, watch};
+
+use crate::alerts::run::{self as dispatcher, AlertSink, Runner};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::config::settings::Settings;
+use crate::db::Database;
+use crate::document::diagnostics::Diagnostic;
+use crate::enrich::host::Host;
+use crate::enrich::pod::Pod;
+use crate::http::context::{Configuration, Context, Readiness, Reload};
+use crate::model::timestamp::Timestamp;
+use crate::notify::decide::Policy;
+use crate::notify::outbox::{self, Receivers, Worker};
+use crate::promql::eval::{Engine, EngineConfig};
+use crate::rules::manager::RuleManager;
+use crate::rules::{manager, rule};
+use crate::runbooks::Runbooks;
+use crate::scrape::manager::{self as scrape, ScrapeManager, ScrapeSettings};
+use crate::scrape::metrics::ScrapeMetrics;
+use crate::scrape::status::ScrapeOutcome;
+use crate::storage::{Storage, StorageConfig};
+use crate::tasks::Tasks;
+use crate::telemetry;
+
+use super::maintenance::Maintenance;
+use super::reload::Metrics as ReloadMetrics;
+
+/// The components, built and not yet running.
+pub(super) struct Parts {
+    pub(super) clock: Clock,
+    pub(super) listen: SocketAddr,
+    pub(super) external_url: String,
+    pub(super) readiness: watch::Sender<Readiness>,
+    pub(super) http_metrics: crate::http::metrics::Metrics,
+    pub(super) reload_metrics: ReloadMetrics,
+    pub(super) applied: Arc<Applied>,
+    settings: Settings,
+    tasks: Tasks,
+    storage: Storage,
+    database: Database,
+    engine: Arc<Engine>,
+    registry: Arc<Registry>,
+    first: Mutex<Option<First>>,
+}
+
+/// What is used once, when the parts start.
+struct First {
+    config: Config,
+    runner: Runner,
+    worker: Worker,
+}
+
+/// What a reload changes.
+pub(super) struct Applied {
+    rules: Arc<RuleManager>,
+    targets: Arc<ScrapeManager>,
+    alerts: AlertSink,
+    receivers: Arc<ArcSwap<Receivers>>,
+    runbooks: watch::Sender<Arc<Runbooks>>,
+    configuration: watch::Sender<Arc<Configuration>>,
+    rule_context: Arc<dyn Fn(&Config) -> rule::Context + Send + Sync>,
+    watched: Mutex<Vec<PathBuf>>,
+    started_with: Fixed,
+}
+
+/// Settings that only a restart changes.
+#[derive(Clone, PartialEq, Debug)]
+struct Fixed {
+    listen: String,
+    data: PathBuf,
+    retention: std::time::Duration,
+    series_limit: usize,
+    otlp_endpoint: Option<String>,
+    log_filter: String,
+}
+
+impl Fixed {
+    fn of(settings: &Settings) -> Self {
+        Self {
+            listen: settings.listen.clone(),
+            data: settings.data.clone(),
+            retention: settings.retention,
+            series_limit: settings.series_limit,
+            otlp_endpoint: settings.traces.otlp_endpoint.clone(),
+            log_filter: settings.logs.filter.clone(),
+        }
+    }
+}
+
+impl Parts {
+    /// Opens the data directory and builds every component.
+    pub(super) async fn build(
+        config: Config,
+        clock: &Clock,
+        tasks: &Tasks,
+        listen: SocketAddr,
+    ) -> anyhow::Result<Self> {
+        let settings = config.settings.clone();
+        let mut registry = telemetry::metrics::registry(clock);
+        std::fs::create_dir_all(&settings.data)
+            .with_context(|| format!("create data directory {}; check its permissions", settings.data.display()))?;
+        let storage = open_storage(&settings, clock).await?;
+        storage.metrics().register(&mut registry);
+        let database = Database::open(&settings.data.join("outrigger.db")).await?;
+        let engine = Arc::new(Engine::new(EngineConfig {
+            lookback: settings.lookback,
+            max_samples: settings.query_samples,
+            ..EngineConfig::default()
+        }));
+
+        let wake = Arc::new(Notify::new());
+        let alert_metrics = crate::alerts::metrics::Metrics::default();
+        alert_metrics.register(&mut registry);
+        let (alerts, runner) = dispatcher::build(
+            dispatcher::Config::default(),
+            Arc::clone(&config.routing),
+            dispatcher::Deps {
+                database: database.clone(),
+                clock: clock.clone(),
+                metrics: alert_metrics,
+                outbox: Arc::clone(&wake),
+            },
+        )
+        .await?;
+        let receivers = Arc::new(ArcSwap::from_pointee(config.receivers.integrations()));
+        let worker = Worker::new(outbox::Dependencies {
+            database: database.clone(),
+            clock: clock.clone(),
+            receivers: Arc::clone(&receivers),
+            metrics: crate::notify::metrics::Metrics::register(&mut registry),
+            wake,
+            policy: Policy::default(),
+            drain: settings.shutdown_deadline / 2,
+        });
+
+        let (data_ready, wait_for_data) = watch::channel(false);
+        let rule_metrics = crate::rules::metrics::Metrics::default();
+        rule_metrics.register(&mut registry);
+        let rules = Arc::new(RuleManager::new(manager::Dependencies {
+            tasks: tasks.clone(),
+            clock: clock.clone(),
+            alerts: alerts.clone(),
+            database: database.clone(),
+            metrics: rule_metrics,
+            data_ready: wait_for_data,
+        }));
+        let targets = Arc::new(ScrapeManager::new(scrape::Dependencies {
+            storage: storage.clone(),
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+            metrics: ScrapeMetrics::register(&mut registry),
+            on_commit: on_commit(&rules),
+            host: Host::detect(),
+            pod: pod(&config),
+        }));
+        let http_metrics = crate::http::metrics::Metrics::default();
+        http_metrics.register(&mut registry);
+        let reload_metrics = ReloadMetrics::default();
+        reload_metrics.register(&mut registry);
+
+        let now = clock.now();
+        reload_metrics.loaded(now);
+        let (runbooks, _) = watch::channel(Arc::new(load_runbooks(&config)));
+        let (configuration, _) = watch::channel(Arc::new(shown(&config, now, None)));
+        let rule_context = rule_context(&storage, &engine);
+        let applied = Arc::new(Applied {
+            rules,
+            targets: Arc::clone(&targets),
+            alerts,
+            receivers,
+            runbooks,
+            configuration,
+            rule_context,
+            watched: Mutex::new(config.watched.clone()),
+            started_with: Fixed::of(&settings),
+        });
+        super::maintenance::watch_first_scrapes(tasks, &targets, data_ready);
+        Ok(Self {
+            clock: clock.clone(),
+            listen,
+            external_url: config.external_url.clone(),
+            readiness: watch::Sender::new(Readiness::Starting),
+            http_metrics,
+            reload_metrics,
+            applied,
+            settings,
+            tasks: tasks.clone(),
+            storage,
+            database,
+            engine,
+            registry: Arc::new(registry),
+            first: Mutex::new(Some(First { config, runner, worker })),
+        })
+    }
+
+    /// What the HTTP handlers are handed.
+    pub(super) fn http_context(
+        &self,
+        reload: Box<
+            dyn Fn() -> futures_util::future::BoxFuture<'static, Result<(), Vec<Diagnostic>>> + Send + Sync,
+        >,
+    ) -> Arc<Context> {
+        Arc::new(Context {
+            clock: self.clock.clone(),
+            started: self.clock.now(),
+            tasks: self.tasks.clone(),
+            storage: self.storage.clone(),
+            engine: Arc::clone(&self.engine),
+            query_timeout: self.settings.query_timeout,
+            queries: Arc::new(Semaphore::new(self.settings.query_concurrency.max(1))),
+            rules: Arc::clone(&self.applied.rules),
+            targets: Arc::clone(&self.applied.targets),
+            alerts: self.applied.alerts.clone(),
+            database: self.database.clone(),
+            runbooks: self.applied.runbooks.subscribe(),
+            registry: Arc::clone(&self.registry),
+            metrics: self.http_metrics.clone(),
+            configuration: self.applied.configuration.subscribe(),
+            readiness: self.readiness.subscribe(),
+            reload,
+            listen: self.listen,
+        })
+    }
+
+    /// Starts everything, right to left: receivers before routes, routes before rules, rules before targets.
+    pub(super) async fn start(&self, tasks: &Tasks) {
+        let Some(First { config, runner, worker }) = self.first.lock().take() else {
+            return;
+        };
+        tasks.spawn("notification outbox", worker.run(tasks.stop_token()));
+        tasks.spawn("alert dispatcher", runner.run(tasks.stop_token()));
+        tasks.spawn(
+            "storage maintenance",
+            Maintenance { storage: self.storage.clone(), clock: self.clock.clone() }.run(tasks.stop_token()),
+        );
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        self.applied.start(config).await;
+        let targets = Arc::clone(&self.applied.targets);
+        let stop = tasks.stop_token();
+        tasks.spawn("target discovery", async move { targets.run(stop).await });
+    }
+
+    /// Closes the stores behind the last task.
+    pub(super) async fn close(&self) {
+        let storage = self.storage.clone();
+        if tokio::task::spawn_blocking(move || storage.sync()).await.is_err() {
+            tracing::error!("sync of the write-ahead log panicked");
+        }
+        self.database.close().await;
+    }
+}
+
+impl Applied {
+    /// Brings rules and targets up to a configuration; routes and receivers hold it already.
+    async fn start(&self, config: Config) {
+        let context = (self.rule_context)(&config);
+        let settings = scrape_settings(&config);
+        self.rules.apply(config.rules, context).await;
+        self.targets.apply(settings).await;
+    }
+
+    /// Files and directories whose change calls for a reload.
+    pub(super) fn watched(&self) -> Vec<PathBuf> {
+        self.watched.lock().clone()
+    }
+
+    /// Applies a configuration that is known to be valid. Nothing here can fail.
+    pub(super) async fn apply(&self, config: Config, now: Timestamp) {
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        if Fixed::of(&config.settings) != self.started_with {
+            tracing::warn!(
+                "address, data directory, retention, limits, logs and traces are taken over by a restart only"
+            );
+        }
+        *self.watched.lock() = config.watched.clone();
+        self.receivers.store(Arc::new(config.receivers.integrations()));
+        if self.alerts.reload(Arc::clone(&config.routing)).await.is_err() {
+            tracing::debug!("reload during shutdown");
+        }
+        self.runbooks.send_replace(Arc::new(load_runbooks(&config)));
+        self.configuration.send_replace(Arc::new(shown(&config, now, Some(Reload { at: now, mistakes: Vec::new() }))));
+        self.start(config).await;
+    }
+
+    /// Notes a reload that was refused.
+    pub(super) fn refused(&self, now: Timestamp, mistakes: Vec<Diagnostic>) {
+        let mut shown = Configuration::clone(&self.configuration.borrow());
+        shown.last_reload = Some(Reload { at: now, mistakes });
+        self.configuration.send_replace(Arc::new(shown));
+    }
+}
+
+async fn open_storage(settings: &Settings, clock: &Clock) -> anyhow::Result<Storage> {
+    let config = StorageConfig {
+        dir: settings.data.join("tsdb"),
+        retention: settings.retention,
+        series_limit: settings.series_limit,
+        ..StorageConfig::default()
+    };
+    let clock = clock.clone();
+    Ok(tokio::task::spawn_blocking(move || Storage::open(config, clock)).await??)
+}
+
+/// Wakes the rules that a scrape feeds.
+fn on_commit(rules: &Arc<RuleManager>) -> Arc<dyn Fn(&ScrapeOutcome) + Send + Sync> {
+    let rules = Arc::clone(rules);
+    Arc::new(move |outcome| {
+        let label = |name| outcome.labels.value(name);
+        rules.landed(label("job"), label("instance"), outcome.counts.series_added > 0);
+    })
+}
+
+fn rule_context(
+    storage: &Storage,
+    engine: &Arc<Engine>,
+) -> Arc<dyn Fn(&Config) -> rule::Context + Send + Sync> {
+    let (storage, engine) = (storage.clone(), Arc::clone(engine));
+    Arc::new(move |config| rule::Context {
+        storage: storage.clone(),
+        engine: Arc::clone(&engine),
+        timeout: config.settings.query_timeout,
+        external_labels: config.external_labels.clone(),
+        external_url: config.external_url.as_str().into(),
+    })
+}
+
+fn scrape_settings(config: &Config) -> ScrapeSettings {
+    ScrapeSettings {
+        global: config.settings.global.clone(),
+        jobs: config.scrape.jobs.clone(),
+        node: config.collects_host.then(|| config.settings.node.clone()),
+        enrich: config.enrich.clone(),
+        pod_annotations: config.collects_host,
+    }
+}
+
+fn pod(config: &Config) -> Option<Pod> {
+    match Pod::load(&config.pod_variables, &config.settings.podinfo) {
+        Ok(pod) => pod,
+        Err(error) => {
+            tracing::warn!(%error, "read the pod's facts; going on without them");
+            None
+        }
+    }
+}
+
+fn load_runbooks(config: &Config) -> Runbooks {
+    match &config.settings.runbooks {
+        Some(directory) => Runbooks::load(directory),
+        None => Runbooks::embedded(),
+    }
+}
+
+fn shown(config: &Config, now: Timestamp, last_reload: Option<Reload>) -> Configuration {
+    Configuration {
+        file: config.file.as_deref().map(Path::to_owned),
+        text: config.text.clone(),
+        external_url: config.external_url.clone(),
+        loaded_at: now,
+        last_reload,
+    }
+}
