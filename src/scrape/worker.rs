@@ -203,7 +203,7 @@ impl Worker {
         Slots::new(target.interval, target.spread(&self.shared.hostname))
     }
 
-    async fn scrape_guarded(&mut self, slot: Timestamp) {
+    pub(super) async fn scrape_guarded(&mut self, slot: Timestamp) {
         if AssertUnwindSafe(self.scrape_once(slot))
             .catch_unwind()
             .await
@@ -287,6 +287,7 @@ impl Worker {
                     headers: &headers,
                     timeout: target.timeout,
                     body_limit,
+                    compression: target.job.compression,
                 };
                 let answer = http.client.get(get, &mut self.body).await?;
                 if !answer.status.is_success() {

@@ -106,6 +106,7 @@ async fn names_labels_and_values_agree_with_node_exporter() {
             headers: &HeaderMap::new(),
             timeout: Duration::from_secs(10),
             body_limit: 16 << 20,
+            compression: true,
         };
         answered = client.get(get, &mut body).await.is_ok();
         if answered {
