@@ -1,4 +1,16 @@
 //! Scraping: from a configuration to samples in the store.
+//!
+//! ```text
+//! config ─▶ manager ◀─ discovery (static, files, pod annotations, this host)
+//!              │ one worker a target, on slots of wall time
+//!              ▼
+//! fetch (net) ─▶ parse (exposition) ─▶ cache: known bytes? ──yes──▶ append ─▶ commit ─▶ hook
+//!                                        └─no─▶ labels, metric_relabel_configs, limits ─┘
+//! ```
+//!
+//! [`manager::ScrapeManager`] is the way in. What a scrape brings is decided as Prometheus decides it: a body with one
+//! fault brings nothing but `up 0`; series that go are ended by stale markers; labels in conflict are renamed. Not here:
+//! protobuf and native histograms, exemplars, metadata, other service discoveries, proxies.
 
 pub mod address;
 pub mod append;

@@ -63,6 +63,8 @@ pub struct Get<'a> {
     pub timeout: Duration,
     /// The most the body may be, packed or not; [`body::HARD_LIMIT`] at most.
     pub body_limit: usize,
+    /// Ask for a packed body, unless the target is on loopback.
+    pub compression: bool,
 }
 
 /// The answer's head; the body is in the caller's buffer.
@@ -275,12 +277,16 @@ impl Client {
             None => self.connect(url, phase).await?,
         };
         *phase = Phase::Head;
-        let mut response = connection.send(request(url, headers.clone())?).await;
+        let mut response = connection
+            .send(request(url, headers.clone(), get.compression)?)
+            .await;
         if connection.used && response.is_err() {
             // The other side may close an idle connection at any moment; nothing was answered, so asking again is safe.
             connection = self.connect(url, phase).await?;
             *phase = Phase::Head;
-            response = connection.send(request(url, headers)?).await;
+            response = connection
+                .send(request(url, headers, get.compression)?)
+                .await;
         }
         let response = response.map_err(FetchError::Request)?;
         let reused = std::mem::replace(&mut connection.used, true);
@@ -474,7 +480,11 @@ async fn drive<T>(driver: &mut Option<Box<Driver>>, wanted: impl Future<Output =
     .await
 }
 
-fn request(url: &Url, headers: HeaderMap) -> Result<http::Request<Empty<Bytes>>, FetchError> {
+fn request(
+    url: &Url,
+    headers: HeaderMap,
+    compression: bool,
+) -> Result<http::Request<Empty<Bytes>>, FetchError> {
     let target = &url[url::Position::BeforePath..url::Position::AfterQuery];
     let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
     let mut request = http::Request::builder()
@@ -489,7 +499,7 @@ fn request(url: &Url, headers: HeaderMap) -> Result<http::Request<Empty<Bytes>>,
     all.insert(header::HOST, host);
     all.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
     // Packing costs more than loopback does, on both ends.
-    if !is_loopback(url) {
+    if compression && !is_loopback(url) {
         all.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
     }
     Ok(request)

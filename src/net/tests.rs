@@ -36,6 +36,7 @@ async fn fetch(client: &mut Client, url: &Url) -> Result<(Answer, String), Fetch
         headers: &HeaderMap::new(),
         timeout: Duration::from_secs(5),
         body_limit: 1000,
+        compression: true,
     };
     let answer = client.get(get, &mut body).await?;
     Ok((answer, String::from_utf8_lossy(&body).into_owned()))
@@ -71,6 +72,7 @@ async fn misbehaviour_is_an_error_that_says_what_happened() {
             headers: &HeaderMap::new(),
             timeout: Duration::from_millis(200),
             body_limit: 100,
+            compression: true,
         };
         let error = client.get(get, &mut body).await.expect_err(want);
         assert!(error.to_string().contains(want), "{error} lacks {want:?}");

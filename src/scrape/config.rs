@@ -86,6 +86,8 @@ pub struct JobConfig {
     pub protocols: Vec<Protocol>,
     /// What an answer without a usable content type is read as.
     pub fallback: Option<Format>,
+    /// Whether packed bodies are asked for; never on loopback.
+    pub compression: bool,
     /// How to connect.
     pub http: HttpClientConfig,
     /// Targets written down here.
@@ -210,6 +212,7 @@ impl JobConfig {
                 .clone()
                 .unwrap_or_else(|| DEFAULT_PROTOCOLS.to_vec()),
             fallback: None,
+            compression: true,
             http: HttpClientConfig::default(),
             statics: Vec::new(),
             files: Vec::new(),
@@ -219,54 +222,6 @@ impl JobConfig {
             keep_dropped_targets: global.keep_dropped_targets,
         }
     }
-
-    /// A job for one URL, as given on the command line; `/metrics` where it has no path.
-    ///
-    /// # Errors
-    /// Where the URL is not http or https with a host, or holds credentials.
-    pub fn for_url(name: &str, url: &url::Url, global: &Global) -> Result<Self, UrlError> {
-        let mut job = Self::named(name, global);
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(UrlError::Credentials);
-        }
-        let host = url
-            .host_str()
-            .filter(|_| matches!(url.scheme(), "http" | "https"));
-        let (Some(host), Some(port)) = (host, url.port_or_known_default()) else {
-            return Err(UrlError::Unusable);
-        };
-        job.scheme = url.scheme().to_owned();
-        if url.path() != "/" {
-            job.metrics_path = url.path().to_owned();
-        }
-        for (name, value) in url.query_pairs() {
-            match job.params.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, values)) => values.push(value.into_owned()),
-                None => job
-                    .params
-                    .push((name.into_owned(), vec![value.into_owned()])),
-            }
-        }
-        job.statics.push(TargetGroup {
-            source: "command line".to_owned(),
-            targets: vec![format!("{host}:{port}")],
-            labels: Vec::new(),
-        });
-        Ok(job)
-    }
-}
-
-/// Why a URL is no target.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum UrlError {
-    /// Not one that can be scraped.
-    #[error("target is no usable URL; write http://host:port/path")]
-    Unusable,
-    /// Command lines are visible to everyone on the machine.
-    #[error(
-        "target URL holds credentials; put them into a file and use scrape_configs with basic_auth"
-    )]
-    Credentials,
 }
 
 impl Global {

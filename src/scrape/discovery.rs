@@ -192,7 +192,7 @@ mod tests {
         write("a.json", r#"[{"targets": ["a:1""#);
         let (kept, error) = targets();
         assert_eq!(kept, "a:1 b:1 c:1", "the last good state is kept");
-        assert!(error.contains("a.json:1:"), "{error}");
+        assert!(error.contains("a.json:2:1: not valid YAML"), "{error}");
         write("a.json", r#"[{"targets": ["d:12"], "lables": {}}]"#);
         let (kept, error) = targets();
         assert_eq!(kept, "a:1 b:1 c:1");

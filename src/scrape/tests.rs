@@ -28,6 +28,9 @@ use crate::storage::{Storage, StorageConfig};
 /// When the tests begin.
 const START: i64 = 1_700_000_000_000;
 
+/// The hook panics at a scrape of so many samples.
+const PANIC_AT: usize = 13;
+
 /// A target that answers what it is told to, and the loop that scrapes it.
 struct Bench {
     clock: Clock,
@@ -91,7 +94,10 @@ impl Bench {
             storage: storage.clone(),
             clock: clock.clone(),
             metrics: ScrapeMetrics::default(),
-            on_commit: Arc::new(move |outcome| seen.lock().push(outcome.clone())),
+            on_commit: Arc::new(move |outcome| {
+                assert_ne!(outcome.counts.kept, PANIC_AT, "the hook panics");
+                seen.lock().push(outcome.clone());
+            }),
             hostname: "box".to_owned(),
         });
         let worker = Worker::new(shared, work(yaml, &server.address));

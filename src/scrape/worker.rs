@@ -85,8 +85,14 @@ pub(super) enum Order {
 }
 
 enum Source {
-    Http { client: Client, headers: HeaderMap },
+    Http(Box<HttpSource>),
     Node(Box<Node>),
+}
+
+struct HttpSource {
+    client: Client,
+    /// The same for every request.
+    headers: HeaderMap,
 }
 
 /// What came back from a visit, besides what is in the buffers.
@@ -197,7 +203,7 @@ impl Worker {
         Slots::new(target.interval, target.spread(&self.shared.hostname))
     }
 
-    async fn scrape_guarded(&mut self, slot: Timestamp) {
+    pub(super) async fn scrape_guarded(&mut self, slot: Timestamp) {
         if AssertUnwindSafe(self.scrape_once(slot))
             .catch_unwind()
             .await
@@ -269,8 +275,8 @@ impl Worker {
                     bytes: 0,
                 })
             }
-            Source::Http { client, headers } => {
-                let mut headers = headers.clone();
+            Source::Http(http) => {
+                let mut headers = http.headers.clone();
                 traces::inject(span, &mut headers);
                 let body_limit = match limits.body_size {
                     0 => HARD_LIMIT,
@@ -281,8 +287,9 @@ impl Worker {
                     headers: &headers,
                     timeout: target.timeout,
                     body_limit,
+                    compression: target.job.compression,
                 };
-                let answer = client.get(get, &mut self.body).await?;
+                let answer = http.client.get(get, &mut self.body).await?;
                 if !answer.status.is_success() {
                     return Err(ScrapeError::Status(answer.status));
                 }
@@ -317,7 +324,7 @@ impl Worker {
             };
             let mut batch = Batch::new(treatment, &mut self.cache, &mut appender);
             let appended = match &self.source {
-                Source::Http { .. } => batch.text(&self.body, visit.format),
+                Source::Http(_) => batch.text(&self.body, visit.format),
                 Source::Node(node) => batch.readings(node.readings()),
             };
             counts = batch.counts;
@@ -433,7 +440,7 @@ impl Worker {
 
     fn shown_url(&self) -> &str {
         match &self.source {
-            Source::Http { .. } => self.work.target.url.as_str(),
+            Source::Http(_) => self.work.target.url.as_str(),
             Source::Node(_) => super::node::URL,
         }
     }
@@ -519,10 +526,10 @@ fn source(work: &Work) -> Source {
                     .expect("media types and numbers are fit for headers");
                 headers.insert(name, value);
             }
-            Source::Http {
+            Source::Http(Box::new(HttpSource {
                 client: Client::new(work.target.job.http.clone()),
                 headers,
-            }
+            }))
         }
     }
 }

@@ -34,8 +34,6 @@ pub(super) fn read(value: &Value<'_>, global: &Global, base: &Path) -> Option<Jo
     let protocols = read_protocols(&fields)
         .or_else(|| global.protocols.clone())
         .unwrap_or_else(|| DEFAULT_PROTOCOLS.to_vec());
-    // Packing is asked for by where the target is; see `net::client`.
-    fields.bool("enable_compression");
     unsupported::refuse_job(&fields);
     let job = JobConfig {
         name,
@@ -54,6 +52,7 @@ pub(super) fn read(value: &Value<'_>, global: &Global, base: &Path) -> Option<Jo
             .get("fallback_scrape_protocol")
             .and_then(|value| read_protocol(&value))
             .map(Protocol::format),
+        compression: fields.bool("enable_compression").unwrap_or(true),
         http: HttpClientConfig::read(&fields, base),
         statics: read_statics(&fields),
         files: read_files(&fields, base),

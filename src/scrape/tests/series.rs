@@ -297,3 +297,32 @@ async fn names_change_all_the_time_and_memory_does_not_grow() {
         bench.worker.remembered()
     );
 }
+
+#[tokio::test]
+async fn a_panic_costs_one_scrape_and_not_the_loop() {
+    let mut bench = Bench::new("").await;
+    let body: String = (0..super::PANIC_AT).map(|i| format!("a{i} 1\n")).collect();
+    bench.answers(super::Reply::Ok(body.into_bytes()));
+    bench.clock.advance(Duration::from_secs(15));
+    bench.worker.scrape_guarded(bench.clock.now()).await;
+    let status = bench.status();
+    assert_eq!(status.health, Health::Down);
+    assert!(status.last_error.unwrap().contains("panicked"));
+    bench.scrape("a0 2\n").await;
+    assert_eq!(bench.status().health, Health::Up);
+    assert!(
+        bench.report("up").ends_with("=0 30=1"),
+        "{}",
+        bench.report("up")
+    );
+}
+
+#[tokio::test]
+async fn of_one_series_written_twice_the_first_wins() {
+    let mut bench = Bench::new("").await;
+    for _ in 0..2 {
+        let outcome = bench.scrape("a{x=\"1\"} 1\na{ x=\"1\" } 2\nb 3\n").await;
+        assert_eq!(outcome.counts.duplicate, 1);
+    }
+    assert_eq!(bench.stored(), [r#"a{x="1"} 15=1 30=1"#, "b 15=3 30=3"]);
+}
