@@ -16,14 +16,14 @@ const BOUNDS: [&str; 10] = [
     "0.005", "0.01", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "+Inf",
 ];
 
-/// Two hours of samples, one each fifteen seconds; no index, since what is measured is evaluation.
+/// Samples each fifteen seconds, for as long as the query looks back; no index, since what is measured is evaluation.
 struct Source(Vec<Series>);
 
 impl Source {
     /// As many series as asked for, a tenth of them of one job; and as many buckets of histograms.
-    fn of(series: usize) -> Self {
+    fn of(series: usize, minutes: i64) -> Self {
         let samples = |step: usize| -> Vec<Sample> {
-            (0..=END_MS / 15_000)
+            ((END_MS - minutes * 60_000) / 15_000..=END_MS / 15_000)
                 .map(|index| Sample {
                     timestamp_ms: index * 15_000,
                     value: (index as usize * step) as f64,
@@ -112,7 +112,7 @@ fn evaluation(criterion: &mut Criterion) {
     const JOIN: &str =
         "http_requests_total * on (instance) group_left () max by (instance) (http_requests_total)";
     for series in [1_000, 10_000] {
-        let source = Source::of(series);
+        let source = Source::of(series, 6);
         let mut group = criterion.benchmark_group(format!("{series} series"));
         group.sample_size(20);
         for (name, text) in [
@@ -127,6 +127,7 @@ fn evaluation(criterion: &mut Criterion) {
             });
         }
         if series == 1_000 {
+            let source = Source::of(series, 66);
             for (name, text) in [("rate and sum", RATE), ("histogram_quantile", QUANTILE)] {
                 let range = QueryRange {
                     start_ms: END_MS - 3_540_000,
