@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod document;
+pub mod embedded;
 pub mod enrich;
 pub mod exposition;
 pub mod model;
