@@ -9,6 +9,7 @@ pub mod enrich;
 pub mod exposition;
 pub mod model;
 pub mod promql;
+pub mod runbooks;
 pub mod storage;
 pub mod tasks;
 pub mod telemetry;
