@@ -3,15 +3,22 @@
 //! `ARCHITECTURE.md` draws the way of the data and the floors of the modules: a module uses lower floors only.
 
 pub mod alerts;
+pub mod app;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod db;
 pub mod document;
+pub mod embedded;
 pub mod enrich;
 pub mod exposition;
+pub mod http;
 pub mod model;
 pub mod net;
+pub mod notify;
 pub mod promql;
 pub mod rules;
+pub mod runbooks;
 pub mod scrape;
 pub mod storage;
 pub mod tasks;

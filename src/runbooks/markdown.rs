@@ -1,0 +1,382 @@
+//! Markdown to HTML that is safe to show: pulldown-cmark writes it, ammonia lets through what is known to be harmless.
+//!
+//! No script, style, form, picture or event handler survives. A picture becomes a link to it, so that reading a page asks
+//! no other host for anything. Nesting and raw HTML are bounded, because the cost of reading HTML grows with the square
+//! of its depth.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use ammonia::{Builder, UrlRelative};
+use pulldown_cmark::{CodeBlockKind, CowStr, Event, LinkType, Options, Parser, Tag, TagEnd};
+
+use super::is_slug;
+
+/// Deeper than anything a person writes.
+const MAX_DEPTH: usize = 50;
+/// Raw HTML tags beyond these are shown as text.
+const MAX_RAW_TAGS: usize = 200;
+/// A longer query gets no link: it would not fit into an address.
+const MAX_QUERY_BYTES: usize = 4096;
+const SUMMARY_CHARACTERS: usize = 200;
+
+/// A heading below the title.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Heading {
+    /// 1 to 6.
+    pub level: u8,
+    /// Anchor: the text in lower case with hyphens, numbered where it comes again.
+    pub id: String,
+    /// The text without marks.
+    pub text: String,
+}
+
+#[derive(Default, Debug)]
+pub(super) struct Page {
+    pub(super) title: Option<String>,
+    pub(super) summary: String,
+    pub(super) headings: Vec<Heading>,
+    pub(super) queries: Vec<String>,
+    pub(super) problems: Vec<String>,
+    pub(super) html: String,
+}
+
+/// Renders the Markdown below the front matter of the runbook `slug`.
+pub(super) fn render(slug: &str, markdown: &str) -> Page {
+    let options = Options::ENABLE_TABLES
+        | Options::ENABLE_STRIKETHROUGH
+        | Options::ENABLE_TASKLISTS
+        | Options::ENABLE_FOOTNOTES;
+    let mut writer = Writer::new(slug);
+    for event in Parser::new_ext(markdown, options) {
+        if !writer.take(event) {
+            return too_deep(markdown);
+        }
+    }
+    writer.finish()
+}
+
+fn too_deep(markdown: &str) -> Page {
+    let mut html = String::from("<pre>");
+    escape(&mut html, markdown);
+    html.push_str("</pre>");
+    Page {
+        html,
+        problems: vec![format!(
+            "nested deeper than {MAX_DEPTH} levels and therefore shown as plain text; flatten it"
+        )],
+        ..Page::default()
+    }
+}
+
+fn escape(out: &mut String, text: &str) {
+    pulldown_cmark::html::push_html(out, std::iter::once(Event::Text(text.into())));
+}
+
+/// Takes the parser's events one by one and keeps those to be written.
+struct Writer<'a> {
+    slug: &'a str,
+    events: Vec<Event<'a>>,
+    page: Page,
+    depth: usize,
+    raw_tags: usize,
+    /// Index of the heading's first event, and its text so far.
+    heading: Option<(usize, String)>,
+    /// Text of the first paragraph so far; none once it ended.
+    summary: Option<String>,
+    in_paragraph: bool,
+    query: Option<String>,
+    links: usize,
+    /// For each open picture, whether it became a link.
+    pictures: Vec<bool>,
+    ids: HashMap<String, usize>,
+}
+
+impl<'a> Writer<'a> {
+    fn new(slug: &'a str) -> Self {
+        Self {
+            slug,
+            events: Vec::new(),
+            page: Page::default(),
+            depth: 0,
+            raw_tags: 0,
+            heading: None,
+            summary: Some(String::new()),
+            in_paragraph: false,
+            query: None,
+            links: 0,
+            pictures: Vec::new(),
+            ids: HashMap::new(),
+        }
+    }
+
+    /// Takes one event; false where the text is nested too deeply to go on.
+    fn take(&mut self, event: Event<'a>) -> bool {
+        match event {
+            Event::Start(tag) => {
+                self.depth += 1;
+                self.start(tag);
+                return self.depth <= MAX_DEPTH;
+            }
+            Event::End(tag) => {
+                self.depth = self.depth.saturating_sub(1);
+                self.end(tag);
+            }
+            Event::Text(text) => {
+                self.collect(&text);
+                if let Some(query) = &mut self.query {
+                    query.push_str(&text);
+                }
+                self.events.push(Event::Text(text));
+            }
+            Event::Code(text) => {
+                self.collect(&text);
+                self.events.push(Event::Code(text));
+            }
+            Event::SoftBreak | Event::HardBreak => {
+                self.collect(" ");
+                self.events.push(event);
+            }
+            Event::Html(text) => self.raw(text, Event::Html),
+            Event::InlineHtml(text) => self.raw(text, Event::InlineHtml),
+            // A disabled checkbox has no label to be read out; a character has.
+            Event::TaskListMarker(done) => {
+                let mark = if done { "☑ " } else { "☐ " };
+                self.events.push(Event::Text(mark.into()));
+            }
+            Event::FootnoteReference(_)
+            | Event::Rule
+            | Event::InlineMath(_)
+            | Event::DisplayMath(_) => self.events.push(event),
+        }
+        true
+    }
+
+    fn start(&mut self, tag: Tag<'a>) {
+        match &tag {
+            Tag::Heading { .. } => self.heading = Some((self.events.len(), String::new())),
+            Tag::Paragraph => self.in_paragraph = true,
+            Tag::CodeBlock(CodeBlockKind::Fenced(info))
+                if info.split_whitespace().next() == Some("promql") =>
+            {
+                self.query = Some(String::new());
+            }
+            Tag::Table(_) => self.html(r#"<div class="scroll">"#.into()),
+            Tag::Link { .. } => self.links += 1,
+            Tag::Image {
+                dest_url, title, ..
+            } => {
+                let link = self.links == 0 && is_web_address(dest_url);
+                self.pictures.push(link);
+                if link {
+                    self.links += 1;
+                    self.events.push(Event::Start(Tag::Link {
+                        link_type: LinkType::Inline,
+                        dest_url: dest_url.clone(),
+                        title: title.clone(),
+                        id: CowStr::Borrowed(""),
+                    }));
+                }
+                return;
+            }
+            _ => {}
+        }
+        self.events.push(Event::Start(tag));
+    }
+
+    fn end(&mut self, tag: TagEnd) {
+        match tag {
+            TagEnd::Image => {
+                if self.pictures.pop() == Some(true) {
+                    self.links = self.links.saturating_sub(1);
+                    self.events.push(Event::End(TagEnd::Link));
+                }
+                return;
+            }
+            TagEnd::Link => self.links = self.links.saturating_sub(1),
+            _ => {}
+        }
+        self.events.push(Event::End(tag));
+        match tag {
+            TagEnd::Heading(level) => self.end_heading(level as u8),
+            TagEnd::Paragraph => {
+                self.in_paragraph = false;
+                if self.page.summary.is_empty()
+                    && let Some(text) = self.summary.take()
+                {
+                    self.page.summary = shorten(text.trim());
+                }
+            }
+            TagEnd::CodeBlock => self.end_query(),
+            TagEnd::Table => self.html("</div>".into()),
+            _ => {}
+        }
+    }
+
+    fn end_heading(&mut self, level: u8) {
+        let Some((first, text)) = self.heading.take() else {
+            return;
+        };
+        let text = text.trim().to_owned();
+        // The page shows its title itself, with what the front matter says below it.
+        if level == 1 && self.page.title.is_none() && self.page.headings.is_empty() {
+            self.page.title = Some(text).filter(|text| !text.is_empty());
+            self.events.truncate(first);
+            return;
+        }
+        let anchor = self.anchor(&text);
+        if let Some(Event::Start(Tag::Heading { id, .. })) = self.events.get_mut(first) {
+            *id = Some(anchor.clone().into());
+        }
+        self.page.headings.push(Heading {
+            level,
+            id: anchor,
+            text,
+        });
+    }
+
+    fn end_query(&mut self) {
+        let Some(query) = self.query.take() else {
+            return;
+        };
+        let expression = query.trim();
+        if !expression.is_empty() && expression.len() <= MAX_QUERY_BYTES {
+            let href: String = url::form_urlencoded::Serializer::new(String::from("/graph?"))
+                .extend_pairs([
+                    ("g0.expr", expression),
+                    ("g0.tab", "1"),
+                    ("runbook", self.slug),
+                ])
+                .finish()
+                .replace('&', "&amp;");
+            self.html(format!(
+                r#"<p class="run"><a href="{href}">Run this query</a></p>"#
+            ));
+        }
+        self.page.queries.push(expression.to_owned());
+    }
+
+    /// An `id` no other heading of the page has.
+    fn anchor(&mut self, text: &str) -> String {
+        let mut base: String = text
+            .chars()
+            .filter_map(|c| match c {
+                ' ' | '-' => Some('-'),
+                c if c.is_alphanumeric() || c == '_' => Some(c),
+                _ => None,
+            })
+            .flat_map(char::to_lowercase)
+            .take(100)
+            .collect();
+        if base.is_empty() {
+            base.push_str("section");
+        }
+        let mut id = base.clone();
+        while self.ids.contains_key(&id) {
+            let count = self.ids.entry(base.clone()).or_insert(0);
+            *count += 1;
+            id = format!("{base}-{count}");
+        }
+        self.ids.insert(id.clone(), 0);
+        id
+    }
+
+    /// Adds to the texts that are being collected.
+    fn collect(&mut self, text: &str) {
+        if let Some((_, heading)) = &mut self.heading {
+            heading.push_str(text);
+        } else if self.in_paragraph
+            && let Some(summary) = &mut self.summary
+        {
+            summary.push_str(text);
+        }
+    }
+
+    fn raw(&mut self, text: CowStr<'a>, event: fn(CowStr<'a>) -> Event<'a>) {
+        self.raw_tags += memchr::memchr_iter(b'<', text.as_bytes()).count();
+        if self.raw_tags <= MAX_RAW_TAGS {
+            self.events.push(event(text));
+        } else {
+            self.events.push(Event::Text(text));
+        }
+    }
+
+    fn html(&mut self, html: String) {
+        self.events.push(Event::Html(html.into()));
+    }
+
+    fn finish(mut self) -> Page {
+        if self.raw_tags > MAX_RAW_TAGS {
+            self.page.problems.push(format!(
+                "more than {MAX_RAW_TAGS} HTML tags, of which the rest is shown as text; write Markdown"
+            ));
+        }
+        let mut html = String::new();
+        pulldown_cmark::html::push_html(&mut html, self.events.into_iter());
+        // Inline styles do not pass; the older attribute says the same.
+        for cell in ["td", "th"] {
+            for side in ["left", "center", "right"] {
+                let style = format!(r#"<{cell} style="text-align: {side}">"#);
+                html = html.replace(&style, &format!(r#"<{cell} align="{side}">"#));
+            }
+        }
+        self.page.html = SANITISER.clean(&html).to_string();
+        self.page
+    }
+}
+
+static SANITISER: LazyLock<Builder<'static>> = LazyLock::new(|| {
+    let mut sanitiser = Builder::default();
+    sanitiser
+        .rm_tags(["img", "map", "area", "center"])
+        .url_schemes(["http", "https", "mailto"].into())
+        .url_relative(UrlRelative::Custom(Box::new(relative_link)))
+        .link_rel(Some("noopener noreferrer"))
+        .add_allowed_classes("div", ["scroll", "footnote-definition"])
+        .add_allowed_classes("sup", ["footnote-reference", "footnote-definition-label"])
+        .add_allowed_classes("p", ["run"])
+        .add_tag_attributes("div", ["id"]);
+    for heading in ["h1", "h2", "h3", "h4", "h5", "h6"] {
+        sanitiser.add_tag_attributes(heading, ["id"]);
+    }
+    sanitiser
+});
+
+/// Where a link without a scheme leads: an anchor, a page of this site, another runbook; else nowhere.
+fn relative_link(link: &str) -> Option<Cow<'_, str>> {
+    // Browsers read a backslash as a slash and drop control characters: `/\host` and `/\t/host` leave the site.
+    if link.contains(|c: char| c == '\\' || c.is_control()) || link.starts_with("//") {
+        return None;
+    }
+    if link.starts_with('#') || link.starts_with('/') {
+        return Some(link.into());
+    }
+    let (path, fragment) = link
+        .split_once('#')
+        .map_or((link, None), |(path, fragment)| (path, Some(fragment)));
+    let slug = path
+        .strip_prefix("./")
+        .unwrap_or(path)
+        .strip_suffix(".md")?;
+    if !is_slug(slug) {
+        return None;
+    }
+    Some(match fragment {
+        Some(fragment) => format!("/runbooks/{slug}#{fragment}").into(),
+        None => format!("/runbooks/{slug}").into(),
+    })
+}
+
+fn is_web_address(link: &str) -> bool {
+    link.starts_with("https://") || link.starts_with("http://")
+}
+
+fn shorten(text: &str) -> String {
+    if text.chars().count() <= SUMMARY_CHARACTERS {
+        return text.to_owned();
+    }
+    let cut: String = text.chars().take(SUMMARY_CHARACTERS).collect();
+    let cut = cut.rsplit_once(' ').map_or(cut.as_str(), |(head, _)| head);
+    format!("{cut} …")
+}
