@@ -44,9 +44,12 @@ pub async fn run(config: Config, sources: Sources) -> anyhow::Result<()> {
     let clock = Clock::system();
     let tasks = Tasks::new();
     let mut signals = Signals::install().context("install signal handlers")?;
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("listen on {}; is another program using the port?", config.listen))?;
+    let listener = TcpListener::bind(config.listen).await.with_context(|| {
+        format!(
+            "listen on {}; is another program using the port?",
+            config.listen
+        )
+    })?;
     let deadline = config.settings.shutdown_deadline;
 
     let parts = Parts::build(config, &clock, &tasks, listener.local_addr()?).await?;

@@ -12,8 +12,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{ConsoleStyle, Sources};
 use crate::config::overrides::{Environment, Overrides};
+use crate::config::{ConsoleStyle, Sources};
 
 /// Exit codes a CI can use.
 mod exit {
@@ -80,7 +80,11 @@ struct SourceArgs {
     #[arg(long = "web.insecure")]
     insecure: bool,
     /// How long samples are kept [default: 26h].
-    #[arg(long, visible_alias = "storage.tsdb.retention.time", value_name = "TIME")]
+    #[arg(
+        long,
+        visible_alias = "storage.tsdb.retention.time",
+        value_name = "TIME"
+    )]
     retention: Option<String>,
     /// Base address of an OTLP/HTTP receiver of traces, such as http://127.0.0.1:4318.
     #[arg(long, value_name = "URL")]
@@ -117,8 +121,22 @@ impl SourceArgs {
         };
         let exactly = self.prometheus_config.is_some();
         let here = || Some(PathBuf::from("outrigger.yml")).filter(|path| path.exists());
-        let file = self.config.or(self.prometheus_config).or(environment.config).or_else(here);
-        Sources { file, exactly, overrides: environment.overrides.with(flags) }
+        let file = self
+            .config
+            .or(self.prometheus_config)
+            .or(environment.config)
+            .or_else(here);
+        let console = if std::io::stdout().is_terminal() {
+            ConsoleStyle::Colored
+        } else {
+            ConsoleStyle::Json
+        };
+        Sources {
+            file,
+            exactly,
+            console,
+            overrides: environment.overrides.with(flags),
+        }
     }
 }
 

@@ -117,7 +117,12 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
         Some(path) => (path.display().to_string(), files::read(path, diagnostics)?),
         None => ("(embedded defaults)".to_owned(), String::new()),
     };
-    let base = sources.file.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
+    let base = sources
+        .file
+        .as_deref()
+        .and_then(Path::parent)
+        .unwrap_or(Path::new(""))
+        .to_owned();
     let document = document::parse(&name, &text, diagnostics)?;
     let root = document.value(diagnostics).fields()?;
     let mut warnings = Vec::new();
@@ -125,7 +130,15 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
     settings.apply(overrides, diagnostics);
     let extras = !sources.exactly;
     let listen = settings.listen(diagnostics);
-    let scrape = scraping::read(&root, &settings, &base, extras, listen, overrides, diagnostics);
+    let scrape = scraping::read(
+        &root,
+        &settings,
+        &base,
+        extras,
+        listen,
+        overrides,
+        diagnostics,
+    );
     let mut watched: Vec<PathBuf> = sources.file.iter().cloned().collect();
     let rules = read_rules(&root, &settings, &base, extras, &mut watched, diagnostics);
     let enrich = match root.get("enrich") {
@@ -138,8 +151,14 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
         ConsoleStyle::Colored => Style::Colored,
         ConsoleStyle::Json => Style::Json,
     };
-    let routing =
-        routing::read(&settings, &external_url, style, now, &mut watched, diagnostics);
+    let routing = routing::read(
+        &settings,
+        &external_url,
+        style,
+        now,
+        &mut watched,
+        diagnostics,
+    );
     if let Some(directory) = &settings.runbooks {
         watched.push(directory.clone());
     }

@@ -174,6 +174,18 @@ impl Database {
             .map_err(DbError::query("begin transaction"))
     }
 
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// Where it does not.
+    pub async fn ping(&self) -> Result<(), DbError> {
+        sqlx::query("SELECT 1")
+            .execute(self.reader())
+            .await
+            .map(drop)
+            .map_err(DbError::query("reach database"))
+    }
+
     /// Closes every connection; the write-ahead log is folded into the file.
     pub async fn close(&self) {
         self.readers.close().await;

@@ -108,8 +108,12 @@ impl Parts {
     ) -> anyhow::Result<Self> {
         let settings = config.settings.clone();
         let mut registry = telemetry::metrics::registry(clock);
-        std::fs::create_dir_all(&settings.data)
-            .with_context(|| format!("create data directory {}; check its permissions", settings.data.display()))?;
+        std::fs::create_dir_all(&settings.data).with_context(|| {
+            format!(
+                "create data directory {}; check its permissions",
+                settings.data.display()
+            )
+        })?;
         let storage = open_storage(&settings, clock).await?;
         storage.metrics().register(&mut registry);
         let database = Database::open(&settings.data.join("outrigger.db")).await?;
@@ -200,7 +204,11 @@ impl Parts {
             database,
             engine,
             registry: Arc::new(registry),
-            first: Mutex::new(Some(First { config, runner, worker })),
+            first: Mutex::new(Some(First {
+                config,
+                runner,
+                worker,
+            })),
         })
     }
 
@@ -208,7 +216,9 @@ impl Parts {
     pub(super) fn http_context(
         &self,
         reload: Box<
-            dyn Fn() -> futures_util::future::BoxFuture<'static, Result<(), Vec<Diagnostic>>> + Send + Sync,
+            dyn Fn() -> futures_util::future::BoxFuture<'static, Result<(), Vec<Diagnostic>>>
+                + Send
+                + Sync,
         >,
     ) -> Arc<Context> {
         Arc::new(Context {
@@ -235,14 +245,23 @@ impl Parts {
 
     /// Starts everything, right to left: receivers before routes, routes before rules, rules before targets.
     pub(super) async fn start(&self, tasks: &Tasks) {
-        let Some(First { config, runner, worker }) = self.first.lock().take() else {
+        let Some(First {
+            config,
+            runner,
+            worker,
+        }) = self.first.lock().take()
+        else {
             return;
         };
         tasks.spawn("notification outbox", worker.run(tasks.stop_token()));
         tasks.spawn("alert dispatcher", runner.run(tasks.stop_token()));
         tasks.spawn(
             "storage maintenance",
-            Maintenance { storage: self.storage.clone(), clock: self.clock.clone() }.run(tasks.stop_token()),
+            Maintenance {
+                storage: self.storage.clone(),
+                clock: self.clock.clone(),
+            }
+            .run(tasks.stop_token()),
         );
         for warning in &config.warnings {
             tracing::warn!("{warning}");
@@ -256,7 +275,10 @@ impl Parts {
     /// Closes the stores behind the last task.
     pub(super) async fn close(&self) {
         let storage = self.storage.clone();
-        if tokio::task::spawn_blocking(move || storage.sync()).await.is_err() {
+        if tokio::task::spawn_blocking(move || storage.sync())
+            .await
+            .is_err()
+        {
             tracing::error!("sync of the write-ahead log panicked");
         }
         self.database.close().await;
@@ -288,12 +310,25 @@ impl Applied {
             );
         }
         *self.watched.lock() = config.watched.clone();
-        self.receivers.store(Arc::new(config.receivers.integrations()));
-        if self.alerts.reload(Arc::clone(&config.routing)).await.is_err() {
+        self.receivers
+            .store(Arc::new(config.receivers.integrations()));
+        if self
+            .alerts
+            .reload(Arc::clone(&config.routing))
+            .await
+            .is_err()
+        {
             tracing::debug!("reload during shutdown");
         }
         self.runbooks.send_replace(Arc::new(load_runbooks(&config)));
-        self.configuration.send_replace(Arc::new(shown(&config, now, Some(Reload { at: now, mistakes: Vec::new() }))));
+        self.configuration.send_replace(Arc::new(shown(
+            &config,
+            now,
+            Some(Reload {
+                at: now,
+                mistakes: Vec::new(),
+            }),
+        )));
         self.start(config).await;
     }
 
@@ -321,7 +356,11 @@ fn on_commit(rules: &Arc<RuleManager>) -> Arc<dyn Fn(&ScrapeOutcome) + Send + Sy
     let rules = Arc::clone(rules);
     Arc::new(move |outcome| {
         let label = |name| outcome.labels.value(name);
-        rules.landed(label("job"), label("instance"), outcome.counts.series_added > 0);
+        rules.landed(
+            label("job"),
+            label("instance"),
+            outcome.counts.series_added > 0,
+        );
     })
 }
 

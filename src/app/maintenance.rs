@@ -50,7 +50,11 @@ impl Maintenance {
 
 /// Says so once every target has been scraped, or had its chance: before that an absent series means nothing, and rules
 /// must not resolve what they restored.
-pub(super) fn watch_first_scrapes(tasks: &Tasks, targets: &Arc<ScrapeManager>, data_ready: watch::Sender<bool>) {
+pub(super) fn watch_first_scrapes(
+    tasks: &Tasks,
+    targets: &Arc<ScrapeManager>,
+    data_ready: watch::Sender<bool>,
+) {
     let (targets, stop) = (Arc::clone(targets), tasks.stop_token());
     tasks.spawn("first scrapes", async move {
         let all_scraped = async {
@@ -74,5 +78,9 @@ pub(super) fn watch_first_scrapes(tasks: &Tasks, targets: &Arc<ScrapeManager>, d
 }
 
 fn all_scraped(targets: &TargetsSnapshot) -> bool {
-    !targets.active.is_empty() && targets.active.iter().all(|target| target.last_scrape.is_some())
+    !targets.active.is_empty()
+        && targets
+            .active
+            .iter()
+            .all(|target| target.last_scrape.is_some())
 }

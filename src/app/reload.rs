@@ -40,8 +40,16 @@ impl Metrics {
             Unit::Seconds,
             self.last_success.clone(),
         );
-        registry.register("outrigger_config_reloads", "Reloads tried", self.reloads.clone());
-        registry.register("outrigger_config_reload_failures", "Reloads refused", self.failures.clone());
+        registry.register(
+            "outrigger_config_reloads",
+            "Reloads tried",
+            self.reloads.clone(),
+        );
+        registry.register(
+            "outrigger_config_reload_failures",
+            "Reloads refused",
+            self.failures.clone(),
+        );
     }
 
     pub(super) fn loaded(&self, at: Timestamp) {
@@ -88,7 +96,10 @@ impl Reloader {
 
     /// Asks for a reload whose outcome is logged.
     pub(super) async fn request(&self, reason: &str) {
-        let request = Request { reason: reason.to_owned(), answer: None };
+        let request = Request {
+            reason: reason.to_owned(),
+            answer: None,
+        };
         if self.requests.send(request).await.is_err() {
             tracing::debug!("reload asked for during shutdown");
         }
@@ -101,11 +112,24 @@ impl Reloader {
             let requests = requests.clone();
             Box::pin(async move {
                 let (answer, outcome) = oneshot::channel();
-                let request = Request { reason: "POST /-/reload".to_owned(), answer: Some(answer) };
+                let request = Request {
+                    reason: "POST /-/reload".to_owned(),
+                    answer: Some(answer),
+                };
                 if requests.send(request).await.is_err() {
-                    return Err(vec![config::mistake("reload", "shutting down", "start again")]);
+                    return Err(vec![config::mistake(
+                        "reload",
+                        "shutting down",
+                        "start again",
+                    )]);
                 }
-                outcome.await.unwrap_or_else(|_| Err(vec![config::mistake("reload", "shutting down", "start again")]))
+                outcome.await.unwrap_or_else(|_| {
+                    Err(vec![config::mistake(
+                        "reload",
+                        "shutting down",
+                        "start again",
+                    )])
+                })
             })
         })
     }
@@ -160,7 +184,11 @@ impl ReloadTask {
         let loaded = tokio::task::spawn_blocking(move || config::load(&sources, now)).await;
         let loaded = loaded.unwrap_or_else(|error| {
             tracing::error!(%error, "reload panicked");
-            Err(vec![config::mistake("reload", "failed inside; the log says why", "report it")])
+            Err(vec![config::mistake(
+                "reload",
+                "failed inside; the log says why",
+                "report it",
+            )])
         });
         self.metrics.reloads.inc();
         match loaded {
@@ -175,7 +203,11 @@ impl ReloadTask {
                 for mistake in &mistakes {
                     tracing::error!(reason, "{mistake}");
                 }
-                tracing::error!(reason, mistakes = mistakes.len(), "reload refused; the old configuration goes on");
+                tracing::error!(
+                    reason,
+                    mistakes = mistakes.len(),
+                    "reload refused; the old configuration goes on"
+                );
                 self.applied.refused(now, mistakes.clone());
                 Err(mistakes)
             }

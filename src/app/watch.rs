@@ -39,7 +39,12 @@ impl Watch {
                 drop(sender.try_send(path));
             }
         })?;
-        Ok(Self { watcher, events, paths: Vec::new(), directories: HashSet::new() })
+        Ok(Self {
+            watcher,
+            events,
+            paths: Vec::new(),
+            directories: HashSet::new(),
+        })
     }
 
     /// Watches these files, and everything in these directories, instead of what was watched before.
@@ -89,8 +94,13 @@ impl Watch {
         let name = path.file_name().unwrap_or(OsStr::new(""));
         // A ConfigMap's real files hang behind links named `..data` and `..2026_11_20…`.
         let swapped = name.to_string_lossy().starts_with("..");
-        let inside = |watched: &PathBuf| path.parent() == Some(watched.as_path()) && looks_like_ours(path);
-        swapped || self.paths.iter().any(|watched| same_entry(watched, path) || inside(watched))
+        let inside =
+            |watched: &PathBuf| path.parent() == Some(watched.as_path()) && looks_like_ours(path);
+        swapped
+            || self
+                .paths
+                .iter()
+                .any(|watched| same_entry(watched, path) || inside(watched))
     }
 }
 
@@ -107,8 +117,16 @@ fn looks_like_ours(path: &Path) -> bool {
 }
 
 fn directory_of(path: &Path) -> PathBuf {
-    let directory = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
-    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    let directory = if path.is_dir() {
+        path
+    } else {
+        path.parent().unwrap_or(Path::new(""))
+    };
+    let directory = if directory.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        directory
+    };
     std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned())
 }
 
@@ -132,7 +150,10 @@ mod tests {
         watch.follow(&[base.join("a.yml"), base.join("map.yml")]);
         let stop = Stop::new();
         let mut next = async || {
-            tokio::time::timeout(Duration::from_secs(10), watch.changed(&stop)).await.expect("an event").unwrap()
+            tokio::time::timeout(Duration::from_secs(10), watch.changed(&stop))
+                .await
+                .expect("an event")
+                .unwrap()
         };
 
         std::fs::write(base.join("a.yml"), "2").unwrap();
@@ -145,6 +166,14 @@ mod tests {
 
         std::os::unix::fs::symlink("..2", base.join("..data_tmp")).unwrap();
         std::fs::rename(base.join("..data_tmp"), base.join("..data")).unwrap();
-        assert!(next().await.file_name().unwrap().to_str().unwrap().starts_with("..data"));
+        assert!(
+            next()
+                .await
+                .file_name()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .starts_with("..data")
+        );
     }
 }

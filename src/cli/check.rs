@@ -15,7 +15,12 @@ pub(super) fn check(sources: &Sources) -> u8 {
             for warning in &config.warnings {
                 print(&format!("{} {warning}\n", paint.warn("warning:")));
             }
-            let file = sources.file.as_ref().map_or("embedded defaults".to_owned(), |path| path.display().to_string());
+            let file = sources
+                .file
+                .as_ref()
+                .map_or("embedded defaults".to_owned(), |path| {
+                    path.display().to_string()
+                });
             let rules: usize = config.rules.iter().map(|group| group.rules.len()).sum();
             print(&format!(
                 "{} {file}: {} jobs, {rules} rules in {} groups, {} routes, {} receivers\n",
@@ -40,6 +45,13 @@ pub(super) fn complain_of(mistakes: &[Diagnostic]) {
     for mistake in mistakes {
         complain(&format!("{} {mistake}\n", paint.bad("error:")));
     }
-    let noun = if mistakes.len() == 1 { "mistake" } else { "mistakes" };
-    complain(&format!("{}\n", paint.dim(&format!("{} {noun}; nothing was started", mistakes.len()))));
+    let noun = if mistakes.len() == 1 {
+        "mistake"
+    } else {
+        "mistakes"
+    };
+    complain(&format!(
+        "{}\n",
+        paint.dim(&format!("{} {noun}; nothing was started", mistakes.len()))
+    ));
 }

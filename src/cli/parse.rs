@@ -19,7 +19,10 @@ pub(super) struct ParseArgs {
 
 pub(super) fn parse(args: &ParseArgs) -> u8 {
     let Some(format) = Format::from_name(&args.format) else {
-        complain(&format!("unknown format {:?}; write prometheus-text or openmetrics\n", args.format));
+        complain(&format!(
+            "unknown format {:?}; write prometheus-text or openmetrics\n",
+            args.format
+        ));
         return exit::MISTAKES;
     };
     let mut text = Vec::new();
@@ -29,5 +32,9 @@ pub(super) fn parse(args: &ParseArgs) -> u8 {
     }
     let report = report::to_json(&text, format);
     print(&format!("{report}\n"));
-    if report["ok"] == true { exit::OK } else { exit::FAILED }
+    if report["ok"] == true {
+        exit::OK
+    } else {
+        exit::FAILED
+    }
 }

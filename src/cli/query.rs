@@ -31,10 +31,17 @@ pub(super) struct QueryArgs {
 pub(super) fn query(args: &QueryArgs) -> u8 {
     // A mistake in the expression is told here, with its place, without asking anyone.
     if let Err(error) = parser::parse(&args.expr) {
-        complain(&format!("{}\n{}\n", Paint::stderr().bad(&error.to_string()), error.excerpt(&args.expr)));
+        complain(&format!(
+            "{}\n{}\n",
+            Paint::stderr().bad(&error.to_string()),
+            error.excerpt(&args.expr)
+        ));
         return exit::MISTAKES;
     }
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             complain(&format!("start the runtime: {error}\n"));
@@ -52,7 +59,10 @@ pub(super) fn query(args: &QueryArgs) -> u8 {
         }
         Ok(answer) => {
             let kind = answer["errorType"].as_str().unwrap_or("error");
-            complain(&format!("{kind}: {}\n", answer["error"].as_str().unwrap_or("no reason given")));
+            complain(&format!(
+                "{kind}: {}\n",
+                answer["error"].as_str().unwrap_or("no reason given")
+            ));
             exit::FAILED
         }
         Err(error) => {
@@ -68,8 +78,12 @@ async fn ask(args: &QueryArgs) -> anyhow::Result<Value> {
     if let Some(time) = &args.time {
         pairs.push(("time", time));
     }
-    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(150)).build()?;
+    let body = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(pairs)
+        .finish();
+    let client = reqwest::Client::builder()
+        .timeout(Duration::from_secs(150))
+        .build()?;
     let mut response = client
         .post(format!("{}/api/v1/query", args.url.trim_end_matches('/')))
         .header("content-type", "application/x-www-form-urlencoded")
@@ -78,11 +92,18 @@ async fn ask(args: &QueryArgs) -> anyhow::Result<Value> {
         .await?;
     let mut answer = Vec::new();
     while let Some(chunk) = response.chunk().await? {
-        anyhow::ensure!(answer.len() + chunk.len() <= MAX_ANSWER_BYTES, "the answer is larger than 256 MiB");
+        anyhow::ensure!(
+            answer.len() + chunk.len() <= MAX_ANSWER_BYTES,
+            "the answer is larger than 256 MiB"
+        );
         answer.extend_from_slice(&chunk);
     }
-    serde_json::from_slice(&answer)
-        .map_err(|_| anyhow::anyhow!("the answer is not JSON (status {}): is this Outrigger?", response.status()))
+    serde_json::from_slice(&answer).map_err(|_| {
+        anyhow::anyhow!(
+            "the answer is not JSON (status {}): is this Outrigger?",
+            response.status()
+        )
+    })
 }
 
 /// One line a series: `metric{labels} => value`.

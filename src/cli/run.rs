@@ -17,7 +17,10 @@ pub(super) fn run(sources: Sources) -> u8 {
             return exit::MISTAKES;
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             complain(&format!("start the runtime: {error}\n"));

@@ -26,16 +26,24 @@ pub(super) struct Paint {
 impl Paint {
     /// For standard output.
     pub(super) fn stdout() -> Self {
-        Self { on: std::io::stdout().is_terminal() }
+        Self {
+            on: std::io::stdout().is_terminal(),
+        }
     }
 
     /// For standard error.
     pub(super) fn stderr() -> Self {
-        Self { on: std::io::stderr().is_terminal() }
+        Self {
+            on: std::io::stderr().is_terminal(),
+        }
     }
 
     fn wrap(self, code: &str, text: &str) -> String {
-        if self.on { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.on {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     /// Something is wrong.

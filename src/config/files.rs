@@ -15,7 +15,12 @@ pub fn read(path: &Path, diagnostics: &Diagnostics) -> Option<String> {
         None
     };
     match std::fs::metadata(path) {
-        Err(error) => return report(format!("open file: {error}"), "check the path and its permissions"),
+        Err(error) => {
+            return report(
+                format!("open file: {error}"),
+                "check the path and its permissions",
+            );
+        }
         Ok(metadata) if metadata.is_dir() => {
             return report("is a directory".to_owned(), "name a file in it");
         }
@@ -38,7 +43,10 @@ pub fn read(path: &Path, diagnostics: &Diagnostics) -> Option<String> {
 /// Where a directory's name holds such a character, or the directory cannot be read.
 pub fn expand(pattern: &Path) -> Result<Vec<PathBuf>, String> {
     let special = |text: &str| text.contains(['*', '?', '[']);
-    let name = pattern.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let name = pattern
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
     let directory = pattern.parent().unwrap_or(Path::new(""));
     if special(&directory.to_string_lossy()) {
         return Err("only the last part of a path may hold * ? [".to_owned());
@@ -46,7 +54,11 @@ pub fn expand(pattern: &Path) -> Result<Vec<PathBuf>, String> {
     if !special(name) {
         return Ok(vec![pattern.to_owned()]);
     }
-    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    let directory = if directory.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        directory
+    };
     let entries = match std::fs::read_dir(directory) {
         Ok(entries) => entries,
         // A directory that is not there holds no file: so does Prometheus see it.
@@ -55,8 +67,18 @@ pub fn expand(pattern: &Path) -> Result<Vec<PathBuf>, String> {
     };
     let mut found: Vec<PathBuf> = entries
         .filter_map(Result::ok)
-        .filter(|entry| entry.file_name().to_str().is_some_and(|candidate| matches(name, candidate)))
-        .map(|entry| pattern.parent().unwrap_or(Path::new("")).join(entry.file_name()))
+        .filter(|entry| {
+            entry
+                .file_name()
+                .to_str()
+                .is_some_and(|candidate| matches(name, candidate))
+        })
+        .map(|entry| {
+            pattern
+                .parent()
+                .unwrap_or(Path::new(""))
+                .join(entry.file_name())
+        })
         .collect();
     found.sort();
     Ok(found)
@@ -76,7 +98,8 @@ fn fits(pattern: &[char], name: &[char]) -> bool {
         ['*', rest @ ..] => (0..=name.len()).any(|skip| fits(rest, &name[skip..])),
         ['?', rest @ ..] => !name.is_empty() && fits(rest, &name[1..]),
         ['[', rest @ ..] => {
-            let (Some(end), Some(first)) = (rest.iter().position(|c| *c == ']'), name.first()) else {
+            let (Some(end), Some(first)) = (rest.iter().position(|c| *c == ']'), name.first())
+            else {
                 return false;
             };
             let (negate, set) = match &rest[..end] {
@@ -96,7 +119,9 @@ fn fits(pattern: &[char], name: &[char]) -> bool {
             }
             found != negate && fits(&rest[end + 1..], &name[1..])
         }
-        ['\\', literal, rest @ ..] | [literal, rest @ ..] => name.first() == Some(literal) && fits(rest, &name[1..]),
+        ['\\', literal, rest @ ..] | [literal, rest @ ..] => {
+            name.first() == Some(literal) && fits(rest, &name[1..])
+        }
     }
 }
 
@@ -106,7 +131,9 @@ mod tests {
 
     #[test]
     fn patterns_fit_as_in_a_shell() {
-        let check = |pattern: &str, name: &str, want: bool| assert_eq!(matches(pattern, name), want, "{pattern} {name}");
+        let check = |pattern: &str, name: &str, want: bool| {
+            assert_eq!(matches(pattern, name), want, "{pattern} {name}")
+        };
         check("*.yml", "a.yml", true);
         check("*.yml", "a.yaml", false);
         check("*.y*ml", "a.yaml", true);
@@ -125,7 +152,10 @@ mod tests {
         }
         let names = |pattern: &str| -> Vec<String> {
             let found = expand(&directory.path().join(pattern)).unwrap();
-            found.iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect()
+            found
+                .iter()
+                .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+                .collect()
         };
         assert_eq!(names("*.yml"), ["a.yml", "b.yml"]);
         assert_eq!(names("nothing/*.yml"), [""; 0]);

@@ -31,8 +31,15 @@ pub struct Overrides {
 }
 
 /// Variables of the downward API that name the pod.
-const POD_VARIABLES: [&str; 7] =
-    ["POD_NAME", "POD_NAMESPACE", "NODE_NAME", "POD_IP", "POD_UID", "POD_SERVICE_ACCOUNT", "HOST_IP"];
+const POD_VARIABLES: [&str; 7] = [
+    "POD_NAME",
+    "POD_NAMESPACE",
+    "NODE_NAME",
+    "POD_IP",
+    "POD_UID",
+    "POD_SERVICE_ACCOUNT",
+    "HOST_IP",
+];
 
 /// What the environment says: the configuration file, and the settings over it.
 #[derive(Clone, Debug, Default)]
@@ -45,7 +52,10 @@ pub struct Environment {
 
 impl Environment {
     /// Reads the process's environment.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the environment"
+    )]
     pub fn read() -> Self {
         Self::from_variables(std::env::vars_os().filter_map(|(name, value)| {
             // Text that is not Unicode cannot be a setting of ours.
@@ -55,24 +65,39 @@ impl Environment {
 
     /// Reads from given variables.
     pub fn from_variables(variables: impl IntoIterator<Item = (String, String)>) -> Self {
-        let variables: BTreeMap<String, String> =
-            variables.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+        let variables: BTreeMap<String, String> = variables
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .collect();
         let text = |name: &str| variables.get(name).cloned();
         let targets = text("OUTRIGGER_TARGETS").unwrap_or_default();
         let overrides = Overrides {
-            targets: targets.split([',', ' ']).filter(|target| !target.is_empty()).map(str::to_owned).collect(),
+            targets: targets
+                .split([',', ' '])
+                .filter(|target| !target.is_empty())
+                .map(str::to_owned)
+                .collect(),
             alertmanager_config: text("OUTRIGGER_ALERTMANAGER_CONFIG").map(PathBuf::from),
             data: text("OUTRIGGER_DATA").map(PathBuf::from),
             listen: text("OUTRIGGER_LISTEN"),
             external_url: text("OUTRIGGER_EXTERNAL_URL"),
-            insecure: matches!(text("OUTRIGGER_WEB_INSECURE").as_deref(), Some("1" | "true" | "yes")),
+            insecure: matches!(
+                text("OUTRIGGER_WEB_INSECURE").as_deref(),
+                Some("1" | "true" | "yes")
+            ),
             log_level: text("OUTRIGGER_LOG_LEVEL"),
             log_format: text("OUTRIGGER_LOG_FORMAT"),
             retention: text("OUTRIGGER_RETENTION"),
             otlp_endpoint: text("OUTRIGGER_OTLP_ENDPOINT"),
-            pod: POD_VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), text(name)?))).collect(),
+            pod: POD_VARIABLES
+                .iter()
+                .filter_map(|name| Some(((*name).to_owned(), text(name)?)))
+                .collect(),
         };
-        Self { config: text("OUTRIGGER_CONFIG").map(PathBuf::from), overrides }
+        Self {
+            config: text("OUTRIGGER_CONFIG").map(PathBuf::from),
+            overrides,
+        }
     }
 }
 
@@ -91,7 +116,11 @@ impl Overrides {
             log_format: flags.log_format.or(self.log_format),
             retention: flags.retention.or(self.retention),
             otlp_endpoint: flags.otlp_endpoint.or(self.otlp_endpoint),
-            pod: if flags.pod.is_empty() { self.pod } else { flags.pod },
+            pod: if flags.pod.is_empty() {
+                self.pod
+            } else {
+                flags.pod
+            },
         }
     }
 
@@ -107,9 +136,15 @@ mod tests {
 
     #[test]
     fn flags_win_over_the_environment_and_targets_add_up() {
-        let pairs = [("OUTRIGGER_LISTEN", "127.0.0.1:1"), ("OUTRIGGER_TARGETS", "http://a/metrics, http://b"), ("POD_NAME", "p"), ("OUTRIGGER_DATA", "")];
-        let environment =
-            Environment::from_variables(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let pairs = [
+            ("OUTRIGGER_LISTEN", "127.0.0.1:1"),
+            ("OUTRIGGER_TARGETS", "http://a/metrics, http://b"),
+            ("POD_NAME", "p"),
+            ("OUTRIGGER_DATA", ""),
+        ];
+        let environment = Environment::from_variables(
+            pairs.map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
         let flags = Overrides {
             listen: Some("127.0.0.1:2".to_owned()),
             targets: vec!["http://c".to_owned()],
@@ -117,7 +152,10 @@ mod tests {
         };
         let overrides = environment.overrides.with(flags);
         assert_eq!(overrides.listen.as_deref(), Some("127.0.0.1:2"));
-        assert_eq!(overrides.targets, ["http://a/metrics", "http://b", "http://c"]);
+        assert_eq!(
+            overrides.targets,
+            ["http://a/metrics", "http://b", "http://c"]
+        );
         assert_eq!(overrides.data, None, "an empty variable says nothing");
         assert!(overrides.in_pod());
     }

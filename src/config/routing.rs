@@ -30,20 +30,38 @@ pub(super) fn read(
     let (name, text, console) = match &settings.routing_file {
         Some(path) => {
             watched.push(path.clone());
-            (path.display().to_string(), files::read(path, diagnostics)?, Console::Off)
+            (
+                path.display().to_string(),
+                files::read(path, diagnostics)?,
+                Console::Off,
+            )
         }
         // Here a receiver without integrations prints; in a user's file it drops, as upstream.
         None => {
             let output: Output = Arc::new(Mutex::new(std::io::stdout()));
             let text = embedded::console_routing().to_owned();
-            ("(embedded routing)".to_owned(), text, Console::Empty(output, console))
+            (
+                "(embedded routing)".to_owned(),
+                text,
+                Console::Empty(output, console),
+            )
         }
     };
-    let base = settings.routing_file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+    let base = settings
+        .routing_file
+        .as_deref()
+        .and_then(Path::parent)
+        .unwrap_or(Path::new(""));
     let document = document::parse(&name, &text, diagnostics)?;
     let root = document.value(diagnostics).fields()?;
     let templates = templates(&root, &name, base, watched, diagnostics);
-    let options = Options { base, external_url, templates: &templates, console, now };
+    let options = Options {
+        base,
+        external_url,
+        templates: &templates,
+        console,
+        now,
+    };
     let loaded = receivers::read(&root, &options, diagnostics);
     let routing = routes::read(&root, &infos(&loaded));
     root.finish();
@@ -66,7 +84,10 @@ fn templates(
             Ok(found) => {
                 for path in found {
                     if let Some(text) = files::read(&path, diagnostics) {
-                        templates.push(TemplateFile { path: path.display().to_string(), text });
+                        templates.push(TemplateFile {
+                            path: path.display().to_string(),
+                            text,
+                        });
                     }
                 }
             }
@@ -95,6 +116,9 @@ fn infos(loaded: &Loaded) -> Vec<ReceiverInfo> {
     loaded
         .receivers
         .iter()
-        .map(|receiver| ReceiverInfo { name: receiver.name.to_string(), integrations: integrations(receiver) })
+        .map(|receiver| ReceiverInfo {
+            name: receiver.name.to_string(),
+            integrations: integrations(receiver),
+        })
         .collect()
 }

@@ -33,12 +33,22 @@ pub(super) fn read(
     let mut configs = ScrapeConfigs::read(root, &settings.global, base);
     let mut added = Vec::new();
     if !overrides.targets.is_empty() {
-        let groups: Vec<serde_json::Value> =
-            overrides.targets.iter().filter_map(|target| target_group(target, diagnostics)).collect();
+        let groups: Vec<serde_json::Value> = overrides
+            .targets
+            .iter()
+            .filter_map(|target| target_group(target, diagnostics))
+            .collect();
         added.push(json!({"job_name": FLAG_JOB, "static_configs": groups}));
     }
-    if extras && settings.scrape_self && let Some(listen) = listen {
-        let ip = if listen.ip().is_unspecified() { "127.0.0.1".to_owned() } else { listen.ip().to_string() };
+    if extras
+        && settings.scrape_self
+        && let Some(listen) = listen
+    {
+        let ip = if listen.ip().is_unspecified() {
+            "127.0.0.1".to_owned()
+        } else {
+            listen.ip().to_string()
+        };
         let target = if listen.is_ipv6() && !listen.ip().is_unspecified() {
             format!("[{ip}]:{}", listen.port())
         } else {
@@ -73,13 +83,20 @@ pub(super) fn read(
 
 /// `host:port`, `http://host:port` or a full address; `/metrics` where there is no path.
 fn target_group(target: &str, diagnostics: &Diagnostics) -> Option<serde_json::Value> {
-    let text = if target.contains("://") { target.to_owned() } else { format!("http://{target}") };
+    let text = if target.contains("://") {
+        target.to_owned()
+    } else {
+        format!("http://{target}")
+    };
     let address = text.parse::<url::Url>().ok().filter(|address| {
-        matches!(address.scheme(), "http" | "https") && address.has_host() && address.username().is_empty()
+        matches!(address.scheme(), "http" | "https")
+            && address.has_host()
+            && address.username().is_empty()
     });
     let Some(address) = address else {
         let message = format!("not a target: {target:?}");
-        let remedy = "write an address such as http://127.0.0.1:8080/metrics; passwords belong into a file";
+        let remedy =
+            "write an address such as http://127.0.0.1:8080/metrics; passwords belong into a file";
         diagnostics.push(mistake("--target", message, remedy));
         return None;
     };
@@ -88,7 +105,11 @@ fn target_group(target: &str, diagnostics: &Diagnostics) -> Option<serde_json::V
         Some(port) => format!("{host}:{port}"),
         None => host.to_owned(),
     };
-    let path = if address.path() == "/" { "/metrics" } else { address.path() };
+    let path = if address.path() == "/" {
+        "/metrics"
+    } else {
+        address.path()
+    };
     let mut labels = json!({"__scheme__": address.scheme(), "__metrics_path__": path});
     for (name, value) in address.query_pairs() {
         labels[format!("__param_{name}")] = json!(value);

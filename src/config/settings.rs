@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::alerts::throttle::ThrottleConfig;
+use crate::alerts::throttle::{self, ThrottleConfig};
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
 use crate::model::duration;
@@ -67,19 +67,33 @@ pub struct Settings {
 }
 
 /// Reads the settings; scraping, rules and `enrich` are read by others from the same root.
-pub(super) fn read(root: &Fields<'_>, base: &Path, zero_config: bool, warnings: &mut Vec<Diagnostic>) -> Settings {
+pub(super) fn read(
+    root: &Fields<'_>,
+    base: &Path,
+    zero_config: bool,
+    warnings: &mut Vec<Diagnostic>,
+) -> Settings {
     let mut settings = Settings::default_at(base, zero_config);
     if let Some(global) = root.get("global").and_then(|value| value.fields()) {
         settings.global = Global::read(&global);
         if let Some(value) = global.get("evaluation_interval") {
             settings.evaluation_interval = above_zero(&value).unwrap_or(EVALUATION_INTERVAL);
         }
-        if let Some(pairs) = global.get("external_labels").and_then(|value| value.pairs()) {
-            let text = |(name, value): (&str, Value<'_>)| Some((name.to_owned(), value.text()?.to_owned()));
+        if let Some(pairs) = global
+            .get("external_labels")
+            .and_then(|value| value.pairs())
+        {
+            let text = |(name, value): (&str, Value<'_>)| {
+                Some((name.to_owned(), value.text()?.to_owned()))
+            };
             settings.external_labels = Labels::from_pairs(pairs.into_iter().filter_map(text));
         }
         let offset = "rule_query_offset";
-        global.refuse(offset, "each group says it", "write query_offset in the group");
+        global.refuse(
+            offset,
+            "each group says it",
+            "write query_offset in the group",
+        );
         global.refuse("query_log_file", "queries are not logged", "remove it");
         global.finish();
     }
@@ -106,7 +120,8 @@ pub(super) fn read(root: &Fields<'_>, base: &Path, zero_config: bool, warnings: 
             settings.query_timeout = above_zero(&value).unwrap_or(settings.query_timeout);
         }
         settings.query_samples = count(&query, "max_samples").unwrap_or(settings.query_samples);
-        settings.query_concurrency = count(&query, "max_concurrency").unwrap_or(settings.query_concurrency);
+        settings.query_concurrency =
+            count(&query, "max_concurrency").unwrap_or(settings.query_concurrency);
         query.finish();
     }
     if let Some(logs) = root.get("logs").and_then(|value| value.fields()) {
@@ -137,9 +152,7 @@ pub(super) fn read(root: &Fields<'_>, base: &Path, zero_config: bool, warnings: 
         traces.finish();
     }
     settings.routing_file = root.text("alertmanager_config").map(|path| base.join(path));
-    if let Some(value) = root.get("throttle") {
-        settings.throttle = ThrottleConfig::read(&value);
-    }
+    settings.throttle = throttle::read(root);
     settings.runbooks = root.text("runbooks").map(|path| base.join(path));
     settings.scrape_self = root.bool("scrape_self").unwrap_or(true);
     if let Some(value) = root.get("node") {
@@ -176,8 +189,16 @@ fn read_prometheus_sections(root: &Fields<'_>, warnings: &mut Vec<Diagnostic>) {
 impl Settings {
     fn default_at(base: &Path, zero_config: bool) -> Self {
         Self {
-            global: if zero_config { Global::zero_config() } else { Global::default() },
-            evaluation_interval: if zero_config { Duration::from_secs(15) } else { EVALUATION_INTERVAL },
+            global: if zero_config {
+                Global::zero_config()
+            } else {
+                Global::default()
+            },
+            evaluation_interval: if zero_config {
+                Duration::from_secs(15)
+            } else {
+                EVALUATION_INTERVAL
+            },
             external_labels: Labels::empty(),
             listen: "127.0.0.1:9797".to_owned(),
             external_url: None,
@@ -252,7 +273,11 @@ impl Settings {
         if let Some(retention) = &overrides.retention {
             match duration::parse(retention) {
                 Ok(retention) if !retention.is_zero() => self.retention = retention,
-                Ok(_) => report("--retention", "retention is zero".to_owned(), "write a time such as 26h"),
+                Ok(_) => report(
+                    "--retention",
+                    "retention is zero".to_owned(),
+                    "write a time such as 26h",
+                ),
                 Err(error) => report("--retention", error.to_string(), "write a time such as 26h"),
             }
         }
@@ -266,18 +291,33 @@ impl Settings {
             && address.parse::<url::Url>().is_err()
         {
             let message = format!("not an address: {address:?}");
-            report("external URL", message, "write it in full, such as http://monitor.example.org:9797");
+            report(
+                "external URL",
+                message,
+                "write it in full, such as http://monitor.example.org:9797",
+            );
         }
     }
 
     /// The address to bind: loopback, or another where the user says that he means it.
     pub(super) fn listen(&self, diagnostics: &Diagnostics) -> Option<SocketAddr> {
-        let text = self.listen.strip_prefix(':').map_or(self.listen.clone(), |port| format!("0.0.0.0:{port}"));
-        let address = match text.to_socket_addrs().ok().and_then(|mut found| found.next()) {
+        let text = self
+            .listen
+            .strip_prefix(':')
+            .map_or(self.listen.clone(), |port| format!("0.0.0.0:{port}"));
+        let address = match text
+            .to_socket_addrs()
+            .ok()
+            .and_then(|mut found| found.next())
+        {
             Some(address) => address,
             None => {
                 let message = format!("cannot listen on {:?}", self.listen);
-                diagnostics.push(mistake("listen address", message, "write host and port, such as 127.0.0.1:9797"));
+                diagnostics.push(mistake(
+                    "listen address",
+                    message,
+                    "write host and port, such as 127.0.0.1:9797",
+                ));
                 return None;
             }
         };
@@ -286,7 +326,9 @@ impl Settings {
             IpAddr::V6(ip) => ip.is_loopback(),
         };
         if !loopback && !self.insecure {
-            let message = format!("refusing to listen on {address}: everyone who reaches it could read and reload");
+            let message = format!(
+                "refusing to listen on {address}: everyone who reaches it could read and reload"
+            );
             let remedy = "listen on 127.0.0.1, or add --web.insecure where the network is trusted";
             diagnostics.push(mistake("listen address", message, remedy));
             return None;
@@ -314,7 +356,9 @@ fn above_zero(value: &Value<'_>) -> Option<Duration> {
 }
 
 fn count(fields: &Fields<'_>, key: &'static str) -> Option<usize> {
-    fields.unsigned(key).map(|number| usize::try_from(number).unwrap_or(usize::MAX))
+    fields
+        .unsigned(key)
+        .map(|number| usize::try_from(number).unwrap_or(usize::MAX))
 }
 
 fn log_format(text: &str) -> Result<LogFormat, String> {

@@ -234,8 +234,9 @@ pub async fn release(database: &Database, now: Timestamp) -> Result<u64, DbError
     Ok(released)
 }
 
-/// Takes up to `limit` due notifications, oldest first, and marks them as being sent. A group's next notification is
-/// not taken while the one before it is being sent.
+/// Takes due notifications, oldest first, at most `limit` for each integration of each receiver, and marks them as
+/// being sent. Nothing is taken for the pairs of receiver and integration in `full`, so that a slow receiver delays
+/// nobody else. A group's next notification is not taken while the one before it is being sent.
 ///
 /// # Errors
 /// Where the database cannot be written.
@@ -243,21 +244,38 @@ pub async fn claim(
     database: &Database,
     now: Timestamp,
     limit: u32,
+    full: &[(String, String)],
 ) -> Result<Vec<Claimed>, DbError> {
     const ACTION: &str = "claim notifications";
     let mut transaction = database.begin().await?;
-    let rows = sqlx::query(
-        "SELECT id, payload, attempts FROM outbox AS o WHERE state = 'pending' AND next_attempt_at <= $1 \
-         AND NOT EXISTS (SELECT 1 FROM outbox AS before WHERE before.group_key = o.group_key \
-            AND before.receiver = o.receiver AND before.integration = o.integration \
-            AND before.state IN ('pending', 'sending') AND before.created_at < o.created_at) \
-         ORDER BY next_attempt_at LIMIT $2",
-    )
-    .bind(now.millis())
-    .bind(i64::from(limit))
-    .fetch_all(transaction.connection())
-    .await
-    .map_err(DbError::query(ACTION))?;
+    let mut query = QueryBuilder::new(
+        "SELECT id, payload, attempts FROM (SELECT id, payload, attempts, next_attempt_at, \
+         ROW_NUMBER() OVER (PARTITION BY receiver, integration ORDER BY next_attempt_at, created_at) AS place \
+         FROM outbox AS o WHERE state = 'pending' AND next_attempt_at <= ",
+    );
+    query.push_bind(now.millis());
+    for (receiver, integration) in full {
+        query
+            .push(" AND NOT (receiver = ")
+            .push_bind(receiver)
+            .push(" AND integration = ")
+            .push_bind(integration)
+            .push(")");
+    }
+    query
+        .push(
+            " AND NOT EXISTS (SELECT 1 FROM outbox AS before WHERE before.group_key = o.group_key \
+             AND before.receiver = o.receiver AND before.integration = o.integration \
+             AND before.state IN ('pending', 'sending') AND before.created_at < o.created_at)) AS due \
+             WHERE place <= ",
+        )
+        .push_bind(i64::from(limit))
+        .push(" ORDER BY next_attempt_at");
+    let rows = query
+        .build()
+        .fetch_all(transaction.connection())
+        .await
+        .map_err(DbError::query(ACTION))?;
     let mut claimed = Vec::with_capacity(rows.len());
     let mut ids: Vec<String> = Vec::with_capacity(rows.len());
     for row in &rows {

@@ -47,7 +47,7 @@ async fn enqueue(database: &Database, rows: &[OutboxRow]) {
 }
 
 async fn claimed(database: &Database, now: i64) -> Vec<String> {
-    let claimed = outbox::claim(database, at(now), 10).await.unwrap();
+    let claimed = outbox::claim(database, at(now), 10, &[]).await.unwrap();
     claimed
         .iter()
         .map(|claimed| claimed.notification.id.to_string())

@@ -65,7 +65,9 @@ pub struct Context {
 
 impl std::fmt::Debug for Context {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Context").field("listen", &self.listen).finish_non_exhaustive()
+        f.debug_struct("Context")
+            .field("listen", &self.listen)
+            .finish_non_exhaustive()
     }
 }
 

@@ -50,19 +50,29 @@ impl ErrorKind {
 impl ApiError {
     /// An error of a kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self {
+            kind,
+            message: message.into(),
+        }
     }
 
     /// A parameter that is wrong.
     pub fn parameter(name: &str, message: impl std::fmt::Display) -> Self {
-        Self::new(ErrorKind::BadData, format!("invalid parameter {name:?}: {message}"))
+        Self::new(
+            ErrorKind::BadData,
+            format!("invalid parameter {name:?}: {message}"),
+        )
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (name, status) = self.kind.name_and_status();
-        (status, Json(json!({"status": "error", "errorType": name, "error": self.message}))).into_response()
+        (
+            status,
+            Json(json!({"status": "error", "errorType": name, "error": self.message})),
+        )
+            .into_response()
     }
 }
 
@@ -73,7 +83,9 @@ impl From<crate::promql::eval::EvalError> for ApiError {
             EvalError::TimedOut => ErrorKind::Timeout,
             EvalError::Canceled => ErrorKind::Canceled,
             EvalError::Source(_) => ErrorKind::Internal,
-            EvalError::TooManySamples | EvalError::DuplicateLabels | EvalError::Invalid(_) => ErrorKind::Execution,
+            EvalError::TooManySamples | EvalError::DuplicateLabels | EvalError::Invalid(_) => {
+                ErrorKind::Execution
+            }
         };
         Self::new(kind, error.to_string())
     }

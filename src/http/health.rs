@@ -19,23 +19,36 @@ pub async fn live() -> &'static str {
 pub async fn ready(State(context): State<Arc<Context>>) -> Response {
     match *context.readiness.borrow() {
         Readiness::Ready => (StatusCode::OK, "Outrigger is Ready.\n").into_response(),
-        Readiness::Starting => (StatusCode::SERVICE_UNAVAILABLE, "Outrigger is starting.\n").into_response(),
-        Readiness::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "Outrigger is stopping.\n").into_response(),
+        Readiness::Starting => {
+            (StatusCode::SERVICE_UNAVAILABLE, "Outrigger is starting.\n").into_response()
+        }
+        Readiness::Stopping => {
+            (StatusCode::SERVICE_UNAVAILABLE, "Outrigger is stopping.\n").into_response()
+        }
     }
 }
 
 /// 200 once the start is over, for a start-up probe; stays so until the end.
 pub async fn startup(State(context): State<Arc<Context>>) -> Response {
     match *context.readiness.borrow() {
-        Readiness::Starting => (StatusCode::SERVICE_UNAVAILABLE, "Outrigger is starting.\n").into_response(),
-        Readiness::Ready | Readiness::Stopping => (StatusCode::OK, "Outrigger has started.\n").into_response(),
+        Readiness::Starting => {
+            (StatusCode::SERVICE_UNAVAILABLE, "Outrigger is starting.\n").into_response()
+        }
+        Readiness::Ready | Readiness::Stopping => {
+            (StatusCode::OK, "Outrigger has started.\n").into_response()
+        }
     }
 }
 
 /// What works and what does not, part by part; 503 where a part that alerting depends on does not.
 pub async fn health(State(context): State<Arc<Context>>) -> Response {
     let stats = context.storage.stats();
-    let reload_ok = context.configuration.borrow().last_reload.as_ref().is_none_or(|reload| reload.mistakes.is_empty());
+    let reload_ok = context
+        .configuration
+        .borrow()
+        .last_reload
+        .as_ref()
+        .is_none_or(|reload| reload.mistakes.is_empty());
     let database = context.database.ping().await;
     let ready = *context.readiness.borrow() == Readiness::Ready;
     let healthy = ready && database.is_ok();
@@ -58,6 +71,10 @@ pub async fn health(State(context): State<Arc<Context>>) -> Response {
             "configuration": part(reload_ok, "the last reload was refused; the status page says why"),
         },
     });
-    let code = if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let code = if healthy {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     (code, Json(body)).into_response()
 }

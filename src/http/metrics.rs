@@ -68,14 +68,22 @@ impl Default for Metrics {
 impl Metrics {
     /// Adds them to a registry.
     pub fn register(&self, registry: &mut Registry) {
-        registry.register("outrigger_http_requests", "Requests answered", self.requests.clone());
+        registry.register(
+            "outrigger_http_requests",
+            "Requests answered",
+            self.requests.clone(),
+        );
         registry.register_with_unit(
             "outrigger_http_request_duration",
             "Time to answer a request",
             Unit::Seconds,
             self.duration.clone(),
         );
-        registry.register("outrigger_http_connections", "Open connections", self.connections.clone());
+        registry.register(
+            "outrigger_http_connections",
+            "Open connections",
+            self.connections.clone(),
+        );
         registry.register(
             "outrigger_http_connections_refused",
             "Connections refused because too many were open",
@@ -93,7 +101,10 @@ impl Metrics {
 ///
 /// # Errors
 /// Where a collector fails, which is a fault of ours.
-pub async fn metrics(State(context): State<Arc<Context>>, headers: HeaderMap) -> Result<Response, ApiError> {
+pub async fn metrics(
+    State(context): State<Arc<Context>>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     let openmetrics = headers
         .get(ACCEPT)
         .and_then(|value| value.to_str().ok())

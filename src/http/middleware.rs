@@ -21,9 +21,17 @@ use super::metrics::{RequestLabels, RouteLabel};
 pub static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Gives the request its id and span, runs it, and counts it.
-pub async fn observe(State(context): State<Arc<Context>>, request: Request, next: Next) -> Response {
+pub async fn observe(
+    State(context): State<Arc<Context>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let stopwatch = Stopwatch::start();
-    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("unmatched", MatchedPath::as_str)
+        .to_owned();
     let method = method_name(request.method());
     let id = request_id(&request);
     let span = tracing::info_span!(
@@ -40,11 +48,18 @@ pub async fn observe(State(context): State<Arc<Context>>, request: Request, next
     if let Some(trace_id) = traces::trace_id(&span) {
         span.record("trace.id", trace_id);
     }
-    let outcome = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
+    let outcome = AssertUnwindSafe(next.run(request))
+        .catch_unwind()
+        .instrument(span.clone())
+        .await;
     let mut response = outcome.unwrap_or_else(|_| {
         let _entered = span.enter();
         tracing::error!("request panicked");
-        (StatusCode::INTERNAL_SERVER_ERROR, "the request failed inside; the log says why\n").into_response()
+        (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the request failed inside; the log says why\n",
+        )
+            .into_response()
     });
     let status = response.status();
     span.record("http.response.status_code", status.as_u16());
@@ -52,17 +67,32 @@ pub async fn observe(State(context): State<Arc<Context>>, request: Request, next
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID.clone(), value);
     }
-    let label = RequestLabels { method, route: route.clone(), status: status.as_u16() };
+    let label = RequestLabels {
+        method,
+        route: route.clone(),
+        status: status.as_u16(),
+    };
     context.metrics.requests.get_or_create(&label).inc();
-    context.metrics.duration.get_or_create(&RouteLabel { route }).observe(stopwatch.elapsed().as_secs_f64());
+    context
+        .metrics
+        .duration
+        .get_or_create(&RouteLabel { route })
+        .observe(stopwatch.elapsed().as_secs_f64());
     response
 }
 
 /// The caller's id where it is short and plain, else a new one.
 fn request_id(request: &Request) -> String {
-    let given = request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok());
+    let given = request
+        .headers()
+        .get(&REQUEST_ID)
+        .and_then(|value| value.to_str().ok());
     match given {
-        Some(id) if !id.is_empty() && id.len() <= 128 && id.bytes().all(|byte| byte.is_ascii_graphic()) => {
+        Some(id)
+            if !id.is_empty()
+                && id.len() <= 128
+                && id.bytes().all(|byte| byte.is_ascii_graphic()) =>
+        {
             id.to_owned()
         }
         _ => uuid::Uuid::new_v4().to_string(),

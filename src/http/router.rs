@@ -45,14 +45,16 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/api/v1/rules", get(rules::rules))
         .route("/api/v1/alerts", get(rules::alerts))
         .route("/api/v1/targets", get(targets::targets))
-        .route("/api/v1/metadata", get(targets::metadata))
         .route("/api/v1/status/buildinfo", get(status::buildinfo))
         .route("/api/v1/status/runtimeinfo", get(status::runtimeinfo))
         .route("/api/v1/status/config", get(status::config))
         .route("/api/v1/notifications/log", get(status::notifications))
         .fallback(not_found)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(from_fn_with_state(Arc::clone(&context), middleware::observe))
+        .layer(from_fn_with_state(
+            Arc::clone(&context),
+            middleware::observe,
+        ))
         .with_state(context)
 }
 
@@ -60,5 +62,9 @@ async fn not_found(request: Request) -> Response {
     if request.uri().path().starts_with("/api/") {
         return ApiError::new(ErrorKind::NotFound, "no such path").into_response();
     }
-    (StatusCode::NOT_FOUND, pages::handlers::secure(pages::error::render(404, "There is no such page."))).into_response()
+    (
+        StatusCode::NOT_FOUND,
+        pages::handlers::secure(pages::error::render(404, "There is no such page.")),
+    )
+        .into_response()
 }

@@ -20,7 +20,13 @@ const MAX_CONNECTIONS: usize = 512;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Serves until told to stop; then no new connection is taken and open requests are finished.
-pub async fn serve(listener: TcpListener, router: Router, metrics: Metrics, tasks: Tasks, stop: Stop) {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    metrics: Metrics,
+    tasks: Tasks,
+    stop: Stop,
+) {
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let accepted = tokio::select! {

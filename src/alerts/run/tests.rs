@@ -76,7 +76,7 @@ async fn an_alert_becomes_a_row_in_the_outbox_and_wakes_its_worker() {
         .await
         .unwrap();
     running.woken.notified().await;
-    let claimed = outbox::claim(&running.database, clock.now(), 10)
+    let claimed = outbox::claim(&running.database, clock.now(), 10, &[])
         .await
         .unwrap();
     assert_eq!(claimed.len(), 2);
@@ -103,7 +103,7 @@ async fn a_process_that_dies_and_comes_back_tells_each_thing_once() {
     running.woken.notified().await;
     // It dies while the message is being sent.
     assert_eq!(
-        outbox::claim(&running.database, clock.now(), 10)
+        outbox::claim(&running.database, clock.now(), 10, &[])
             .await
             .unwrap()
             .len(),
@@ -125,7 +125,7 @@ async fn a_process_that_dies_and_comes_back_tells_each_thing_once() {
         .await
         .unwrap();
     running.sink.snapshot().await.unwrap();
-    let claimed = outbox::claim(&running.database, clock.now(), 10)
+    let claimed = outbox::claim(&running.database, clock.now(), 10, &[])
         .await
         .unwrap();
     assert_eq!(claimed.len(), 1, "the same message, once");
@@ -154,7 +154,7 @@ async fn a_process_that_dies_and_comes_back_tells_each_thing_once() {
     let running = start(directory.path(), &clock).await;
     running.sink.send(vec![end]).await.unwrap();
     running.sink.snapshot().await.unwrap();
-    let claimed = outbox::claim(&running.database, clock.now(), 10)
+    let claimed = outbox::claim(&running.database, clock.now(), 10, &[])
         .await
         .unwrap();
     assert_eq!(claimed.len(), 1);

@@ -10,9 +10,9 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::http::context::Context;
 use crate::http::errors::{ApiError, ErrorKind};
 use crate::http::params::Params;
-use crate::promql::ast::Expr;
+use crate::promql::ast::{Expr, ValueType};
 use crate::promql::eval::{Deadline, Query, QueryRange, QueryResult};
-use crate::promql::{parser, support};
+use crate::promql::{parser, support, typecheck};
 
 use super::value;
 
@@ -23,13 +23,22 @@ const MAX_POINTS: i64 = 11_000;
 ///
 /// # Errors
 /// A wrong parameter or expression: 400; an expression that the data cannot answer: 422; no time or place left: 503.
-pub async fn instant(State(context): State<Arc<Context>>, params: Params) -> Result<Response, ApiError> {
+pub async fn instant(
+    State(context): State<Arc<Context>>,
+    params: Params,
+) -> Result<Response, ApiError> {
     let at = params.time("time")?.unwrap_or_else(|| context.clock.now());
     let deadline = deadline(&context, &params)?;
     let (text, expr) = expression(&params)?;
     let result = run(&context, move |context| {
-        let query = Query { text: &text, expr: &expr, deadline: &deadline };
-        Ok(context.engine.instant(&context.storage, &query, at.millis())?)
+        let query = Query {
+            text: &text,
+            expr: &expr,
+            deadline: &deadline,
+        };
+        Ok(context
+            .engine
+            .instant(&context.storage, &query, at.millis())?)
     })
     .await?;
     Ok(value::response(&result))
@@ -39,14 +48,23 @@ pub async fn instant(State(context): State<Arc<Context>>, params: Params) -> Res
 ///
 /// # Errors
 /// As for [`instant`]; also where the range is reversed or has more than 11,000 points.
-pub async fn range(State(context): State<Arc<Context>>, params: Params) -> Result<Response, ApiError> {
+pub async fn range(
+    State(context): State<Arc<Context>>,
+    params: Params,
+) -> Result<Response, ApiError> {
     let start = params.required_time("start")?;
     let end = params.required_time("end")?;
     if end < start {
-        return Err(ApiError::parameter("end", "end timestamp must not be before start time"));
+        return Err(ApiError::parameter(
+            "end",
+            "end timestamp must not be before start time",
+        ));
     }
     let Some(step) = params.duration("step")? else {
-        return Err(ApiError::parameter("step", "cannot parse \"\" to a valid duration"));
+        return Err(ApiError::parameter(
+            "step",
+            "cannot parse \"\" to a valid duration",
+        ));
     };
     let step_ms = i64::try_from(step.as_millis()).unwrap_or(i64::MAX);
     if step_ms <= 0 {
@@ -60,15 +78,25 @@ pub async fn range(State(context): State<Arc<Context>>, params: Params) -> Resul
     }
     let deadline = deadline(&context, &params)?;
     let (text, expr) = expression(&params)?;
-    let kind = expr.value_type();
-    if !matches!(kind, crate::promql::ast::ValueType::Scalar | crate::promql::ast::ValueType::Vector) {
-        let message =
-            format!("invalid expression type \"{}\" for range query, must be Scalar or instant Vector", kind.describe());
+    let kind = typecheck::type_of(&expr);
+    if !matches!(kind, ValueType::Scalar | ValueType::Vector) {
+        let message = format!(
+            "invalid expression type \"{}\" for range query, must be Scalar or instant Vector",
+            kind.describe()
+        );
         return Err(ApiError::parameter("query", message));
     }
-    let range = QueryRange { start_ms: start.millis(), end_ms: end.millis(), step_ms };
+    let range = QueryRange {
+        start_ms: start.millis(),
+        end_ms: end.millis(),
+        step_ms,
+    };
     let result = run(&context, move |context| {
-        let query = Query { text: &text, expr: &expr, deadline: &deadline };
+        let query = Query {
+            text: &text,
+            expr: &expr,
+            deadline: &deadline,
+        };
         Ok(context.engine.range(&context.storage, &query, range)?)
     })
     .await?;
@@ -103,7 +131,10 @@ async fn run(
     .await;
     outcome.unwrap_or_else(|error| {
         tracing::error!(%error, "query panicked");
-        Err(ApiError::new(ErrorKind::Internal, "the query failed inside; the log says why"))
+        Err(ApiError::new(
+            ErrorKind::Internal,
+            "the query failed inside; the log says why",
+        ))
     })
 }
 
@@ -113,7 +144,10 @@ async fn permit(context: &Context) -> Result<OwnedSemaphorePermit, ApiError> {
         Ok(Ok(permit)) => Ok(permit),
         Ok(Err(_)) | Err(_) => {
             context.metrics.queries_refused.inc();
-            Err(ApiError::new(ErrorKind::Unavailable, "too many queries at once; try again"))
+            Err(ApiError::new(
+                ErrorKind::Unavailable,
+                "too many queries at once; try again",
+            ))
         }
     }
 }

@@ -25,12 +25,20 @@ const NEVER: &str = "0001-01-01T00:00:00Z";
 ///
 /// # Errors
 /// Where a parameter is wrong.
-pub async fn rules(State(context): State<Arc<Context>>, params: Params) -> Result<Json<Value>, ApiError> {
+pub async fn rules(
+    State(context): State<Arc<Context>>,
+    params: Params,
+) -> Result<Json<Value>, ApiError> {
     let kind = match params.get("type") {
         None => None,
         Some("alert") => Some(true),
         Some("record") => Some(false),
-        Some(other) => return Err(ApiError::parameter("type", format!("not supported value {other:?}"))),
+        Some(other) => {
+            return Err(ApiError::parameter(
+                "type",
+                format!("not supported value {other:?}"),
+            ));
+        }
     };
     let with_alerts = match params.get("exclude_alerts") {
         None => true,
@@ -53,7 +61,9 @@ pub async fn rules(State(context): State<Arc<Context>>, params: Params) -> Resul
             .rules
             .iter()
             .filter(|rule| wanted("rule_name[]", &rule.spec.name))
-            .filter(|rule| kind.is_none_or(|alert| alert == (rule.spec.kind != RuleKind::Recording)))
+            .filter(|rule| {
+                kind.is_none_or(|alert| alert == (rule.spec.kind != RuleKind::Recording))
+            })
             .map(|rule| rule_json(rule, with_alerts))
             .collect();
         // A filter that leaves nothing of a group leaves out the group.
@@ -62,7 +72,9 @@ pub async fn rules(State(context): State<Arc<Context>>, params: Params) -> Resul
         }
         groups.push(group_json(&group, rules));
     }
-    Ok(Json(json!({"status": "success", "data": {"groups": groups}})))
+    Ok(Json(
+        json!({"status": "success", "data": {"groups": groups}}),
+    ))
 }
 
 /// All pending and firing alerts.
@@ -100,9 +112,17 @@ fn rule_json(rule: &Rule, with_alerts: bool) -> Value {
     let mut json = match &rule.spec.kind {
         RuleKind::Recording => json!({"name": rule.spec.name, "query": rule.spec.query}),
         RuleKind::Alerting { holds, annotations } => {
-            let annotations = Labels::from_pairs(annotations.iter().map(|(name, value)| (name, value)));
-            let state = active(&memory).map(|instance| instance.state).max().unwrap_or(AlertState::Inactive);
-            let alerts: Vec<Value> = if with_alerts { active(&memory).map(alert_json).collect() } else { Vec::new() };
+            let annotations =
+                Labels::from_pairs(annotations.iter().map(|(name, value)| (name, value)));
+            let state = active(&memory)
+                .map(|instance| instance.state)
+                .max()
+                .unwrap_or(AlertState::Inactive);
+            let alerts: Vec<Value> = if with_alerts {
+                active(&memory).map(alert_json).collect()
+            } else {
+                Vec::new()
+            };
             json!({
                 "state": state.as_str(),
                 "name": rule.spec.name,
@@ -121,14 +141,21 @@ fn rule_json(rule: &Rule, with_alerts: bool) -> Value {
     }
     json["evaluationTime"] = json!(memory.evaluation_time.as_secs_f64());
     json["lastEvaluation"] = json!(time_or_never(memory.last_evaluation));
-    json["type"] = json!(if rule.spec.kind == RuleKind::Recording { "recording" } else { "alerting" });
+    json["type"] = json!(if rule.spec.kind == RuleKind::Recording {
+        "recording"
+    } else {
+        "alerting"
+    });
     json
 }
 
 /// Pending and firing instances, in a stable order.
 fn active(memory: &Memory) -> impl Iterator<Item = &AlertInstance> {
-    let mut active: Vec<&AlertInstance> =
-        memory.instances.values().filter(|instance| instance.state != AlertState::Inactive).collect();
+    let mut active: Vec<&AlertInstance> = memory
+        .instances
+        .values()
+        .filter(|instance| instance.state != AlertState::Inactive)
+        .collect();
     active.sort_by(|a, b| a.labels.cmp(&b.labels));
     active.into_iter()
 }

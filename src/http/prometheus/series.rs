@@ -18,10 +18,16 @@ use crate::storage::query::Queryable;
 ///
 /// # Errors
 /// Where no `match[]` is given or one is wrong.
-pub async fn series(State(context): State<Arc<Context>>, params: Params) -> Result<Json<Value>, ApiError> {
+pub async fn series(
+    State(context): State<Arc<Context>>,
+    params: Params,
+) -> Result<Json<Value>, ApiError> {
     let sets = matcher_sets(&params)?;
     if sets.is_empty() {
-        return Err(ApiError::new(ErrorKind::BadData, "no match[] parameter provided"));
+        return Err(ApiError::new(
+            ErrorKind::BadData,
+            "no match[] parameter provided",
+        ));
     }
     let (from, until) = window(&params)?;
     limited(context.storage.series(&sets, from, until)?, params.limit()?)
@@ -31,9 +37,17 @@ pub async fn series(State(context): State<Arc<Context>>, params: Params) -> Resu
 ///
 /// # Errors
 /// Where a `match[]` is wrong.
-pub async fn names(State(context): State<Arc<Context>>, params: Params) -> Result<Json<Value>, ApiError> {
+pub async fn names(
+    State(context): State<Arc<Context>>,
+    params: Params,
+) -> Result<Json<Value>, ApiError> {
     let (from, until) = window(&params)?;
-    limited(context.storage.label_names(&matcher_sets(&params)?, from, until)?, params.limit()?)
+    limited(
+        context
+            .storage
+            .label_names(&matcher_sets(&params)?, from, until)?,
+        params.limit()?,
+    )
 }
 
 /// Values of one label.
@@ -47,16 +61,26 @@ pub async fn values(
 ) -> Result<Json<Value>, ApiError> {
     // `U__` begins the escaped form of names that do not fit into a path; here the path takes any text.
     if name.is_empty() {
-        return Err(ApiError::new(ErrorKind::BadData, "invalid label name: \"\""));
+        return Err(ApiError::new(
+            ErrorKind::BadData,
+            "invalid label name: \"\"",
+        ));
     }
     let (from, until) = window(&params)?;
-    limited(context.storage.label_values(&name, &matcher_sets(&params)?, from, until)?, params.limit()?)
+    limited(
+        context
+            .storage
+            .label_values(&name, &matcher_sets(&params)?, from, until)?,
+        params.limit()?,
+    )
 }
 
 fn matcher_sets(params: &Params) -> Result<Vec<Vec<Matcher>>, ApiError> {
     params
         .all("match[]")
-        .map(|text| parser::parse_selector(text).map_err(|error| ApiError::parameter("match[]", error)))
+        .map(|text| {
+            parser::parse_selector(text).map_err(|error| ApiError::parameter("match[]", error))
+        })
         .collect()
 }
 

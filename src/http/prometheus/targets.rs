@@ -1,4 +1,4 @@
-//! `/api/v1/targets` and `/api/v1/metadata`.
+//! `/api/v1/targets`.
 
 use std::sync::Arc;
 
@@ -16,7 +16,10 @@ use crate::scrape::status::{Health, TargetStatus};
 ///
 /// # Errors
 /// Where `state` is not one of `active`, `dropped`, `any`.
-pub async fn targets(State(context): State<Arc<Context>>, params: Params) -> Result<Json<Value>, ApiError> {
+pub async fn targets(
+    State(context): State<Arc<Context>>,
+    params: Params,
+) -> Result<Json<Value>, ApiError> {
     let state = params.get("state").unwrap_or("any").to_ascii_lowercase();
     if !matches!(state.as_str(), "any" | "active" | "dropped") {
         return Err(ApiError::parameter("state", "write active, dropped or any"));
@@ -28,7 +31,12 @@ pub async fn targets(State(context): State<Arc<Context>>, params: Params) -> Res
     let active: Vec<Value> = if state == "dropped" {
         Vec::new()
     } else {
-        snapshot.active.iter().filter(|target| wanted(&target.job)).map(|target| active(target, &context)).collect()
+        snapshot
+            .active
+            .iter()
+            .filter(|target| wanted(&target.job))
+            .map(|target| active(target, &context))
+            .collect()
     };
     data.insert("activeTargets".to_owned(), json!(active));
     if state == "active" {
@@ -41,8 +49,11 @@ pub async fn targets(State(context): State<Arc<Context>>, params: Params) -> Res
             .filter(|target| wanted(&target.job))
             .map(|target| json!({"discoveredLabels": target.discovered, "scrapePool": target.job}))
             .collect();
-        let counts: Map<String, Value> =
-            snapshot.dropped_counts.iter().map(|(job, count)| (job.clone(), json!(count))).collect();
+        let counts: Map<String, Value> = snapshot
+            .dropped_counts
+            .iter()
+            .map(|(job, count)| (job.clone(), json!(count)))
+            .collect();
         data.insert("droppedTargets".to_owned(), json!(dropped));
         data.insert("droppedTargetCounts".to_owned(), json!(counts));
     }
@@ -50,8 +61,10 @@ pub async fn targets(State(context): State<Arc<Context>>, params: Params) -> Res
 }
 
 fn active(target: &TargetStatus, context: &Context) -> Value {
-    let last_scrape =
-        target.last_scrape.map_or_else(|| "0001-01-01T00:00:00Z".to_owned(), |time| time.to_rfc3339());
+    let last_scrape = target.last_scrape.map_or_else(
+        || "0001-01-01T00:00:00Z".to_owned(),
+        |time| time.to_rfc3339(),
+    );
     json!({
         "discoveredLabels": target.discovered,
         "labels": target.labels,
@@ -74,38 +87,17 @@ fn active(target: &TargetStatus, context: &Context) -> Value {
 /// The address as people elsewhere reach it: loopback becomes this machine's own name.
 fn global_url(address: &str, context: &Context) -> String {
     let external = context.configuration.borrow().external_url.clone();
-    let (Ok(mut address), Ok(external)) = (address.parse::<url::Url>(), external.parse::<url::Url>()) else {
+    let (Ok(mut address), Ok(external)) =
+        (address.parse::<url::Url>(), external.parse::<url::Url>())
+    else {
         return address.to_owned();
     };
-    let loopback = matches!(address.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    let loopback = matches!(
+        address.host_str(),
+        Some("localhost" | "127.0.0.1" | "[::1]")
+    );
     if loopback && address.set_host(external.host_str()).is_err() {
         tracing::debug!("external URL has no host");
     }
     address.to_string()
-}
-
-/// Type, help and unit of the metrics that targets expose.
-///
-/// # Errors
-/// Where a limit is no number.
-pub async fn metadata(State(context): State<Arc<Context>>, params: Params) -> Result<Json<Value>, ApiError> {
-    let limit = params.limit()?;
-    let wanted = params.get("metric");
-    let mut data = Map::new();
-    for (family, metadata) in context.targets.metadata() {
-        if wanted.is_some_and(|wanted| wanted != family) {
-            continue;
-        }
-        if limit > 0 && data.len() >= limit && !data.contains_key(&family) {
-            break;
-        }
-        let entry = json!({"type": metadata.kind, "unit": metadata.unit, "help": metadata.help});
-        let entries = data.entry(family).or_insert_with(|| json!([]));
-        if let Some(entries) = entries.as_array_mut()
-            && !entries.contains(&entry)
-        {
-            entries.push(entry);
-        }
-    }
-    Ok(Json(json!({"status": "success", "data": data})))
 }

@@ -15,11 +15,17 @@ pub(super) fn response(result: &QueryResult) -> Response {
     let mut out = String::with_capacity(256);
     out.push_str(r#"{"status":"success","data":{"resultType":""#);
     match &result.value {
-        QueryValue::Scalar { timestamp_ms, value } => {
+        QueryValue::Scalar {
+            timestamp_ms,
+            value,
+        } => {
             out.push_str(r#"scalar","result":"#);
             push_point(&mut out, *timestamp_ms, *value);
         }
-        QueryValue::String { timestamp_ms, value } => {
+        QueryValue::String {
+            timestamp_ms,
+            value,
+        } => {
             out.push_str(r#"string","result":["#);
             push_time(&mut out, *timestamp_ms);
             out.push(',');
@@ -95,16 +101,21 @@ fn push_text(out: &mut String, text: &str) {
 fn push_point(out: &mut String, timestamp_ms: i64, value: f64) {
     out.push('[');
     push_time(out, timestamp_ms);
-    write!(out, r#","{}"]"#, go_float::format_sample(value)).expect("writing to a string cannot fail");
+    write!(out, r#","{}"]"#, go_float::format_sample(value))
+        .expect("writing to a string cannot fail");
 }
 
 /// Seconds with as many decimals as needed: `1435781430.781`, `1435781430`.
 fn push_time(out: &mut String, timestamp_ms: i64) {
-    let (sign, millis) = (if timestamp_ms < 0 { "-" } else { "" }, timestamp_ms.unsigned_abs());
+    let (sign, millis) = (
+        if timestamp_ms < 0 { "-" } else { "" },
+        timestamp_ms.unsigned_abs(),
+    );
     write!(out, "{sign}{}", millis / 1000).expect("writing to a string cannot fail");
     if millis % 1000 != 0 {
         let fraction = format!("{:03}", millis % 1000);
-        write!(out, ".{}", fraction.trim_end_matches('0')).expect("writing to a string cannot fail");
+        write!(out, ".{}", fraction.trim_end_matches('0'))
+            .expect("writing to a string cannot fail");
     }
 }
 
@@ -114,7 +125,12 @@ mod tests {
 
     #[test]
     fn times_are_seconds_with_the_decimals_they_need() {
-        for (millis, want) in [(0, "0"), (1500, "1.5"), (1_435_781_430_781, "1435781430.781"), (-50, "-0.05")] {
+        for (millis, want) in [
+            (0, "0"),
+            (1500, "1.5"),
+            (1_435_781_430_781, "1435781430.781"),
+            (-50, "-0.05"),
+        ] {
             let mut out = String::new();
             push_time(&mut out, millis);
             assert_eq!(out, want);

@@ -1,0 +1,133 @@
+//! The texts of last resort: what a message says where its templates fail, and what the console prints.
+
+use std::fmt::Write;
+
+use super::message::{self, duration_text, lasting, runbook, summary, value_text};
+use crate::model::labels::Labels;
+use crate::model::notification::{AlertStatus, Notification, NotifiedAlert};
+use crate::model::timestamp::Timestamp;
+
+/// Alerts listed in full.
+const MAX_LISTED: usize = 20;
+
+/// One line: `[FIRING:2] HighErrorRate (critical)`.
+pub fn subject(notification: &Notification) -> String {
+    let firing = firing(notification);
+    let status = if firing > 0 {
+        format!("FIRING:{firing}")
+    } else {
+        "RESOLVED".to_owned()
+    };
+    let what = if notification.digest.is_some() {
+        format!("digest of {} alerts", notification.alerts.len())
+    } else {
+        title(notification)
+    };
+    let severity = message::severity(notification);
+    if severity.is_empty() {
+        format!("[{status}] {what}")
+    } else {
+        format!("[{status}] {what} ({severity})")
+    }
+}
+
+/// The number of alerts that fire.
+pub fn firing(notification: &Notification) -> usize {
+    let alerts = notification.alerts.iter();
+    alerts
+        .filter(|alert| alert.status == AlertStatus::Firing)
+        .count()
+}
+
+fn title(notification: &Notification) -> String {
+    let labels = &notification.group_labels;
+    if let Some(name) = labels.get("alertname") {
+        return name.to_owned();
+    }
+    match notification.alerts.as_slice() {
+        [alert] => alert.alert.name().to_owned(),
+        alerts => format!("{} alerts {labels}", alerts.len()),
+    }
+}
+
+/// Every alert with its summary, value, age, labels and links.
+pub fn text(notification: &Notification, now: Timestamp) -> String {
+    let mut out = String::new();
+    for notified in notification.alerts.iter().take(MAX_LISTED) {
+        alert(&mut out, notified, now);
+    }
+    let hidden = notification.alerts.len().saturating_sub(MAX_LISTED);
+    let hidden = u64::try_from(hidden).unwrap_or(u64::MAX) + notification.truncated;
+    if hidden > 0 {
+        push(&mut out, format_args!("... and {hidden} more alerts\n"));
+    }
+    out
+}
+
+fn alert(out: &mut String, notified: &NotifiedAlert, now: Timestamp) {
+    let alert = &notified.alert;
+    let age = duration_text(lasting(notified, now));
+    push(
+        out,
+        format_args!(
+            "{} {}: {}\n",
+            notified.status.as_str().to_uppercase(),
+            alert.name(),
+            summary(notified)
+        ),
+    );
+    if let Some(value) = alert.value {
+        push(out, format_args!("  value:   {}\n", value_text(value)));
+    }
+    let since = alert.starts_at;
+    match notified.status {
+        AlertStatus::Firing => push(out, format_args!("  since:   {since} ({age})\n")),
+        AlertStatus::Resolved => push(out, format_args!("  lasted:  {age}, from {since}\n")),
+    }
+    let labels = label_list(&alert.labels);
+    push(out, format_args!("  labels:  {labels}\n"));
+    let runbook = runbook(notified);
+    if !runbook.is_empty() {
+        push(out, format_args!("  runbook: {runbook}\n"));
+    }
+    if !alert.generator_url.is_empty() {
+        push(out, format_args!("  source:  {}\n", alert.generator_url));
+    }
+}
+
+/// `name=value` pairs without the alert's name.
+pub fn label_list(labels: &Labels) -> String {
+    let pairs = labels.iter().filter(|(name, _)| *name != "alertname");
+    pairs
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn push(out: &mut String, arguments: std::fmt::Arguments<'_>) {
+    out.write_fmt(arguments)
+        .expect("writing to a string cannot fail");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_of_last_resort_carries_everything() {
+        let now = Timestamp::from_millis(1_700_000_000_000);
+        let all = message::synthetic(now);
+        assert_eq!(subject(&all[1]), "[FIRING:1] HighErrorRate (critical)");
+        assert_eq!(subject(&all[2]), "[RESOLVED] HighErrorRate (critical)");
+        assert_eq!(subject(&all[4]), "[FIRING:2] digest of 2 alerts (critical)");
+        assert_eq!(
+            text(&all[1], now),
+            "FIRING HighErrorRate: an example made up to try templates\n\
+             \x20 value:   0.25\n\
+             \x20 since:   2023-11-14T22:08:20.000Z (5m)\n\
+             \x20 labels:  instance=api:8080 job=example severity=critical\n\
+             \x20 runbook: http://localhost:9797/runbooks/example\n\
+             \x20 source:  http://localhost:9797/graph?g0.expr=up\n"
+        );
+    }
+}

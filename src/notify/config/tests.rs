@@ -1,0 +1,214 @@
+use super::*;
+use crate::document;
+
+const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+pub(crate) fn load(
+    text: &str,
+    templates: &[TemplateFile],
+    console: Console,
+) -> (Loaded, Vec<String>) {
+    let diagnostics = Diagnostics::default();
+    let document = document::parse("am.yml", text, &diagnostics).expect("the test's YAML is valid");
+    let options = Options {
+        base: Path::new("/etc/am"),
+        external_url: "http://out:9797/",
+        templates,
+        console,
+        now: NOW,
+    };
+    let loaded = {
+        let root = document.value(&diagnostics).fields().unwrap();
+        template_globs(&root);
+        let loaded = read(&root, &options, &diagnostics);
+        root.finish();
+        loaded
+    };
+    let found = diagnostics.into_sorted();
+    (loaded, found.iter().map(ToString::to_string).collect())
+}
+
+fn check(text: &str, want: &[&str]) -> Loaded {
+    let (loaded, found) = load(text, &[], Console::Off);
+    assert_eq!(found, want, "{text}");
+    loaded
+}
+
+fn names(loaded: &Loaded) -> Vec<String> {
+    let places = loaded.receivers.iter().flat_map(|receiver| {
+        receiver.integrations.iter().map(|configured| {
+            format!(
+                "{} {} {}",
+                receiver.name, configured.place, configured.send_resolved
+            )
+        })
+    });
+    places.collect()
+}
+
+#[test]
+fn receivers_inherit_from_global_and_keep_their_order() {
+    let text = "
+global:
+  resolve_timeout: 3m
+  slack_api_url: https://hooks.slack.com/services/x
+  smtp_smarthost: mail.example.org:587
+  smtp_from: Alerts <alerts@example.org>
+receivers:
+- name: team
+  slack_configs:
+  - channel: '#alerts'
+    send_resolved: true
+    fields: [{title: A, value: '{{ .Status }}', short: true}]
+    actions: [{type: button, text: Look, url: '{{ .ExternalURL }}'}]
+  email_configs:
+  - to: a@example.org, B <b@example.org>
+    headers: {x-team: ops}
+  webhook_configs:
+  - url: http://127.0.0.1:1/hook
+  - {url: http://127.0.0.1:1/two, send_resolved: false, max_alerts: 3, timeout: 5s}
+- name: nothing
+";
+    let loaded = check(text, &[]);
+    assert_eq!(loaded.resolve_timeout, Duration::from_secs(180));
+    assert_eq!(
+        names(&loaded),
+        [
+            "team webhook[0] true",
+            "team webhook[1] false",
+            "team email[0] false",
+            "team slack[0] true"
+        ]
+    );
+    assert!(loaded.receivers[1].integrations.is_empty());
+}
+
+#[test]
+fn every_mistake_is_told_at_once() {
+    let text = "
+global:
+  slack_api_ulr: https://x/y
+  opsgenie_api_key: k
+receivers:
+- name: a
+  slack_configs: [{channel: x, titlee: y}]
+  pagerduty_configs: [{routing_key: k}]
+- name: a
+  email_configs: [{to: nobody}]
+  webhook_configs:
+  - {}
+  - {url: 'ftp://secret@x/'}
+";
+    check(
+        text,
+        &[
+            "am.yml:3:3: global.slack_api_ulr: unknown key \"slack_api_ulr\"; did you mean \"slack_api_url\"?",
+            "am.yml:4:21: global.opsgenie_api_key: opsgenie_api_key is not supported: its integration is not there yet; remove it; slack, email and webhook are there",
+            "am.yml:7:19: receivers[0].slack_configs[0]: no Slack address: neither here nor under global; set api_url or api_url_file here, or slack_api_url or slack_api_url_file under global",
+            "am.yml:7:32: receivers[0].slack_configs[0].titlee: unknown key \"titlee\"; did you mean \"title\"?",
+            "am.yml:8:22: receivers[0].pagerduty_configs: pagerduty_configs are not supported yet; use email_configs with the service's integration address",
+            "am.yml:9:3: receivers[1]: duplicate receiver \"a\", first written on line 6; rename one of the two",
+            "am.yml:10:19: receivers[1].email_configs[0]: no sender: neither here nor under global; set from here, or smtp_from under global",
+            "am.yml:10:19: receivers[1].email_configs[0]: no mail server: neither here nor under global; set smarthost here, or smtp_smarthost under global",
+            "am.yml:10:24: receivers[1].email_configs[0].to: to is not a list of e-mail addresses; write name@example.org, several separated by commas",
+            "am.yml:12:5: receivers[1].webhook_configs[0]: webhook without an address; add `url:` or `url_file:`",
+            "am.yml:13:11: receivers[1].webhook_configs[1].url: not an address: unsupported scheme; write https://host/path",
+        ],
+    );
+}
+
+#[test]
+fn templates_are_parsed_and_tried_when_they_are_loaded() {
+    let slack = |line: &str| {
+        format!("receivers:\n- name: a\n  slack_configs:\n  - api_url: https://x/y\n    {line}\n")
+    };
+    let first = |text: String, templates: &[TemplateFile]| {
+        let (_, found) = load(&text, templates, Console::Off);
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+        found.into_iter().next().unwrap()
+    };
+    let found = first(slack("title: 'a {{ .Status | nosuch }}'"), &[]);
+    assert!(found.starts_with("am.yml:5:"), "{found}");
+    assert!(
+        found.contains("slack_configs[0].title: template: "),
+        "{found}"
+    );
+    let found = first(slack("text: '{{ (index .Alerts 0).Status }}'"), &[]);
+    assert!(
+        found.contains("slack_configs[0].text: template: "),
+        "fails without alerts: {found}"
+    );
+    let found = first(slack("text: '{{ template \"missing\" . }}'"), &[]);
+    assert!(found.contains("missing"), "{found}");
+    let file = |text: &str| {
+        [TemplateFile {
+            path: "own.tmpl".to_owned(),
+            text: text.to_owned(),
+        }]
+    };
+    let found = first(
+        slack("channel: x"),
+        &file("{{ define \"slack.default.title\" }}{{ .Nope }}{{ end }}"),
+    );
+    assert!(found.contains("own.tmpl:1:"), "{found}");
+    let found = first(slack("channel: x"), &file("x\n{{ define }}"));
+    assert!(found.starts_with("own.tmpl:2:"), "{found}");
+    let (_, found) = load(
+        &slack("title: '{{ template \"mine\" . }}'"),
+        &file("{{ define \"mine\" }}{{ .Status }}{{ end }}"),
+        Console::Off,
+    );
+    assert_eq!(found, [""; 0]);
+}
+
+#[test]
+fn the_console_prints_only_where_it_was_chosen() {
+    let text = "receivers:\n- name: a\n- name: b\n  webhook_configs: [{url: http://x/}]\n";
+    let output: Output = Arc::new(parking_lot::Mutex::new(Vec::new()));
+    let check = |console: Console, want: &[&str]| {
+        let (loaded, found) = load(text, &[], console);
+        assert_eq!(found, [""; 0]);
+        assert_eq!(names(&loaded), want);
+    };
+    check(Console::Off, &["b webhook[0] true"]);
+    check(
+        Console::Empty(Arc::clone(&output), Style::Json),
+        &["a console[0] true", "b webhook[0] true"],
+    );
+    check(
+        Console::Named(vec!["b".to_owned()], output, Style::Json),
+        &["b webhook[0] true", "b console[0] true"],
+    );
+}
+
+#[test]
+fn our_own_templates_render_for_every_kind_of_message() {
+    let text = "
+global: {smtp_smarthost: 'x:25', smtp_from: a@example.org, slack_api_url: 'https://x/y'}
+receivers:
+- name: a
+  slack_configs: [{channel: x}]
+  email_configs: [{to: a@example.org}]
+";
+    // A template file makes the defaults be tried too.
+    let files = [TemplateFile {
+        path: "own.tmpl".to_owned(),
+        text: "{{ define \"mine\" }}{{ end }}".to_owned(),
+    }];
+    let (_, found) = load(text, &files, Console::Off);
+    assert_eq!(found, [""; 0]);
+}
+
+#[test]
+fn secrets_do_not_appear_in_what_is_printed() {
+    let text = "
+global: {smtp_smarthost: 'x:25', smtp_from: a@example.org}
+receivers:
+- name: a
+  slack_configs: [{api_url: 'https://hooks/HUSH'}, {app_token: HUSH}]
+  webhook_configs: [{url: 'http://x/HUSH'}]
+  email_configs: [{to: a@example.org, auth_username: u, auth_password: HUSH}]
+";
+    let loaded = check(text, &[]);
+    assert!(!format!("{loaded:?}").contains("HUSH"));
+}

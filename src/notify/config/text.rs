@@ -1,0 +1,99 @@
+//! Reads template fields: compiled, tried out, mistakes with their place.
+
+use crate::document::fields::{Fields, Value};
+use crate::model::timestamp::Timestamp;
+use crate::notify::render::{Field, Surroundings};
+use crate::template::error::TemplateError;
+
+/// Reads template fields.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Texts<'a> {
+    /// What templates see and call.
+    pub(super) surroundings: &'a Surroundings,
+    /// The time shown in trial messages.
+    pub(super) now: Timestamp,
+    /// Whether texts nobody wrote are tried too: they may call templates the user replaced.
+    pub(super) try_defaults: bool,
+}
+
+impl Texts<'_> {
+    /// The text of a key, or else the default.
+    pub(super) fn field(&self, fields: &Fields<'_>, key: &'static str, default: &str) -> Field {
+        self.read(fields, key, default, false)
+    }
+
+    /// The HTML of a key, or else the default.
+    pub(super) fn html(&self, fields: &Fields<'_>, key: &'static str, default: &str) -> Field {
+        self.read(fields, key, default, true)
+    }
+
+    fn read(&self, fields: &Fields<'_>, key: &'static str, default: &str, html: bool) -> Field {
+        if let Some(value) = fields.get(key)
+            && let Some(text) = value.text()
+        {
+            return self.compile(&value, text, html);
+        }
+        let path = format!("{}.{key}", fields.value().path);
+        let field = Field::compile(&self.surroundings.templates, path.as_str(), default)
+            .expect("our own defaults are templates");
+        if self.try_defaults
+            && let Err(error) = field.try_out(self.surroundings, html, self.now)
+        {
+            fields.value().error(
+                format!(
+                    "the default of {key} fails with the templates given: {}",
+                    place(&error)
+                ),
+                "correct the template, or set the field",
+            );
+        }
+        field
+    }
+
+    /// A text that stands in the file.
+    pub(super) fn compile(&self, value: &Value<'_>, text: &str, html: bool) -> Field {
+        let compiled = Field::compile(&self.surroundings.templates, value.path.as_str(), text);
+        let tried = compiled.and_then(|field| {
+            field.try_out(self.surroundings, html, self.now)?;
+            Ok(field)
+        });
+        tried.unwrap_or_else(|error| {
+            self.report(value, text, &error);
+            Field::compile(&self.surroundings.templates, value.path.as_str(), "")
+                .expect("an empty text is a template")
+        })
+    }
+
+    fn report(&self, value: &Value<'_>, text: &str, error: &TemplateError) {
+        let remedy = "correct the template".to_owned();
+        if error.template == value.path {
+            let offset = offset(text, error.line, error.column);
+            let message = format!("template: {}", error.message);
+            value.error_at(offset, message, None, Some(remedy));
+        } else {
+            value.error(place(error), remedy);
+        }
+    }
+}
+
+fn place(error: &TemplateError) -> String {
+    format!(
+        "template {}:{}:{}: {}",
+        error.template, error.line, error.column, error.message
+    )
+}
+
+/// The byte at a line and column, both from 1.
+fn offset(text: &str, line: usize, column: usize) -> usize {
+    let start: usize = text
+        .split_inclusive('\n')
+        .take(line.saturating_sub(1))
+        .map(str::len)
+        .sum();
+    let rest = &text[start.min(text.len())..];
+    let within = rest
+        .char_indices()
+        .nth(column.saturating_sub(1))
+        .map_or(rest.len(), |(index, _)| index);
+    start + within
+}

@@ -1,0 +1,169 @@
+//! What follows an attempt: done, again, or given up. Pure; the worker acts on it.
+
+use std::time::Duration;
+
+use super::integration::{Delivered, SendError};
+use crate::db::outbox::Outcome;
+use crate::model::timestamp::Timestamp;
+
+/// When to try again and when to give up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Policy {
+    /// The wait after the first failed attempt; doubles with each further one.
+    pub first_wait: Duration,
+    /// The longest wait.
+    pub longest_wait: Duration,
+    /// How long after its writing a notification is given up. Alertmanager gives up after `group_interval` and tells
+    /// anew; here the outbox outlives a receiver's outage of up to an hour.
+    pub expiry: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            first_wait: Duration::from_millis(500),
+            longest_wait: Duration::from_secs(300),
+            expiry: Duration::from_secs(3600),
+        }
+    }
+}
+
+/// Whether a notification written at `created_at` is to be given up at `now`.
+pub fn is_over(policy: &Policy, created_at: Timestamp, now: Timestamp) -> bool {
+    now.since(created_at) >= policy.expiry
+}
+
+/// What follows the attempt number `attempt` (from 1). `jitter`, in 0 to 1, spreads retries of many over time.
+pub fn decide(
+    policy: &Policy,
+    result: &Result<Delivered, SendError>,
+    attempt: u32,
+    created_at: Timestamp,
+    now: Timestamp,
+    jitter: f64,
+) -> Outcome {
+    let error = match result {
+        Ok(delivered) => {
+            return Outcome::Delivered {
+                status: delivered.status.clone(),
+            };
+        }
+        Err(error) => error,
+    };
+    let told = format!("{}: {}", error.reason, error.detail);
+    if !error.retryable {
+        return Outcome::Failed { error: told };
+    }
+    // What the other side asks for is a lower bound: to come earlier would only be refused again.
+    let wait = backoff(policy, attempt, jitter).max(error.retry_after.unwrap_or_default());
+    let at = now + wait;
+    if is_over(policy, created_at, at) {
+        return Outcome::Expired { error: told };
+    }
+    Outcome::Retry { at, error: told }
+}
+
+/// Between half and all of the doubled wait.
+fn backoff(policy: &Policy, attempt: u32, jitter: f64) -> Duration {
+    let doublings = attempt.saturating_sub(1).min(31);
+    let wait = policy
+        .first_wait
+        .saturating_mul(1 << doublings)
+        .min(policy.longest_wait);
+    wait.mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notify::integration::Reason;
+
+    const CREATED: Timestamp = Timestamp::from_millis(1_000_000);
+
+    fn failed(retryable: bool, retry_after: Option<u64>) -> Result<Delivered, SendError> {
+        Err(SendError {
+            reason: Reason::ServerError,
+            retryable,
+            retry_after: retry_after.map(Duration::from_secs),
+            detail: "answered 503".to_owned(),
+        })
+    }
+
+    /// `want` is the wait in milliseconds, or the name of the end.
+    fn check(
+        result: &Result<Delivered, SendError>,
+        attempt: u32,
+        age_s: u64,
+        jitter: f64,
+        want: Result<u64, &str>,
+    ) {
+        let now = CREATED + Duration::from_secs(age_s);
+        let got = match decide(&Policy::default(), result, attempt, CREATED, now, jitter) {
+            Outcome::Retry { at, .. } => Ok(u64::try_from(at.since(now).as_millis()).unwrap()),
+            Outcome::Delivered { .. } => Err("delivered"),
+            Outcome::Failed { .. } => Err("failed"),
+            Outcome::Expired { .. } => Err("expired"),
+        };
+        assert_eq!(
+            got, want,
+            "attempt {attempt} after {age_s} s, jitter {jitter}"
+        );
+    }
+
+    #[test]
+    fn waits_double_up_to_five_minutes() {
+        let error = failed(true, None);
+        for (attempt, want) in [
+            (1, 500),
+            (2, 1000),
+            (3, 2000),
+            (9, 128_000),
+            (11, 300_000),
+            (4_000_000_000, 300_000),
+        ] {
+            check(&error, attempt, 1, 1.0, Ok(want));
+        }
+        check(&error, 1, 1, 0.0, Ok(250));
+        check(&error, 3, 1, 0.5, Ok(1500));
+    }
+
+    #[test]
+    fn the_other_sides_wish_is_a_lower_bound() {
+        check(&failed(true, Some(7)), 1, 1, 1.0, Ok(7000));
+        check(&failed(true, Some(1)), 11, 1, 1.0, Ok(300_000));
+        check(&failed(true, Some(0)), 1, 1, 1.0, Ok(500));
+    }
+
+    #[test]
+    fn what_cannot_succeed_is_not_repeated() {
+        check(&failed(false, None), 1, 1, 1.0, Err("failed"));
+        check(&Ok(Delivered::default()), 1, 1, 1.0, Err("delivered"));
+    }
+
+    #[test]
+    fn it_expires_when_no_attempt_would_come_in_time() {
+        check(&failed(true, None), 1, 3599, 1.0, Ok(500));
+        check(&failed(true, None), 2, 3599, 1.0, Err("expired"));
+        check(&failed(true, None), 1, 3600, 1.0, Err("expired"));
+        check(&failed(true, Some(3600)), 1, 1, 1.0, Err("expired"));
+    }
+
+    #[test]
+    fn a_success_counts_however_late() {
+        check(&Ok(Delivered::default()), 9, 99_999, 1.0, Err("delivered"));
+    }
+
+    #[test]
+    fn a_clock_that_stepped_back_does_not_expire() {
+        let now = CREATED - Duration::from_secs(5000);
+        let outcome = decide(
+            &Policy::default(),
+            &failed(true, None),
+            1,
+            CREATED,
+            now,
+            1.0,
+        );
+        assert!(matches!(outcome, Outcome::Retry { .. }));
+    }
+}

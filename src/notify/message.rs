@@ -1,0 +1,427 @@
+//! What templates see of a notification: Alertmanager's data, and a little more.
+//! See <https://prometheus.io/docs/alerting/latest/notifications/#data>.
+//!
+//! ```text
+//! .Receiver .Status .Alerts(.Firing .Resolved) .GroupLabels .CommonLabels .CommonAnnotations .ExternalURL
+//! .NotificationReason  alert: .Status .Labels .Annotations .StartsAt .EndsAt .GeneratorURL .Fingerprint
+//!
+//! only here:  .GroupKey .Severity .Color .TruncatedAlerts .Digest
+//!             alert: .Name .Severity .Summary .RunbookURL .Value .ValueText .Lasting
+//!             digest: .Severity .OpenedAt .Total .Firing .Resolved .Counts .First .Worst .New .Groups
+//! ```
+//!
+//! A template that uses what is only here does not work in Alertmanager.
+
+use std::time::Duration;
+
+use crate::model::labels::Labels;
+use crate::model::notification::{AlertStatus, Digest, Notification, NotifiedAlert, severity_rank};
+use crate::model::timestamp::Timestamp;
+use crate::template::kv::Kv;
+use crate::template::value::{List, Map, Object, Value};
+
+/// The label that says how bad it is.
+pub const SEVERITY: &str = "severity";
+/// The annotation that says it in one line.
+const SUMMARY: &str = "summary";
+/// The annotation that leads to the runbook.
+const RUNBOOK: &str = "runbook_url";
+
+/// What the alerts of a message have in common.
+#[derive(Clone, Debug)]
+pub struct Common {
+    /// Firing where any of them fires.
+    pub status: AlertStatus,
+    /// Labels equal in all of them.
+    pub labels: Labels,
+    /// Annotations equal in all of them.
+    pub annotations: Labels,
+}
+
+impl Common {
+    /// Compares them.
+    pub fn of(alerts: &[NotifiedAlert]) -> Self {
+        let firing = alerts
+            .iter()
+            .any(|alert| alert.status == AlertStatus::Firing);
+        Self {
+            status: if firing {
+                AlertStatus::Firing
+            } else {
+                AlertStatus::Resolved
+            },
+            labels: shared(alerts, |alert| &alert.alert.labels),
+            annotations: shared(alerts, |alert| &alert.alert.annotations),
+        }
+    }
+}
+
+fn shared<'a>(
+    alerts: &'a [NotifiedAlert],
+    set: impl Fn(&'a NotifiedAlert) -> &'a Labels,
+) -> Labels {
+    let Some((first, rest)) = alerts.split_first() else {
+        return Labels::empty();
+    };
+    let mut pairs: Vec<(&str, &str)> = set(first).iter().collect();
+    for alert in rest {
+        let labels = set(alert);
+        pairs.retain(|(name, value)| labels.get(name) == Some(value));
+    }
+    Labels::from_sorted(pairs.into_iter())
+}
+
+/// The receiver's name as Alertmanager hands it to templates and payloads: as a regular expression for itself
+/// (`regexp.QuoteMeta`), since its UI filters by it.
+pub fn receiver_pattern(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    for c in name.chars() {
+        if "\\.+*?()|[]{}^$".contains(c) {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// The highest severity among the alerts that fire, or among all where none does; empty where none has one.
+pub fn severity(notification: &Notification) -> &str {
+    let firing = notification.is_firing();
+    notification
+        .alerts
+        .iter()
+        .filter(|alert| !firing || alert.status == AlertStatus::Firing)
+        .map(|alert| alert.alert.labels.value(SEVERITY))
+        .filter(|severity| !severity.is_empty())
+        .min_by_key(|severity| severity_rank(severity))
+        .unwrap_or_default()
+}
+
+/// The colour of a status and severity.
+pub fn color(firing: bool, severity: &str) -> &'static str {
+    if !firing {
+        return "#12a150";
+    }
+    match severity_rank(severity) {
+        0 | 1 => "#d92d20",
+        2 => "#e8590c",
+        3 => "#f0a000",
+        5 | 6 => "#2f7ed8",
+        _ => "#6b7280",
+    }
+}
+
+/// One line about an alert: its `summary`, or else its name.
+pub fn summary(alert: &NotifiedAlert) -> &str {
+    match alert.alert.annotations.value(SUMMARY) {
+        "" => match alert.alert.name() {
+            "" => "alert without a name",
+            name => name,
+        },
+        summary => summary,
+    }
+}
+
+/// The link to the runbook, empty where there is none.
+pub fn runbook(alert: &NotifiedAlert) -> &str {
+    alert.alert.annotations.value(RUNBOOK)
+}
+
+/// A number for people: four significant digits, no exponent where it can be helped.
+pub fn value_text(value: f64) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    if !value.is_finite() {
+        return if value.is_nan() {
+            "NaN".to_owned()
+        } else if value > 0.0 {
+            "+Inf".to_owned()
+        } else {
+            "-Inf".to_owned()
+        };
+    }
+    let magnitude = value.abs().log10().floor();
+    if !(-5.0..12.0).contains(&magnitude) {
+        return format!("{value:.3e}");
+    }
+    let decimals = (3.0 - magnitude).clamp(0.0, 9.0) as usize;
+    let text = format!("{value:.decimals$}");
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
+}
+
+/// A length of time for people, its two largest units: `2d 3h`, `5m`, `12s`.
+pub fn duration_text(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let parts = [
+        (seconds / 86_400, "d"),
+        (seconds / 3600 % 24, "h"),
+        (seconds / 60 % 60, "m"),
+        (seconds % 60, "s"),
+    ];
+    let Some(first) = parts.iter().position(|(count, _)| *count > 0) else {
+        return "0s".to_owned();
+    };
+    // Seconds say nothing once hours have passed.
+    let last = (first + 2).min(parts.len());
+    parts[first..last]
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, unit)| format!("{count}{unit}"))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// How long an alert lasts at `now`, or lasted.
+pub fn lasting(alert: &NotifiedAlert, now: Timestamp) -> Duration {
+    let end = match alert.status {
+        AlertStatus::Firing => now,
+        AlertStatus::Resolved => alert.alert.ends_at,
+    };
+    end.since(alert.alert.starts_at)
+}
+
+/// The value of a template's dot.
+pub fn data(notification: &Notification, external_url: &str, now: Timestamp) -> Value {
+    let common = Common::of(&notification.alerts);
+    let alerts: Vec<Value> = notification
+        .alerts
+        .iter()
+        .map(|alert| alert_data(alert, now))
+        .collect();
+    let severity = severity(notification);
+    let digest = notification.digest.as_ref().map_or(Value::Nil, |digest| {
+        digest_data(digest, notification, &alerts)
+    });
+    let statuses = notification.alerts.iter().map(|alert| alert.status);
+    Record::value(
+        "template.Data",
+        vec![
+            ("Receiver", receiver_pattern(&notification.receiver).into()),
+            ("Status", common.status.as_str().into()),
+            ("Alerts", AlertList::value(statuses, alerts)),
+            ("GroupLabels", kv(&notification.group_labels)),
+            ("CommonLabels", kv(&common.labels)),
+            ("CommonAnnotations", kv(&common.annotations)),
+            ("ExternalURL", external_url.into()),
+            ("NotificationReason", notification.reason.as_str().into()),
+            ("GroupKey", Value::from(&*notification.group_key)),
+            ("Severity", severity.into()),
+            ("Color", color(notification.is_firing(), severity).into()),
+            ("TruncatedAlerts", count(notification.truncated)),
+            ("Digest", digest),
+        ],
+    )
+}
+
+fn alert_data(notified: &NotifiedAlert, now: Timestamp) -> Value {
+    let alert = &notified.alert;
+    let ends_at = match notified.status {
+        AlertStatus::Firing => zero_time(),
+        AlertStatus::Resolved => time(alert.ends_at),
+    };
+    Record::value(
+        "template.Alert",
+        vec![
+            ("Status", notified.status.as_str().into()),
+            ("Labels", kv(&alert.labels)),
+            ("Annotations", kv(&alert.annotations)),
+            ("StartsAt", time(alert.starts_at)),
+            ("EndsAt", ends_at),
+            ("GeneratorURL", Value::from(&*alert.generator_url)),
+            ("Fingerprint", alert.fingerprint().to_string().into()),
+            ("Name", alert.name().into()),
+            ("Severity", alert.labels.value(SEVERITY).into()),
+            ("Summary", summary(notified).into()),
+            ("RunbookURL", runbook(notified).into()),
+            ("Value", alert.value.map_or(Value::Nil, Value::from)),
+            (
+                "ValueText",
+                alert.value.map(value_text).unwrap_or_default().into(),
+            ),
+            ("Lasting", duration_text(lasting(notified, now)).into()),
+        ],
+    )
+}
+
+fn digest_data(digest: &Digest, notification: &Notification, alerts: &[Value]) -> Value {
+    let pick = |index: Option<usize>| {
+        index
+            .and_then(|index| alerts.get(index).cloned())
+            .unwrap_or_default()
+    };
+    let firing = notification
+        .alerts
+        .iter()
+        .filter(|alert| alert.status == AlertStatus::Firing)
+        .count();
+    let total = notification.alerts.len();
+    let counts = digest.counts.iter().map(|entry| {
+        Record::value(
+            "DigestCount",
+            vec![
+                ("Name", entry.name.as_str().into()),
+                ("Firing", size(entry.firing)),
+                ("Resolved", size(entry.resolved)),
+            ],
+        )
+    });
+    let groups = digest.groups.iter().map(|group| {
+        Record::value(
+            "DigestGroup",
+            vec![
+                ("GroupKey", Value::from(&*group.group_key)),
+                ("GroupLabels", kv(&group.group_labels)),
+                ("NotificationReason", group.reason.as_str().into()),
+                ("Firing", size(group.firing)),
+                ("Resolved", size(group.resolved)),
+            ],
+        )
+    });
+    let new = digest
+        .new
+        .iter()
+        .filter_map(|index| alerts.get(*index).cloned());
+    Record::value(
+        "Digest",
+        vec![
+            ("Severity", Value::from(&*digest.severity)),
+            ("OpenedAt", time(digest.opened_at)),
+            (
+                "Total",
+                count(notification.truncated + u64::try_from(total).unwrap_or(u64::MAX)),
+            ),
+            ("Firing", size(firing)),
+            ("Resolved", size(total - firing)),
+            ("Counts", counts.collect::<List>().into()),
+            ("First", pick(digest.first)),
+            ("Worst", pick(digest.worst)),
+            ("New", new.collect::<List>().into()),
+            ("Groups", groups.collect::<List>().into()),
+        ],
+    )
+}
+
+fn kv(labels: &Labels) -> Value {
+    Kv::new(labels).into()
+}
+
+fn count(number: u64) -> Value {
+    Value::Int(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+fn size(number: usize) -> Value {
+    Value::Int(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+fn time(at: Timestamp) -> Value {
+    jiff::Timestamp::from_millisecond(at.millis()).map_or(Value::Nil, |time| {
+        time.to_zoned(jiff::tz::TimeZone::UTC).into()
+    })
+}
+
+/// Go's zero time.
+fn zero_time() -> Value {
+    jiff::civil::date(1, 1, 1)
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .map_or(Value::Nil, Value::from)
+}
+
+/// A struct: named fields.
+#[derive(Debug)]
+struct Record {
+    type_name: &'static str,
+    fields: Vec<(&'static str, Value)>,
+}
+
+impl Record {
+    fn value(type_name: &'static str, fields: Vec<(&'static str, Value)>) -> Value {
+        Value::object(Self { type_name, fields })
+    }
+}
+
+impl Object for Record {
+    fn type_name(&self) -> &'static str {
+        self.type_name
+    }
+
+    fn get(&self, name: &str, args: &[Value]) -> Option<Result<Value, String>> {
+        let (_, value) = self.fields.iter().find(|(field, _)| *field == name)?;
+        args.is_empty().then(|| Ok(value.clone()))
+    }
+
+    fn json(&self) -> Value {
+        // The names of Go's struct tags, as in the webhook's payload.
+        let name = |field: &str| match field {
+            "ExternalURL" => "externalURL".to_owned(),
+            "GeneratorURL" => "generatorURL".to_owned(),
+            field => {
+                let mut chars = field.chars();
+                let first = chars.next().map(|c| c.to_ascii_lowercase());
+                first.into_iter().chain(chars).collect()
+            }
+        };
+        self.fields
+            .iter()
+            .map(|(field, value)| (name(field), value.clone()))
+            .collect::<Map>()
+            .into()
+    }
+}
+
+/// `template.Alerts`: a list with the methods `Firing` and `Resolved`.
+#[derive(Debug)]
+struct AlertList {
+    statuses: Vec<AlertStatus>,
+    alerts: List,
+}
+
+impl AlertList {
+    fn value(statuses: impl Iterator<Item = AlertStatus>, alerts: Vec<Value>) -> Value {
+        Value::object(Self {
+            statuses: statuses.collect(),
+            alerts: alerts.into_iter().collect(),
+        })
+    }
+
+    fn only(&self, status: AlertStatus) -> Value {
+        let alerts = self.statuses.iter().zip(self.alerts.items());
+        alerts
+            .filter(|(candidate, _)| **candidate == status)
+            .map(|(_, alert)| alert.clone())
+            .collect::<List>()
+            .into()
+    }
+}
+
+impl Object for AlertList {
+    fn type_name(&self) -> &'static str {
+        "template.Alerts"
+    }
+
+    fn get(&self, name: &str, args: &[Value]) -> Option<Result<Value, String>> {
+        match (name, args) {
+            ("Firing", []) => Some(Ok(self.only(AlertStatus::Firing))),
+            ("Resolved", []) => Some(Ok(self.only(AlertStatus::Resolved))),
+            _ => None,
+        }
+    }
+
+    fn contents(&self) -> Option<Value> {
+        Some(self.alerts.clone().into())
+    }
+}
+
+/// Notifications for checking templates when they are loaded: none, one and several alerts, and a digest.
+pub fn synthetic(now: Timestamp) -> Vec<Notification> {
+    synthetic::all(now)
+}
+
+mod synthetic;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,88 @@
+//! Made-up notifications, for trying templates before they are needed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::alert::Alert;
+use crate::model::labels::Labels;
+use crate::model::notification::{
+    AlertCount, AlertStatus, Digest, DigestGroup, Integration, Notification, NotifiedAlert, Reason,
+};
+use crate::model::timestamp::Timestamp;
+
+pub(super) fn all(now: Timestamp) -> Vec<Notification> {
+    let firing = alert("HighErrorRate", "api:8080", AlertStatus::Firing, now);
+    let resolved = alert("HighErrorRate", "api:8081", AlertStatus::Resolved, now);
+    let other = alert("DiskSpaceLow", "db:9100", AlertStatus::Firing, now);
+    let mut digest = notification(Reason::Digest, vec![firing.clone(), other.clone()], now);
+    digest.group_labels = Labels::empty();
+    digest.digest = Some(Digest {
+        severity: "critical".into(),
+        opened_at: now - Duration::from_secs(60),
+        groups: vec![DigestGroup {
+            group_key: Arc::clone(&digest.group_key),
+            group_labels: Labels::from_pairs([("alertname", "HighErrorRate")]),
+            reason: Reason::NewAlerts,
+            firing: 2,
+            resolved: 0,
+        }],
+        counts: vec![AlertCount {
+            name: "HighErrorRate".to_owned(),
+            firing: 1,
+            resolved: 0,
+        }],
+        first: Some(0),
+        worst: Some(0),
+        new: vec![1],
+    });
+    vec![
+        notification(Reason::FirstNotification, Vec::new(), now),
+        notification(Reason::FirstNotification, vec![firing.clone()], now),
+        notification(Reason::AllResolved, vec![resolved.clone()], now),
+        notification(Reason::NewAlerts, vec![firing, other, resolved], now),
+        digest,
+    ]
+}
+
+fn alert(name: &str, instance: &str, status: AlertStatus, now: Timestamp) -> NotifiedAlert {
+    let alert = Alert {
+        labels: Labels::from_pairs([
+            ("alertname", name),
+            ("instance", instance),
+            ("job", "example"),
+            ("severity", "critical"),
+        ]),
+        annotations: Labels::from_pairs([
+            ("summary", "an example made up to try templates"),
+            ("description", "It is not real."),
+            ("runbook_url", "http://localhost:9797/runbooks/example"),
+        ]),
+        starts_at: now - Duration::from_secs(300),
+        ends_at: now,
+        updated_at: now,
+        generator_url: "http://localhost:9797/graph?g0.expr=up".into(),
+        value: Some(0.25),
+    };
+    NotifiedAlert {
+        status,
+        alert: Arc::new(alert),
+    }
+}
+
+fn notification(reason: Reason, alerts: Vec<NotifiedAlert>, now: Timestamp) -> Notification {
+    Notification {
+        id: "00000000000000000000000000000000".into(),
+        group_key: r#"{}:{alertname="HighErrorRate"}"#.into(),
+        receiver: "example".into(),
+        integration: Integration {
+            kind: "webhook".into(),
+            index: 0,
+        },
+        reason,
+        group_labels: Labels::from_pairs([("alertname", "HighErrorRate")]),
+        alerts,
+        truncated: 0,
+        created_at: now,
+        digest: None,
+    }
+}

@@ -1,0 +1,123 @@
+use super::*;
+use crate::template::functions::Functions;
+use crate::template::{Context, TemplateSet};
+
+fn render(text: &str, index: usize) -> String {
+    let now = Timestamp::from_millis(1_700_000_000_000);
+    let notification = &synthetic(now)[index];
+    let at = jiff::Timestamp::from_millisecond(now.millis()).unwrap();
+    TemplateSet::new(Functions::alertmanager())
+        .render_text(
+            text,
+            &data(notification, "http://out:9797", now),
+            &Context::at(at),
+        )
+        .unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+#[test]
+fn templates_see_alertmanagers_data() {
+    let check = |text: &str, want: &str| assert_eq!(render(text, 3), want, "{text}");
+    check(
+        "{{ .Status }} {{ .Receiver }} {{ .ExternalURL }}",
+        "firing example http://out:9797",
+    );
+    check(
+        "{{ len .Alerts }} {{ len .Alerts.Firing }} {{ .Alerts.Resolved | len }}",
+        "3 2 1",
+    );
+    check(
+        "{{ .GroupLabels.alertname }} {{ .CommonLabels.SortedPairs }}",
+        "HighErrorRate job=example, severity=critical",
+    );
+    check(
+        "{{ range .CommonLabels.Names }}{{ . }},{{ end }}",
+        "job,severity,",
+    );
+    check(
+        "{{ .CommonAnnotations.summary }}",
+        "an example made up to try templates",
+    );
+    check("{{ (index .Alerts 0).Labels.instance }}", "api:8080");
+    check(
+        "{{ with index .Alerts 0 }}{{ .StartsAt.Format \"15:04:05\" }} {{ .EndsAt }}{{ end }}",
+        "22:08:20 0001-01-01 00:00:00 +0000 UTC",
+    );
+    check(
+        "{{ range .Alerts.Resolved }}{{ .Fingerprint | len }} {{ .EndsAt.IsZero }} {{ .GeneratorURL }}{{ end }}",
+        "16 false http://localhost:9797/graph?g0.expr=up",
+    );
+    check(
+        "{{ range .Alerts }}{{ .Status }} {{ end }}",
+        "firing firing resolved ",
+    );
+}
+
+#[test]
+fn templates_see_what_is_only_here() {
+    let check = |index: usize, text: &str, want: &str| {
+        assert_eq!(render(text, index), want, "{text}");
+    };
+    check(
+        1,
+        "{{ .Severity }} {{ .Color }} {{ .NotificationReason }}",
+        "critical #d92d20 first_notification",
+    );
+    check(2, "{{ .Severity }} {{ .Color }}", "critical #12a150");
+    check(
+        1,
+        "{{ range .Alerts }}{{ .Name }} {{ .Value }} {{ .ValueText }} {{ .Lasting }}{{ end }}",
+        "HighErrorRate 0.25 0.25 5m",
+    );
+    check(1, "{{ if .Digest }}digest{{ else }}plain{{ end }}", "plain");
+    check(
+        4,
+        "{{ with .Digest }}{{ .Total }} {{ .Worst.Name }} {{ range .Counts }}{{ .Name }}={{ .Firing }}{{ end }} {{ range .New }}{{ .Name }}{{ end }}{{ end }}",
+        "2 HighErrorRate HighErrorRate=1 DiskSpaceLow",
+    );
+}
+
+#[test]
+fn the_receiver_is_quoted_as_a_regular_expression() {
+    assert_eq!(receiver_pattern("team-a.b (x)"), r"team-a\.b \(x\)");
+}
+
+#[test]
+fn numbers_are_short() {
+    let check = |value: f64, want: &str| assert_eq!(value_text(value), want);
+    check(0.0, "0");
+    check(0.05, "0.05");
+    check(0.123_456, "0.1235");
+    check(1.0, "1");
+    check(97.0, "97");
+    check(1234.56, "1235");
+    check(12_345_678.0, "12345678");
+    check(1e-9, "1.000e-9");
+    check(1e15, "1.000e15");
+    check(-2.5, "-2.5");
+    check(f64::NAN, "NaN");
+    check(f64::INFINITY, "+Inf");
+}
+
+#[test]
+fn lengths_of_time_show_two_units() {
+    let check = |seconds: u64, want: &str| {
+        assert_eq!(duration_text(Duration::from_secs(seconds)), want);
+    };
+    check(0, "0s");
+    check(59, "59s");
+    check(60, "1m");
+    check(61, "1m 1s");
+    check(3661, "1h 1m");
+    check(90_000, "1d 1h");
+}
+
+#[test]
+fn only_what_is_equal_everywhere_is_common() {
+    let all = synthetic(Timestamp::from_millis(0));
+    assert_eq!(Common::of(&[]).labels, Labels::empty());
+    assert_eq!(
+        Common::of(&all[3].alerts).labels,
+        Labels::from_pairs([("job", "example"), ("severity", "critical")])
+    );
+}

@@ -1,0 +1,185 @@
+//! What delivery counts.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use super::integration::{Delivered, SendError};
+use super::outbox::Receivers;
+use crate::db::outbox::{Backlog, Outcome};
+use crate::model::notification::Notification;
+use crate::model::timestamp::Timestamp;
+
+/// Upper bounds of the duration's buckets, in seconds.
+const BUCKETS: [f64; 9] = [0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 30.0];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Place {
+    receiver: Arc<str>,
+    integration: Arc<str>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Failure {
+    receiver: Arc<str>,
+    integration: Arc<str>,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByIntegration {
+    integration: Arc<str>,
+}
+
+type FloatGauge = Gauge<f64, AtomicU64>;
+
+/// The metrics of delivery. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    sent: Family<Place, Counter>,
+    failed: Family<Failure, Counter>,
+    refused: Family<Place, Counter>,
+    expired: Family<Place, Counter>,
+    duration: Family<ByIntegration, Histogram>,
+    last_success: Family<Place, FloatGauge>,
+    template_failures: Counter,
+    pending: Gauge,
+    oldest_pending: FloatGauge,
+}
+
+impl Metrics {
+    /// Registers them.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            sent: Family::default(),
+            failed: Family::default(),
+            refused: Family::default(),
+            expired: Family::default(),
+            duration: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            last_success: Family::default(),
+            template_failures: Counter::default(),
+            pending: Gauge::default(),
+            oldest_pending: FloatGauge::default(),
+        };
+        registry.register(
+            "outrigger_notifications_sent",
+            "Notifications that a receiver accepted",
+            metrics.sent.clone(),
+        );
+        registry.register(
+            "outrigger_notifications_failed",
+            "Attempts to deliver a notification that failed, by reason; most are tried again",
+            metrics.failed.clone(),
+        );
+        registry.register(
+            "outrigger_notifications_refused",
+            "Notifications given up because the receiver refuses them for good",
+            metrics.refused.clone(),
+        );
+        registry.register(
+            "outrigger_notifications_expired",
+            "Notifications given up because no attempt succeeded in time",
+            metrics.expired.clone(),
+        );
+        registry.register(
+            "outrigger_notification_duration_seconds",
+            "Duration of attempts to deliver",
+            metrics.duration.clone(),
+        );
+        registry.register(
+            "outrigger_notification_last_success_timestamp_seconds",
+            "When a receiver last accepted a notification",
+            metrics.last_success.clone(),
+        );
+        registry.register(
+            "outrigger_notification_template_failures",
+            "Templates that failed while a message was sent; built-in text took their place",
+            metrics.template_failures.clone(),
+        );
+        registry.register(
+            "outrigger_outbox_pending",
+            "Notifications waiting to be delivered, those under way included",
+            metrics.pending.clone(),
+        );
+        registry.register(
+            "outrigger_outbox_oldest_pending_seconds",
+            "Age of the oldest notification waiting to be delivered; 0 where none waits",
+            metrics.oldest_pending.clone(),
+        );
+        metrics
+    }
+
+    /// Shows every configured integration from the beginning, so that a first failure is an increase from zero.
+    pub fn announce(&self, receivers: &Receivers) {
+        for (receiver, integration) in receivers.places() {
+            let place = Place {
+                receiver: Arc::clone(receiver),
+                integration: Arc::clone(&integration.kind),
+            };
+            drop(self.sent.get_or_create(&place));
+            drop(self.refused.get_or_create(&place));
+            drop(self.expired.get_or_create(&place));
+        }
+    }
+
+    /// Counts one attempt and what followed it.
+    pub fn attempt(
+        &self,
+        notification: &Notification,
+        result: &Result<Delivered, SendError>,
+        outcome: &Outcome,
+        took: Duration,
+        now: Timestamp,
+    ) {
+        let place = Place {
+            receiver: Arc::clone(&notification.receiver),
+            integration: Arc::clone(&notification.integration.kind),
+        };
+        let by_integration = ByIntegration {
+            integration: Arc::clone(&place.integration),
+        };
+        self.duration
+            .get_or_create(&by_integration)
+            .observe(took.as_secs_f64());
+        match result {
+            Ok(delivered) => {
+                self.sent.get_or_create(&place).inc();
+                self.last_success.get_or_create(&place).set(now.seconds());
+                let failures = u64::try_from(delivered.template_failures.len()).unwrap_or(u64::MAX);
+                self.template_failures.inc_by(failures);
+            }
+            Err(error) => {
+                let failure = Failure {
+                    receiver: Arc::clone(&place.receiver),
+                    integration: Arc::clone(&place.integration),
+                    reason: error.reason.as_str(),
+                };
+                self.failed.get_or_create(&failure).inc();
+            }
+        }
+        match outcome {
+            Outcome::Failed { .. } => {
+                self.refused.get_or_create(&place).inc();
+            }
+            Outcome::Expired { .. } => {
+                self.expired.get_or_create(&place).inc();
+            }
+            Outcome::Delivered { .. } | Outcome::Retry { .. } => {}
+        }
+    }
+
+    /// Shows what waits.
+    pub fn backlog(&self, backlog: &Backlog, now: Timestamp) {
+        self.pending
+            .set(i64::try_from(backlog.waiting).unwrap_or(i64::MAX));
+        let age = backlog.oldest.map_or(0.0, |at| now.since(at).as_secs_f64());
+        self.oldest_pending.set(age);
+    }
+}

@@ -1,0 +1,494 @@
+//! Slack: an incoming webhook, or a bot's token with `chat.postMessage`; also what speaks like them (Mattermost).
+//!
+//! One attachment a message, as Alertmanager sends it. Lengths are cut at what Slack documents or shows, and the cut is
+//! said. Slack answers errors with status 200 too: `{"ok":false,"error":"..."}`, or a text that is not `ok`.
+//!
+//! See <https://docs.slack.dev/legacy/legacy-messaging/legacy-secondary-message-attachments> and
+//! <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
+use serde::{Deserialize, Serialize};
+
+use super::builtin;
+use super::http::{Answer, Sender, load, quote};
+use super::integration::{Delivered, Integration, Kind, Reason, SendError};
+use super::render::{Field, Rendering, Surroundings};
+use super::wire;
+use crate::model::notification::Notification;
+use crate::model::timestamp::Timestamp;
+use crate::net::credentials::SecretSource;
+
+/// Where Slack takes a bot's messages.
+pub const POST_MESSAGE: &str = "https://slack.com/api/chat.postMessage";
+
+/// Titles beyond this are cut, as Alertmanager cuts them.
+const MAX_TITLE: usize = 1024;
+/// Slack asks to stay below 4,000 characters a text.
+const MAX_TEXT: usize = 4000;
+const MAX_FIELD: usize = 2000;
+/// The most fields and actions that Slack shows.
+const MAX_FIELDS: usize = 20;
+const MAX_ACTIONS: usize = 5;
+
+/// How to reach Slack.
+#[derive(Debug)]
+pub enum Access {
+    /// An incoming webhook's address, which is the secret.
+    Webhook(SecretSource),
+    /// A bot's token.
+    Bot {
+        /// The token.
+        token: SecretSource,
+        /// Where to post; [`POST_MESSAGE`] unless told otherwise.
+        url: String,
+    },
+}
+
+/// The template fields of a message.
+#[derive(Debug)]
+pub struct Texts {
+    /// `#channel` or a channel's id.
+    pub channel: Field,
+    /// The sender's name.
+    pub username: Field,
+    /// `:emoji:` of the sender.
+    pub icon_emoji: Field,
+    /// Picture of the sender.
+    pub icon_url: Field,
+    /// Text above the attachment, for mentions.
+    pub message_text: Field,
+    /// Colour of the bar.
+    pub color: Field,
+    /// Headline.
+    pub title: Field,
+    /// Where the headline leads.
+    pub title_link: Field,
+    /// Text before the headline.
+    pub pretext: Field,
+    /// The text.
+    pub text: Field,
+    /// What notifications on phones show.
+    pub fallback: Field,
+    /// For interactive messages.
+    pub callback_id: Field,
+    /// Below the text.
+    pub footer: Field,
+    /// Picture below the text.
+    pub image_url: Field,
+    /// Picture beside the text.
+    pub thumb_url: Field,
+}
+
+/// A field of the attachment.
+#[derive(Debug)]
+pub struct SlackField {
+    /// Its title.
+    pub title: Field,
+    /// Its value.
+    pub value: Field,
+    /// Whether it may stand beside another one.
+    pub short: bool,
+}
+
+/// A button.
+#[derive(Debug)]
+pub struct SlackAction {
+    /// `button`.
+    pub kind: Field,
+    /// Its text.
+    pub text: Field,
+    /// Where it leads.
+    pub url: Field,
+    /// `primary` or `danger`.
+    pub style: Field,
+    /// Its name, where it leads nowhere.
+    pub name: Field,
+    /// Its value.
+    pub value: Field,
+    /// What is asked before it counts.
+    pub confirm: Option<Confirm>,
+}
+
+/// The question before a button counts.
+#[derive(Debug)]
+pub struct Confirm {
+    /// The question.
+    pub text: Field,
+    /// Its title.
+    pub title: Field,
+    /// The button that agrees.
+    pub ok_text: Field,
+    /// The button that does not.
+    pub dismiss_text: Field,
+}
+
+/// A configured Slack integration.
+#[derive(Debug)]
+pub struct Slack {
+    /// How to reach it.
+    pub access: Access,
+    /// The way there.
+    pub sender: Sender,
+    /// The message.
+    pub texts: Texts,
+    /// Fields of the attachment.
+    pub fields: Vec<SlackField>,
+    /// Buttons.
+    pub actions: Vec<SlackAction>,
+    /// Whether `@name` becomes a mention.
+    pub link_names: bool,
+    /// Which parts hold markup; empty means `fallback`, `pretext` and `text`.
+    pub mrkdwn_in: Vec<String>,
+    /// What templates see beside the notification.
+    pub surroundings: Arc<Surroundings>,
+}
+
+impl Integration for Slack {
+    fn kind(&self) -> Kind {
+        Kind::Slack
+    }
+
+    fn send<'a>(
+        &'a self,
+        notification: &'a Notification,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Delivered, SendError>> {
+        Box::pin(async move {
+            let mut rendering = Rendering::new(&self.surroundings, notification, now);
+            let request = self.request(&mut rendering, notification, now);
+            let body = wire::encode(&request)
+                .map_err(|error| SendError::permanent(Reason::Configuration, error.to_string()))?;
+            let mut headers = HeaderMap::new();
+            let url = match &self.access {
+                Access::Webhook(source) => load(source).await?.expose().to_owned(),
+                Access::Bot { token, url } => {
+                    let token = load(token).await?;
+                    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
+                        .map_err(|_| {
+                            SendError::permanent(
+                                Reason::Configuration,
+                                "app_token holds characters that no header may hold",
+                            )
+                        })?;
+                    value.set_sensitive(true);
+                    headers.insert(AUTHORIZATION, value);
+                    url.clone()
+                }
+            };
+            let answer = self.sender.post_json(&url, body, headers, now).await?;
+            understand(&answer)?;
+            Ok(Delivered {
+                status: answer.status.as_str().to_owned(),
+                template_failures: rendering.failures,
+            })
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct Request {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    channel: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    username: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    icon_emoji: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    icon_url: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    link_names: bool,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    text: String,
+    attachments: [Attachment; 1],
+}
+
+#[derive(Default, Serialize)]
+struct Attachment {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    title: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    title_link: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pretext: String,
+    text: String,
+    fallback: String,
+    callback_id: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    fields: Vec<WireField>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    actions: Vec<WireAction>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    image_url: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    thumb_url: String,
+    footer: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    color: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    mrkdwn_in: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct WireField {
+    title: String,
+    value: String,
+    short: bool,
+}
+
+#[derive(Serialize)]
+struct WireAction {
+    #[serde(rename = "type")]
+    kind: String,
+    text: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    url: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    style: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    value: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confirm: Option<WireConfirm>,
+}
+
+#[derive(Serialize)]
+struct WireConfirm {
+    text: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    title: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    ok_text: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    dismiss_text: String,
+}
+
+impl Slack {
+    fn request(
+        &self,
+        rendering: &mut Rendering<'_>,
+        notification: &Notification,
+        now: Timestamp,
+    ) -> Request {
+        let texts = &self.texts;
+        let title = rendering.text_or(&texts.title, || escape(&builtin::subject(notification)));
+        let fallback =
+            rendering.text_or(&texts.fallback, || escape(&builtin::subject(notification)));
+        let mut text = rendering.text_or(&texts.text, || escape(&builtin::text(notification, now)));
+        let mut attachment = Attachment {
+            title: cut(title, MAX_TITLE),
+            title_link: rendering.text(&texts.title_link),
+            pretext: cut(rendering.text(&texts.pretext), MAX_TEXT),
+            text: String::new(),
+            fallback: cut(fallback, MAX_TEXT),
+            callback_id: rendering.text(&texts.callback_id),
+            fields: self.wire_fields(rendering),
+            actions: self.wire_actions(rendering),
+            image_url: rendering.text(&texts.image_url),
+            thumb_url: rendering.text(&texts.thumb_url),
+            footer: cut(rendering.text(&texts.footer), MAX_FIELD),
+            color: rendering.text(&texts.color),
+            mrkdwn_in: match self.mrkdwn_in.as_slice() {
+                [] => ["fallback", "pretext", "text"].map(str::to_owned).to_vec(),
+                parts => parts.to_vec(),
+            },
+        };
+        let mut request = Request {
+            channel: rendering.text(&texts.channel),
+            username: rendering.text(&texts.username),
+            icon_emoji: rendering.text(&texts.icon_emoji),
+            icon_url: rendering.text(&texts.icon_url),
+            link_names: self.link_names,
+            text: cut(rendering.text(&texts.message_text), MAX_TEXT),
+            attachments: [Attachment::default()],
+        };
+        // The apology comes first: it must not be cut off with the rest.
+        if let Some(apology) = rendering.apology() {
+            text = format!(":warning: {}\n{text}", escape(&apology));
+        }
+        attachment.text = cut(text, MAX_TEXT);
+        request.attachments = [attachment];
+        request
+    }
+
+    fn wire_fields(&self, rendering: &mut Rendering<'_>) -> Vec<WireField> {
+        let fields = self.fields.iter().take(MAX_FIELDS);
+        fields
+            .map(|field| WireField {
+                title: cut(rendering.text(&field.title), MAX_TITLE),
+                value: cut(rendering.text(&field.value), MAX_FIELD),
+                short: field.short,
+            })
+            .collect()
+    }
+
+    fn wire_actions(&self, rendering: &mut Rendering<'_>) -> Vec<WireAction> {
+        let actions = self.actions.iter().take(MAX_ACTIONS);
+        actions
+            .map(|action| WireAction {
+                kind: rendering.text(&action.kind),
+                text: rendering.text(&action.text),
+                url: rendering.text(&action.url),
+                style: rendering.text(&action.style),
+                name: rendering.text(&action.name),
+                value: rendering.text(&action.value),
+                confirm: action.confirm.as_ref().map(|confirm| WireConfirm {
+                    text: rendering.text(&confirm.text),
+                    title: rendering.text(&confirm.title),
+                    ok_text: rendering.text(&confirm.ok_text),
+                    dismiss_text: rendering.text(&confirm.dismiss_text),
+                }),
+            })
+            .collect()
+    }
+}
+
+/// Cuts a text to a number of characters, at the end of a line where one is near, and says so.
+pub fn cut(text: String, limit: usize) -> String {
+    const NOTE: &str = "\n… cut: the message was too long for Slack";
+    if text.chars().count() <= limit {
+        return text;
+    }
+    let room = limit.saturating_sub(NOTE.chars().count());
+    let end = text
+        .char_indices()
+        .nth(room)
+        .map_or(text.len(), |(index, _)| index);
+    let head = &text[..end];
+    let head = match head.rfind('\n') {
+        Some(line_end) if line_end * 2 > head.len() => &head[..line_end],
+        _ => head,
+    };
+    format!("{}{NOTE}", head.trim_end())
+}
+
+/// The three characters that have a meaning in Slack's markup.
+pub fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+#[derive(Deserialize)]
+struct ApiAnswer {
+    #[serde(default)]
+    ok: bool,
+    #[serde(default)]
+    error: String,
+}
+
+/// Reads an answer of class 2xx.
+fn understand(answer: &Answer) -> Result<(), SendError> {
+    if answer.media_type == "application/json" {
+        let parsed: ApiAnswer = serde_json::from_slice(&answer.body).map_err(|_| {
+            SendError::temporary(
+                Reason::BadResponse,
+                format!("answer is no JSON: {}", quote(&answer.body)),
+            )
+        })?;
+        return if parsed.ok {
+            Ok(())
+        } else {
+            Err(api_error(&parsed.error))
+        };
+    }
+    // An incoming webhook says `ok`; some that imitate it say nothing.
+    match answer.body.trim_ascii() {
+        b"ok" | b"" => Ok(()),
+        body => Err(SendError::permanent(
+            Reason::ClientError,
+            format!("Slack says: {}", quote(body)),
+        )),
+    }
+}
+
+/// The errors of <https://docs.slack.dev/reference/methods/chat.postMessage#errors>, by what helps.
+fn api_error(error: &str) -> SendError {
+    let detail = format!("Slack says: {}", quote(error.as_bytes()));
+    match error {
+        "ratelimited" | "rate_limited" | "message_limit_exceeded" => {
+            SendError::temporary(Reason::RateLimited, detail)
+        }
+        "internal_error"
+        | "fatal_error"
+        | "service_unavailable"
+        | "request_timeout"
+        | "team_added_to_org"
+        | "accesslimited" => SendError::temporary(Reason::ServerError, detail),
+        "invalid_auth"
+        | "not_authed"
+        | "account_inactive"
+        | "token_revoked"
+        | "token_expired"
+        | "missing_scope"
+        | "not_allowed_token_type"
+        | "no_permission" => SendError::permanent(Reason::Auth, detail),
+        _ => SendError::permanent(Reason::ClientError, detail),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_behind_status_200_are_understood() {
+        let check = |media_type: &str, body: &'static str, want: Result<(), (Reason, bool)>| {
+            let answer = Answer {
+                status: http::StatusCode::OK,
+                media_type: media_type.to_owned(),
+                body: body.into(),
+            };
+            let got = understand(&answer).map_err(|error| (error.reason, error.retryable));
+            assert_eq!(got, want, "{body}");
+        };
+        check("text/html", "ok", Ok(()));
+        check("text/plain", "ok\n", Ok(()));
+        check(
+            "text/plain",
+            "invalid_payload",
+            Err((Reason::ClientError, false)),
+        );
+        check("application/json", r#"{"ok":true,"ts":"1.2"}"#, Ok(()));
+        check(
+            "application/json",
+            r#"{"ok":false,"error":"ratelimited"}"#,
+            Err((Reason::RateLimited, true)),
+        );
+        check(
+            "application/json",
+            r#"{"ok":false,"error":"invalid_auth"}"#,
+            Err((Reason::Auth, false)),
+        );
+        check(
+            "application/json",
+            r#"{"ok":false,"error":"channel_not_found"}"#,
+            Err((Reason::ClientError, false)),
+        );
+        check(
+            "application/json",
+            r#"{"ok":false,"error":"internal_error"}"#,
+            Err((Reason::ServerError, true)),
+        );
+        check(
+            "application/json",
+            "<html>",
+            Err((Reason::BadResponse, true)),
+        );
+    }
+
+    #[test]
+    fn long_texts_are_cut_at_a_line_and_say_so() {
+        let text: String = (0..1000).map(|i| format!("line {i}\n")).collect();
+        let short = cut(text, MAX_TEXT);
+        assert!(short.chars().count() <= MAX_TEXT);
+        assert!(short.ends_with("too long for Slack"));
+        assert!(short.lines().rev().nth(1).unwrap().starts_with("line "));
+        assert_eq!(cut("é".repeat(100), 100), "é".repeat(100));
+        assert!(cut("é".repeat(101), 100).chars().count() <= 100);
+    }
+}

@@ -1,0 +1,555 @@
+//! The way from the outbox to a receiver, with a real database and real sockets; time is moved by hand.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use prometheus_client::registry::Registry;
+use tokio::sync::Notify;
+
+use super::config::{self, Console, Options};
+use super::decide::Policy;
+use super::message::synthetic;
+use super::metrics::Metrics;
+use super::outbox::{Dependencies, Worker};
+use super::testing::{Answer, Recorder};
+use crate::clock::Clock;
+use crate::db::ledger::{self, LedgerFilter};
+use crate::db::{Database, outbox};
+use crate::document::{self, diagnostics::Diagnostics};
+use crate::model::notification::Notification;
+use crate::model::timestamp::Timestamp;
+use crate::tasks::Tasks;
+use crate::telemetry;
+
+const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+/// A worker on a database file of its own, with receivers from a file's text.
+struct Bench {
+    directory: tempfile::TempDir,
+    clock: Clock,
+    registry: Registry,
+    with: Dependencies,
+    worker: Worker,
+}
+
+impl Bench {
+    async fn new(receivers: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        Self::start(directory, receivers, Clock::manual(NOW)).await
+    }
+
+    async fn start(directory: tempfile::TempDir, receivers: &str, clock: Clock) -> Self {
+        let diagnostics = Diagnostics::default();
+        let document = document::parse("am.yml", receivers, &diagnostics).unwrap();
+        let options = Options {
+            base: directory.path(),
+            external_url: "http://out:9797",
+            templates: &[],
+            console: Console::Off,
+            now: NOW,
+        };
+        let root = document.value(&diagnostics).fields().unwrap();
+        let loaded = config::read(&root, &options, &diagnostics);
+        root.finish();
+        assert!(diagnostics.is_empty(), "{diagnostics:?}");
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        let receivers = loaded.integrations();
+        metrics.announce(&receivers);
+        let with = Dependencies {
+            database: Database::open(&directory.path().join("outrigger.db"))
+                .await
+                .unwrap(),
+            clock: clock.clone(),
+            receivers: Arc::new(ArcSwap::from_pointee(receivers)),
+            metrics,
+            wake: Arc::new(Notify::new()),
+            policy: Policy::default(),
+            drain: Duration::from_secs(5),
+        };
+        Self {
+            directory,
+            clock,
+            registry,
+            worker: Worker::new(with.clone()),
+            with,
+        }
+    }
+
+    /// A new process on the same file.
+    async fn restart(self, receivers: &str) -> Self {
+        let Self {
+            directory, clock, ..
+        } = self;
+        Self::start(directory, receivers, clock).await
+    }
+
+    async fn write(&self, notification: Notification) {
+        let row = outbox::OutboxRow {
+            idempotency_key: Arc::clone(&notification.id),
+            integration: notification.integration.to_string().into(),
+            notification,
+        };
+        let mut transaction = self.with.database.begin().await.unwrap();
+        outbox::insert(&mut transaction, &[row]).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+
+    /// Moves time and sends what is then due.
+    async fn after(&mut self, wait: Duration) {
+        self.clock.advance(wait);
+        self.worker.deliver_due().await;
+    }
+
+    /// The ledger's kinds, newest first.
+    async fn ledger(&self) -> Vec<String> {
+        let filter = LedgerFilter::default();
+        let entries = ledger::recent(&self.with.database, &filter, 100).await;
+        let kinds = entries.unwrap();
+        kinds
+            .iter()
+            .map(|entry| entry.decision.to_string())
+            .collect()
+    }
+
+    fn metric(&self, line: &str) -> String {
+        let text = telemetry::metrics::encode(&self.registry).unwrap();
+        let found = text.lines().find_map(|candidate| {
+            candidate
+                .strip_prefix(line)?
+                .strip_prefix(' ')
+                .map(str::to_owned)
+        });
+        found.unwrap_or_else(|| panic!("{line} is not in\n{text}"))
+    }
+}
+
+/// A notification with one firing alert to `receiver`'s first integration of a kind.
+fn notification(id: &str, receiver: &str, kind: &str, group: &str, at: Timestamp) -> Notification {
+    let mut notification = synthetic(NOW).remove(1);
+    notification.id = id.into();
+    notification.receiver = receiver.into();
+    notification.integration.kind = kind.into();
+    notification.group_key = group.into();
+    notification.created_at = at;
+    notification
+}
+
+fn hook(url: &str) -> String {
+    format!("receivers:\n- name: team\n  webhook_configs: [{{url: '{url}'}}]\n")
+}
+
+fn webhook(id: &str) -> Notification {
+    notification(id, "team", "webhook", "{}:{alertname=\"X\"}", NOW)
+}
+
+#[tokio::test]
+async fn the_webhook_gets_alertmanagers_bytes() {
+    let recorder = Recorder::start(&[]).await;
+    let mut bench = Bench::new(&hook(&recorder.url)).await;
+    bench.write(webhook("id-1")).await;
+    bench.after(Duration::ZERO).await;
+    let request = recorder.requests().remove(0);
+    assert!(request.head.starts_with("POST /hook HTTP/1.1\r\n"));
+    assert_eq!(request.header("content-type"), "application/json");
+    assert!(request.header("user-agent").starts_with("Outrigger/"));
+    assert_eq!(request.header("x-outrigger-notification-id"), "id-1");
+    let want = concat!(
+        r#"{"receiver":"team","status":"firing","alerts":[{"status":"firing","labels":{"alertname":"HighErrorRate","#,
+        r#""instance":"api:8080","job":"example","severity":"critical"},"annotations":{"description":"It is not real.","#,
+        r#""runbook_url":"http://localhost:9797/runbooks/example","summary":"an example made up to try templates"},"#,
+        r#""startsAt":"2023-11-14T22:08:20Z","endsAt":"0001-01-01T00:00:00Z","#,
+        r#""generatorURL":"http://localhost:9797/graph?g0.expr=up","fingerprint":"FINGERPRINT"}],"#,
+        r#""groupLabels":{"alertname":"HighErrorRate"},"commonLabels":{"alertname":"HighErrorRate","#,
+        r#""instance":"api:8080","job":"example","severity":"critical"},"commonAnnotations":{"description":"It is not real.","#,
+        r#""runbook_url":"http://localhost:9797/runbooks/example","summary":"an example made up to try templates"},"#,
+        r#""externalURL":"http://out:9797","version":"4","groupKey":"{}:{alertname=\"X\"}","truncatedAlerts":0}"#,
+        "\n"
+    );
+    let fingerprint = synthetic(NOW)[1].alerts[0].alert.fingerprint().to_string();
+    assert_eq!(request.body, want.replace("FINGERPRINT", &fingerprint));
+    assert_eq!(bench.ledger().await, ["delivered: 200"]);
+    assert_eq!(
+        bench
+            .metric(r#"outrigger_notifications_sent_total{receiver="team",integration="webhook"}"#),
+        "1"
+    );
+    assert_eq!(bench.metric(r#"outrigger_notification_last_success_timestamp_seconds{receiver="team",integration="webhook"}"#), "1700000000.0");
+}
+
+#[test]
+fn resolved_alerts_and_truncation_are_written_as_alertmanager_does() {
+    let mut notification = synthetic(NOW).remove(3);
+    notification.alerts[2].status = crate::model::notification::AlertStatus::Resolved;
+    let body = |max| {
+        let body = super::webhook::payload(&notification, "http://a&b", max).unwrap();
+        serde_json::from_slice::<serde_json::Value>(&body).unwrap()
+    };
+    let all = body(0);
+    assert_eq!(all["alerts"][2]["endsAt"], "2023-11-14T22:13:20Z");
+    assert_eq!(all["truncatedAlerts"], 0);
+    let some = body(1);
+    assert_eq!(some["alerts"].as_array().unwrap().len(), 1);
+    assert_eq!(some["truncatedAlerts"], 2);
+    assert_eq!(
+        some["commonLabels"]["instance"], "api:8080",
+        "of the alerts in the message"
+    );
+}
+
+#[tokio::test]
+async fn an_overloaded_receiver_is_left_alone_as_long_as_it_asks() {
+    let busy = Answer::Send("429 Too Many Requests\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n");
+    let recorder = Recorder::start(&[busy]).await;
+    let mut bench = Bench::new(&hook(&recorder.url)).await;
+    bench.write(webhook("1")).await;
+    bench.after(Duration::ZERO).await;
+    bench.after(Duration::from_millis(6900)).await;
+    assert_eq!(recorder.requests().len(), 1);
+    assert_eq!(bench.metric("outrigger_outbox_pending"), "1");
+    assert_eq!(
+        bench.metric("outrigger_outbox_oldest_pending_seconds"),
+        "6.9"
+    );
+    bench.after(Duration::from_millis(200)).await;
+    assert_eq!(recorder.requests().len(), 2);
+    assert_eq!(bench.ledger().await, ["delivered: 200"]);
+    assert_eq!(bench.metric(r#"outrigger_notifications_failed_total{receiver="team",integration="webhook",reason="rate_limited"}"#), "1");
+    assert_eq!(bench.metric("outrigger_outbox_pending"), "0");
+}
+
+#[tokio::test]
+async fn trouble_that_passes_is_outlasted() {
+    let recorder = Recorder::start(&[
+        Answer::Send("500 Oops\r\nContent-Length: 0\r\n\r\n"),
+        Answer::Send("503 Busy\r\nContent-Length: 0\r\n\r\n"),
+        Answer::CloseMidBody,
+    ])
+    .await;
+    let mut bench = Bench::new(&hook(&recorder.url)).await;
+    bench.write(webhook("1")).await;
+    for _ in 0..4 {
+        bench.after(Duration::from_secs(60)).await;
+    }
+    assert_eq!(recorder.requests().len(), 4);
+    assert_eq!(bench.ledger().await, ["delivered: 200"]);
+    let ids: Vec<String> = recorder
+        .requests()
+        .iter()
+        .map(|request| request.header("x-outrigger-notification-id"))
+        .collect();
+    assert_eq!(ids, ["1"; 4], "a receiver can tell that it is the same one");
+}
+
+#[tokio::test]
+async fn a_refusal_is_not_repeated_and_is_told() {
+    let recorder = Recorder::start(&[Answer::Send(
+        "400 Bad\r\nContent-Length: 9\r\n\r\nno thanks",
+    )])
+    .await;
+    let mut bench = Bench::new(&hook(&recorder.url)).await;
+    bench.write(webhook("1")).await;
+    bench.after(Duration::ZERO).await;
+    bench.after(Duration::from_secs(600)).await;
+    assert_eq!(recorder.requests().len(), 1);
+    assert_eq!(
+        bench.ledger().await,
+        ["not delivered, refused: client_error: answered 400: no thanks"]
+    );
+    assert_eq!(
+        bench.metric(
+            r#"outrigger_notifications_refused_total{receiver="team",integration="webhook"}"#
+        ),
+        "1"
+    );
+}
+
+#[tokio::test]
+async fn a_redirect_that_would_drop_the_message_is_a_refusal() {
+    let recorder = Recorder::start(&[Answer::Send(
+        "302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n",
+    )])
+    .await;
+    let mut bench = Bench::new(&hook(&recorder.url)).await;
+    bench.write(webhook("1")).await;
+    bench.after(Duration::ZERO).await;
+    assert_eq!(recorder.requests().len(), 1);
+    assert!(bench.ledger().await[0].contains("answered 302"));
+    // 307 keeps the method, and stays with the same host.
+    let recorder = Recorder::start(&[Answer::Send(
+        "307 Moved\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n",
+    )])
+    .await;
+    let mut bench = Bench::new(&hook(&recorder.url)).await;
+    bench.write(webhook("1")).await;
+    bench.after(Duration::ZERO).await;
+    assert!(recorder.requests()[1].head.starts_with("POST /elsewhere"));
+    assert_eq!(bench.ledger().await, ["delivered: 200"]);
+}
+
+#[tokio::test]
+async fn what_is_not_delivered_within_an_hour_is_given_up_and_told() {
+    let receivers = hook("http://127.0.0.1:1/nobody");
+    let mut bench = Bench::new(&receivers).await;
+    bench.write(webhook("1")).await;
+    for _ in 0..200 {
+        bench.after(Duration::from_secs(30)).await;
+    }
+    let ledger = bench.ledger().await;
+    assert_eq!(ledger.len(), 1);
+    assert!(
+        ledger[0].starts_with("not delivered, gave up after retries: connection: "),
+        "{ledger:?}"
+    );
+    assert_eq!(
+        bench.metric(
+            r#"outrigger_notifications_expired_total{receiver="team",integration="webhook"}"#
+        ),
+        "1"
+    );
+    // A process that was down longer than that does not send old news.
+    bench.write(webhook("2")).await;
+    bench.after(Duration::from_secs(1)).await;
+    assert!(bench.ledger().await[0].contains("its time was over"));
+}
+
+#[tokio::test]
+async fn a_receiver_that_hangs_delays_nobody_else() {
+    let hanging = Recorder::start(&[Answer::Hang; 50]).await;
+    let healthy = Recorder::start(&[]).await;
+    let bench = Bench::new(&format!(
+        "receivers:\n- name: slow\n  webhook_configs: [{{url: '{}'}}]\n- name: fast\n  webhook_configs: [{{url: '{}'}}]\n",
+        hanging.url, healthy.url
+    ))
+    .await;
+    for i in 0..20 {
+        let id = format!("slow-{i}");
+        bench
+            .write(notification(&id, "slow", "webhook", &id, NOW))
+            .await;
+    }
+    for i in 0..20 {
+        let id = format!("fast-{i}");
+        bench
+            .write(notification(
+                &id,
+                "fast",
+                "webhook",
+                &id,
+                NOW + Duration::from_millis(1),
+            ))
+            .await;
+    }
+    bench.clock.advance(Duration::from_secs(1));
+    let tasks = Tasks::new();
+    let stop = tasks.stop_token().child_token();
+    let worker = Worker::new(Dependencies {
+        drain: Duration::from_millis(10),
+        ..bench.with.clone()
+    });
+    let running = tasks.spawn("outbox", worker.run(stop.clone()));
+    healthy.wait_for(20).await;
+    // Until the last outcome is written.
+    while outbox::backlog(&bench.with.database).await.unwrap().waiting > 20 {}
+    assert_eq!(hanging.requests().len(), 4, "its places, no more");
+    stop.cancel();
+    running.await.unwrap();
+    let waiting = outbox::backlog(&bench.with.database).await.unwrap().waiting;
+    assert_eq!(
+        waiting, 20,
+        "those of the slow receiver remain for the next start"
+    );
+}
+
+#[tokio::test]
+async fn messages_of_one_group_keep_their_order_and_newer_news_replaces_older() {
+    let recorder = Recorder::start(&[Answer::Send("500 Oops\r\nContent-Length: 0\r\n\r\n")]).await;
+    let mut bench = Bench::new(&hook(&recorder.url)).await;
+    bench.write(webhook("1")).await;
+    let mut newer = webhook("2");
+    newer.created_at = NOW + Duration::from_millis(10);
+    bench.write(newer).await;
+    bench.after(Duration::from_secs(1)).await;
+    bench.after(Duration::from_secs(60)).await;
+    let ids: Vec<String> = recorder
+        .requests()
+        .iter()
+        .map(|request| request.header("x-outrigger-notification-id"))
+        .collect();
+    assert_eq!(ids, ["1", "2"]);
+    assert_eq!(
+        bench.ledger().await,
+        ["delivered: 200", "superseded by notification 2"]
+    );
+}
+
+#[tokio::test]
+async fn what_was_under_way_when_the_process_died_is_sent_after_the_restart() {
+    let recorder = Recorder::start(&[]).await;
+    let receivers = hook(&recorder.url);
+    let bench = Bench::new(&receivers).await;
+    bench.write(webhook("1")).await;
+    bench
+        .write(notification("2", "team", "webhook", "other", NOW))
+        .await;
+    // Claimed, and then the process is gone.
+    let claimed = outbox::claim(&bench.with.database, NOW, 1, &[])
+        .await
+        .unwrap();
+    assert_eq!(claimed.len(), 1);
+    let bench = bench.restart(&receivers).await;
+    let tasks = Tasks::new();
+    let stop = tasks.stop_token().child_token();
+    let running = tasks.spawn("outbox", bench.worker.run(stop.clone()));
+    recorder.wait_for(2).await;
+    stop.cancel();
+    running.await.unwrap();
+    let mut ids: Vec<String> = recorder
+        .requests()
+        .iter()
+        .map(|request| request.header("x-outrigger-notification-id"))
+        .collect();
+    ids.sort();
+    assert_eq!(ids, ["1", "2"]);
+    assert_eq!(
+        outbox::backlog(&bench.with.database).await.unwrap().waiting,
+        0
+    );
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_no_longer_configured_is_told_in_the_ledger() {
+    let mut bench = Bench::new(&hook("http://127.0.0.1:1/")).await;
+    bench
+        .write(notification("1", "gone", "webhook", "g", NOW))
+        .await;
+    bench.after(Duration::ZERO).await;
+    assert_eq!(
+        bench.ledger().await,
+        ["not delivered, refused: gone: the receiver is no longer configured"]
+    );
+}
+
+#[tokio::test]
+async fn slack_gets_one_attachment_and_a_bots_token_in_the_header() {
+    let recorder = Recorder::start(&[Answer::Send("200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: 11\r\n\r\n{\"ok\":true}")]).await;
+    let mut bench = Bench::new(&format!(
+        "receivers:\n- name: team\n  slack_configs:\n  - app_token: xoxb-1\n    app_url: {}\n    channel: '#ops'\n    fields: [{{title: Job, value: '{{{{ .CommonLabels.job }}}}'}}]\n    actions: [{{type: button, text: Runbook, url: '{{{{ .CommonAnnotations.runbook_url }}}}'}}]\n",
+        recorder.url
+    ))
+    .await;
+    bench
+        .write(notification("1", "team", "slack", "g", NOW))
+        .await;
+    bench.after(Duration::ZERO).await;
+    assert_eq!(bench.ledger().await, ["delivered: 200"]);
+    let request = recorder.requests().remove(0);
+    assert_eq!(request.header("authorization"), "Bearer xoxb-1");
+    let body: serde_json::Value = serde_json::from_str(&request.body).unwrap();
+    let attachment = &body["attachments"][0];
+    assert_eq!(body["channel"], "#ops");
+    assert_eq!(body["username"], "Outrigger");
+    assert_eq!(attachment["title"], "[FIRING:1] HighErrorRate (critical)");
+    assert_eq!(attachment["color"], "#d92d20");
+    assert_eq!(
+        attachment["fields"][0],
+        serde_json::json!({"title": "Job", "value": "example", "short": false})
+    );
+    assert_eq!(
+        attachment["actions"][0]["url"],
+        "http://localhost:9797/runbooks/example"
+    );
+    let text = attachment["text"].as_str().unwrap();
+    for part in [
+        "an example made up",
+        "0.25",
+        "since 2023-11-14 22:08:20 UTC (5m)",
+        "instance=api:8080",
+        "<http://localhost:9797/runbooks/example|Runbook>",
+        "|Source>",
+    ] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+}
+
+#[tokio::test]
+async fn slacks_errors_behind_status_200_are_not_taken_for_delivery() {
+    let recorder = Recorder::start(&[Answer::Send("200 OK\r\nContent-Type: application/json\r\nContent-Length: 40\r\n\r\n{\"ok\":false,\"error\":\"channel_not_found\"}")]).await;
+    let mut bench = Bench::new(&format!(
+        "receivers:\n- name: team\n  slack_configs: [{{api_url: '{}'}}]\n",
+        recorder.url
+    ))
+    .await;
+    bench
+        .write(notification("1", "team", "slack", "g", NOW))
+        .await;
+    bench.after(Duration::ZERO).await;
+    assert_eq!(
+        bench.ledger().await,
+        ["not delivered, refused: client_error: Slack says: channel_not_found"]
+    );
+}
+
+#[tokio::test]
+async fn a_template_that_fails_at_send_is_replaced_and_said() {
+    let recorder = Recorder::start(&[]).await;
+    // Fails for this one group's key only: no trial could have found it.
+    let mut bench = Bench::new(&format!(
+        "receivers:\n- name: team\n  slack_configs:\n  - api_url: '{}'\n    text: '{{{{ if eq .GroupKey \"bad\" }}}}{{{{ index .Alerts 99 }}}}{{{{ end }}}}fine'\n",
+        recorder.url
+    ))
+    .await;
+    bench
+        .write(notification("1", "team", "slack", "good", NOW))
+        .await;
+    bench
+        .write(notification(
+            "2",
+            "team",
+            "slack",
+            "bad",
+            NOW + Duration::from_millis(1),
+        ))
+        .await;
+    bench.after(Duration::from_secs(1)).await;
+    let mut texts: Vec<String> = recorder
+        .requests()
+        .iter()
+        .map(|request| {
+            let body: serde_json::Value = serde_json::from_str(&request.body).unwrap();
+            body["attachments"][0]["text"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    texts.sort();
+    assert!(texts[0].starts_with(":warning: Built-in text, because a template failed: receivers[0].slack_configs[0].text: "), "{texts:?}");
+    assert!(texts[0].contains("runbook: http://localhost:9797/runbooks/example"));
+    assert_eq!(texts[1], "fine");
+    assert_eq!(
+        bench.metric("outrigger_notification_template_failures_total"),
+        "1"
+    );
+}
+
+#[tokio::test]
+async fn a_secret_in_a_file_is_read_at_each_send() {
+    let (first, second) = (Recorder::start(&[]).await, Recorder::start(&[]).await);
+    let mut bench =
+        Bench::new("receivers:\n- name: team\n  webhook_configs: [{url_file: hook.url}]\n").await;
+    let file = bench.directory.path().join("hook.url");
+    bench.write(webhook("1")).await;
+    bench.after(Duration::ZERO).await;
+    assert_eq!(
+        bench.ledger().await,
+        [""; 0],
+        "the file may be on its way: tried again"
+    );
+    std::fs::write(&file, format!("{}\n", first.url)).unwrap();
+    bench.after(Duration::from_secs(10)).await;
+    std::fs::write(&file, &second.url).unwrap();
+    bench
+        .write(notification("2", "team", "webhook", "other", NOW))
+        .await;
+    bench.after(Duration::from_secs(10)).await;
+    assert_eq!((first.requests().len(), second.requests().len()), (1, 1));
+}
