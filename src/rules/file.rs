@@ -369,7 +369,7 @@ mod tests {
                 "r.yml:9:10: groups[0].rules[1].for: for belongs to alerting rules",
                 "r.yml:10:12: groups[0].rules[2].alert: a rule has either record or alert",
                 "r.yml:13:5: groups[0].rules[3]: a rule needs record or alert",
-                "r.yml:16:29: groups[0].rules[4].annotations.summary: bad template: ",
+                "r.yml:16:28: groups[0].rules[4].annotations.summary: bad template: ",
                 "r.yml:17:3: groups[1]: group \"g\" is already defined on line 2",
                 "r.yml:18:30: groups[1].rules[0].expr: the expression is a range vector",
             ],

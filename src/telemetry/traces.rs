@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::propagation::text_map_propagator::TextMapPropagator;
-use opentelemetry::propagation::{Extractor, Injector, TextMapCompositePropagator};
+use opentelemetry::propagation::{Extractor, Injector};
 use opentelemetry::trace::{TraceContextExt, TraceId, TracerProvider};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig};
@@ -21,6 +21,9 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
+
+/// The header that carries Jaeger's form.
+const JAEGER_HEADER: &str = "uber-trace-id";
 
 /// Settings of traces.
 #[derive(Clone, Debug)]
@@ -130,23 +133,29 @@ where
 
 #[expect(
     deprecated,
-    reason = "Jaeger's own header is what older services still send; the last release of its crate"
+    reason = "Jaeger's own header is what older services still send; this is the last release of its crate"
 )]
-fn propagator() -> TextMapCompositePropagator {
-    TextMapCompositePropagator::new(vec![
-        Box::new(opentelemetry_jaeger_propagator::Propagator::new()),
-        Box::new(TraceContextPropagator::new()),
-    ])
+fn jaeger() -> impl TextMapPropagator {
+    opentelemetry_jaeger_propagator::Propagator::new()
 }
 
 /// The caller's trace context, where its headers carry one; W3C wins over Jaeger where both are there.
 pub fn extract(headers: &HeaderMap) -> Context {
-    propagator().extract_with_context(&Context::new(), &Headers(headers))
+    let headers = Headers(headers);
+    // Asked only where its header is there: it complains of every request without one.
+    let context = match headers.get(JAEGER_HEADER) {
+        Some(_) => jaeger().extract_with_context(&Context::new(), &headers),
+        None => Context::new(),
+    };
+    TraceContextPropagator::new().extract_with_context(&context, &headers)
 }
 
 /// Adds the span's trace context to outgoing headers, in both forms.
 pub fn inject(span: &Span, headers: &mut HeaderMap) {
-    propagator().inject_context(&span.context(), &mut HeadersMut(headers));
+    let context = span.context();
+    let mut headers = HeadersMut(headers);
+    TraceContextPropagator::new().inject_context(&context, &mut headers);
+    jaeger().inject_context(&context, &mut headers);
 }
 
 /// The trace id of a span as 32 hex digits, where it belongs to a trace.
