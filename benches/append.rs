@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use outrigger::clock::Clock;
+use outrigger::clock::{Clock, Stopwatch};
 use outrigger::model::labels::Labels;
 use outrigger::model::matcher::Matcher;
 use outrigger::model::timestamp::Timestamp;
@@ -14,6 +14,7 @@ use outrigger::storage::{Storage, StorageConfig};
 
 const START_MS: i64 = 1_700_000_000_000;
 const STEP_MS: i64 = 15_000;
+const STEP: Duration = Duration::from_secs(15);
 
 fn labels(number: usize) -> Labels {
     Labels::from_pairs([
@@ -37,6 +38,8 @@ fn value(number: usize, step: i64) -> f64 {
 
 struct Feed {
     storage: Storage,
+    config: StorageConfig,
+    clock: Clock,
     refs: Vec<SeriesRef>,
     step: i64,
     // Deleted after the store.
@@ -50,8 +53,8 @@ impl Feed {
             dir: dir.path().to_owned(),
             ..StorageConfig::default()
         };
-        let far = Clock::manual(Timestamp::from_millis(i64::MAX / 2));
-        let storage = Storage::open(config, far).expect("opens");
+        let clock = Clock::manual(Timestamp::from_millis(START_MS));
+        let storage = Storage::open(config.clone(), clock.clone()).expect("opens");
         let mut appender = storage.appender();
         let refs = (0..series)
             .map(|number| appender.series(&labels(number)).expect("room"))
@@ -59,6 +62,8 @@ impl Feed {
         drop(appender);
         Self {
             storage,
+            config,
+            clock,
             refs,
             step: 0,
             _dir: dir,
@@ -67,6 +72,7 @@ impl Feed {
 
     fn scrape(&mut self) {
         self.step += 1;
+        self.clock.advance(STEP);
         let now = START_MS + self.step * STEP_MS;
         let mut appender = self.storage.appender();
         for (number, series) in self.refs.iter().enumerate() {
@@ -78,27 +84,78 @@ impl Feed {
     }
 }
 
+/// CPU time of this thread, kernel included, where the system tells it: others share the machine, and a full disk
+/// cache is not the store's doing.
+fn cpu_time() -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let nanos = text.split(' ').next()?.parse().ok()?;
+    Some(Duration::from_nanos(nanos))
+}
+
+fn measure(run: impl FnOnce()) -> Duration {
+    let wall = Stopwatch::start();
+    let before = cpu_time();
+    run();
+    match (before, cpu_time()) {
+        (Some(before), Some(after)) => after - before,
+        _ => wall.elapsed(),
+    }
+}
+
 fn append(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("append");
     for series in [1_000, 10_000] {
         group.throughput(Throughput::Elements(series as u64));
         let mut feed = Feed::new(series);
-        group.bench_with_input(
-            BenchmarkId::from_parameter(series),
-            &series,
-            |bencher, _| {
-                bencher.iter(|| {
-                    feed.scrape();
-                    // Every hour, as a running store does every minute.
-                    if feed.step % 240 == 0 {
-                        feed.storage
-                            .maintain(Timestamp::from_millis(START_MS + feed.step * STEP_MS));
-                    }
-                });
-            },
-        );
+        group.bench_function(BenchmarkId::from_parameter(series), |bencher| {
+            bencher.iter_custom(|scrapes| measure(|| (0..scrapes).for_each(|_| feed.scrape())));
+        });
     }
     group.finish();
+}
+
+/// What a minute's maintenance costs with a day of history, and with a checkpoint on top.
+fn maintain(criterion: &mut Criterion) {
+    let mut feed = Feed::new(1_000);
+    (0..24 * 240).for_each(|_| feed.scrape());
+    let now = Timestamp::from_millis(START_MS + feed.step * STEP_MS);
+    feed.storage.maintain(now);
+    let stats = feed.storage.stats();
+    println!(
+        "1,000 series x 24 h: {} bytes a series, {} bytes of log",
+        stats.bytes / 1_000,
+        stats.wal_bytes
+    );
+    let mut group = criterion.benchmark_group("maintain");
+    group.bench_function("1000x24h", |bencher| {
+        bencher
+            .iter_custom(|times| measure(|| (0..times).for_each(|_| feed.storage.maintain(now))));
+    });
+    group.finish();
+}
+
+/// What reading a large log takes at a start: once, since it takes long to write.
+fn replay(_: &mut Criterion) {
+    let mut feed = Feed::new(100_000);
+    (0..40).for_each(|_| feed.scrape());
+    let Feed {
+        storage,
+        config,
+        clock,
+        _dir: dir,
+        ..
+    } = feed;
+    let stats = storage.stats();
+    drop(storage);
+    let wall = Stopwatch::start();
+    let storage = Storage::open(config, clock).expect("opens");
+    let took = wall.elapsed();
+    println!(
+        "replay of 100,000 series x 10 min: {took:?}, {} bytes of log, {} series",
+        stats.wal_bytes,
+        storage.stats().series
+    );
+    drop(dir);
 }
 
 fn select(criterion: &mut Criterion) {
@@ -155,6 +212,6 @@ fn create(criterion: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(20).measurement_time(Duration::from_secs(4)).warm_up_time(Duration::from_secs(1));
-    targets = append, select, create
+    targets = append, maintain, replay, select, create
 }
 criterion_main!(benches);

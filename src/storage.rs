@@ -94,7 +94,7 @@ struct Shared {
     log: Mutex<Option<Wal>>,
     durable: bool,
     metrics: Metrics,
-    // Samples before it are refused: retention would drop them at once.
+    // Samples before it were dropped, and are refused.
     cutoff_ms: AtomicI64,
     newest_ms: AtomicI64,
     schedule: Mutex<Schedule>,
@@ -260,16 +260,14 @@ impl Storage {
     /// Makes all commits durable against a power cut. Blocking; to be called at [`StorageConfig::sync_interval`] and
     /// before the process ends. A failure is counted and logged.
     pub fn sync(&self) {
-        let files = match self.0.log.lock().as_mut() {
+        let unsynced = match self.0.log.lock().as_mut() {
             Some(wal) => wal.take_unsynced(),
             None => return,
         };
-        for file in files {
-            if let Err(error) = file.sync()
-                && let Some(wal) = self.0.log.lock().as_mut()
-            {
-                wal.sync_failed(error);
-            }
+        if let Err(error) = unsynced.sync()
+            && let Some(wal) = self.0.log.lock().as_mut()
+        {
+            wal.sync_failed(error);
         }
     }
 }

@@ -9,6 +9,7 @@ use super::slots::{Admission, SeriesRef, Slots};
 use super::wal::record::{LoggedSample, put_definitions, put_samples};
 use super::{Shared, Storage};
 use crate::model::labels::Labels;
+use crate::model::timestamp::Timestamp;
 
 /// How far ahead of the clock a sample may be: clocks of targets differ.
 pub const FUTURE_TOLERANCE: Duration = Duration::from_secs(10 * 60);
@@ -96,14 +97,20 @@ const SPARE_BUFFERS: usize = 4;
 impl Appender {
     pub(super) fn new(storage: Storage) -> Self {
         let shared = &storage.0;
-        let latest_ms = shared
-            .clock
-            .as_ref()
-            .map_or(i64::MAX, |clock| (clock.now() + FUTURE_TOLERANCE).millis());
+        // The earliest of all times stands for "no sample yet".
+        let mut earliest_ms = shared.cutoff_ms.load(Ordering::Relaxed).max(i64::MIN + 1);
+        let mut latest_ms = i64::MAX;
+        if let Some(clock) = &shared.clock {
+            let now = clock.now();
+            latest_ms = (now + FUTURE_TOLERANCE).millis();
+            // As retention counts, so that nothing is accepted only to be dropped.
+            let newest_ms = shared.newest().unwrap_or(i64::MAX).min(now.millis());
+            let oldest = Timestamp::from_millis(newest_ms) - shared.config.retention;
+            earliest_ms = earliest_ms.max(oldest.millis());
+        }
         let buffers = shared.spare.lock().pop().unwrap_or_default();
         Self {
-            // The earliest of all times stands for "no sample yet".
-            earliest_ms: shared.cutoff_ms.load(Ordering::Relaxed).max(i64::MIN + 1),
+            earliest_ms,
             latest_ms,
             buffers,
             storage,

@@ -27,10 +27,19 @@ impl BitWriter {
         } else {
             let rest = count - free;
             let word = self.tail.checked_shl(free).unwrap_or(0) | (bits >> rest);
-            self.bytes.extend_from_slice(&word.to_be_bytes());
+            self.push(word);
             self.tail = bits & ((1 << rest) - 1);
             self.tail_bits = rest as u8;
         }
+    }
+
+    #[inline]
+    fn push(&mut self, word: u64) {
+        if self.bytes.len() == self.bytes.capacity() {
+            // 24, 56, 120 ... bytes: what common allocators hand out without slack.
+            self.bytes.reserve_exact(self.bytes.capacity().max(16) + 8);
+        }
+        self.bytes.extend_from_slice(&word.to_be_bytes());
     }
 
     /// Appends what was written, rounded up to bytes, to `out`.

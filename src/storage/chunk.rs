@@ -282,6 +282,18 @@ impl<'a> Decoder<'a> {
         }
     }
 
+    /// Appends the samples in `[from_ms, until_ms]` to `out`.
+    pub(super) fn read_into(self, from_ms: i64, until_ms: i64, out: &mut Vec<Sample>) {
+        for sample in self {
+            if sample.timestamp_ms > until_ms {
+                return;
+            }
+            if sample.timestamp_ms >= from_ms {
+                out.push(sample);
+            }
+        }
+    }
+
     #[inline]
     fn read_step_change(&mut self, word: u64) -> Option<i64> {
         let (prefix, count) = match word.leading_ones() {

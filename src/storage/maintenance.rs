@@ -1,9 +1,9 @@
 //! Retention, collection of empty series, checkpoints.
 //!
-//! What is past retention is reckoned from the *horizon*: the clock's time or the newest sample's, whichever is earlier.
-//! So neither a clock that jumps ahead nor one that falls back drops anything while no samples come with it. Where
-//! samples follow a clock that jumped ahead, the horizon follows in small steps, a call each: a clock that is wrong for
-//! some minutes costs some hours of the oldest history, not all of it. It never moves back.
+//! Retention counts back from the clock's time or the newest sample's, whichever is earlier: neither a clock that jumps
+//! ahead nor one that falls back drops anything while no samples come with it. Where samples do follow a clock that
+//! jumped ahead, each call drops ten minutes of the oldest history at most: a clock that is wrong for some minutes costs
+//! an hour of history, not all of it.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use super::wal::{Wal, checkpoint};
 use super::{Shared, Storage, StorageConfig};
 use crate::model::timestamp::Timestamp;
 
-// How far the horizon moves at a call: ten times as fast as time, where a call comes every minute.
-const HORIZON_STEP: Duration = Duration::from_secs(10 * 60);
+// History that a call drops at most: ten times as fast as time, where a call comes every minute.
+const STEP: Duration = Duration::from_secs(10 * 60);
 // A series that saw nothing for so long gets its open chunk sealed, which takes less memory.
 const QUIET: Duration = Duration::from_secs(3600);
 // Collected at once under the lock on the index.
@@ -25,7 +25,9 @@ const WORTHWHILE_BYTES: u64 = 256 << 10;
 /// What maintenance remembers from call to call.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Schedule {
-    horizon_ms: Option<i64>,
+    // What was dropped up to now, and where the history began after that.
+    cutoff_ms: Option<i64>,
+    oldest_ms: Option<i64>,
     last_checkpoint_ms: Option<i64>,
 }
 
@@ -61,19 +63,21 @@ impl Storage {
     /// Applies retention and refreshes the gauges.
     pub(super) fn retain(&self, now_ms: i64) {
         let shared = &self.0;
+        let retention_ms = millis(shared.config.retention);
         let cutoff_ms = {
             let mut schedule = shared.schedule.lock();
-            schedule.horizon_ms = horizon(schedule.horizon_ms, now_ms, shared.newest());
-            let cutoff_ms = schedule.horizon_ms.map_or(i64::MIN, |horizon_ms| {
-                horizon_ms.saturating_sub(millis(shared.config.retention))
-            });
-            shared.cutoff_ms.store(cutoff_ms, Ordering::Relaxed);
-            cutoff_ms
+            let wanted_ms = shared
+                .newest()
+                .map(|newest_ms| now_ms.min(newest_ms).saturating_sub(retention_ms));
+            schedule.cutoff_ms = cutoff(schedule.cutoff_ms, schedule.oldest_ms, wanted_ms);
+            schedule.cutoff_ms.unwrap_or(i64::MIN)
         };
+        shared.cutoff_ms.store(cutoff_ms, Ordering::Relaxed);
         let quiet_ms = shared.newest().map_or(i64::MIN, |newest_ms| {
             newest_ms.saturating_sub(millis(QUIET))
         });
         let (mut chunks, mut bytes) = (0, 0);
+        let mut oldest_ms: Option<i64> = None;
         let mut empty: Vec<SeriesRef> = Vec::new();
         let highest = shared.index.read().slots();
         for block in 0..=super::slots::Slots::block_of(highest) {
@@ -85,6 +89,9 @@ impl Storage {
                     continue;
                 };
                 data.expire(cutoff_ms, quiet_ms);
+                if let Some(start_ms) = data.oldest_ms() {
+                    oldest_ms = Some(oldest_ms.map_or(start_ms, |oldest| oldest.min(start_ms)));
+                }
                 chunks += data.chunks();
                 bytes += data.bytes();
                 // Empty twice: one that was just created may get its first sample any moment.
@@ -93,6 +100,7 @@ impl Storage {
                 }
             }
         }
+        shared.schedule.lock().oldest_ms = oldest_ms;
         shared.collect(&empty);
         let index = shared.index.read();
         let gauge = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
@@ -167,15 +175,18 @@ impl Shared {
     }
 }
 
-/// Where the horizon moves to; `None` while there are no samples.
-fn horizon(before_ms: Option<i64>, now_ms: i64, newest_ms: Option<i64>) -> Option<i64> {
-    let reached_ms = now_ms.min(newest_ms?);
-    Some(match before_ms {
-        None => reached_ms,
-        Some(before_ms) => {
-            reached_ms.clamp(before_ms, before_ms.saturating_add(millis(HORIZON_STEP)))
-        }
-    })
+/// Up to when samples are dropped; `None` until samples have been seen twice.
+fn cutoff(before_ms: Option<i64>, oldest_ms: Option<i64>, wanted_ms: Option<i64>) -> Option<i64> {
+    let (Some(oldest_ms), Some(wanted_ms)) = (oldest_ms, wanted_ms) else {
+        return before_ms;
+    };
+    // A gap in history, such as a clock that began in 1970, is crossed at once: there is nothing to lose in it.
+    let reached_ms = before_ms.map_or(oldest_ms, |before_ms| before_ms.max(oldest_ms));
+    Some(
+        wanted_ms
+            .min(reached_ms.saturating_add(millis(STEP)))
+            .max(before_ms.unwrap_or(i64::MIN)),
+    )
 }
 
 /// Whether a checkpoint is worth its cost: it writes all that is in memory, so it waits until the log has grown to half
@@ -201,23 +212,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_horizon_follows_clock_and_samples_in_steps() {
-        let check = |before, now, newest, want: Option<i64>| {
+    fn the_cutoff_eats_history_in_steps_and_crosses_gaps_at_once() {
+        let step = millis(STEP);
+        let check = |before, oldest, wanted, want: Option<i64>| {
             assert_eq!(
-                horizon(before, now, newest),
+                cutoff(before, oldest, wanted),
                 want,
-                "{before:?} {now} {newest:?}"
+                "{before:?} {oldest:?} {wanted:?}"
             );
         };
-        check(None, 100, None, None);
-        check(None, 100, Some(50), Some(50));
-        check(None, 10, Some(50), Some(10));
-        // The clock alone moves nothing.
-        check(Some(50), 9_000_000_000, Some(60), Some(60));
-        // Clock and samples together: one step.
-        check(Some(50), 9_000_000_000, Some(9_000_000_000), Some(600_050));
-        // Neither moves it back.
-        check(Some(50), 0, Some(60), Some(50));
+        check(None, None, Some(5), None);
+        check(Some(3), None, None, Some(3));
+        // All is within retention.
+        check(None, Some(100), Some(50), Some(50));
+        check(Some(40), Some(100), Some(50), Some(50));
+        // It never moves back.
+        check(Some(40), Some(100), Some(10), Some(40));
+        // A jump ahead, samples included.
+        check(Some(50), Some(40), Some(1 << 50), Some(50 + step));
+        // The clock stood at 1970 at the start.
+        let now = 1_700_000_000_000;
+        check(Some(0), Some(now - 10), Some(now), Some(now));
     }
 
     #[test]

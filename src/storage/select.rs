@@ -38,11 +38,11 @@ impl Queryable for Storage {
                 None => continue,
                 Some(Some(newest)) => samples.push(newest),
                 Some(None) if request.newest_only => {
-                    samples.extend(window.samples(from_ms, until_ms).last());
+                    samples.extend(window.newest_within(from_ms, until_ms));
                 }
                 Some(None) => {
                     samples.reserve(window.upper_bound());
-                    samples.extend(window.samples(from_ms, until_ms));
+                    window.read_into(from_ms, until_ms, &mut samples);
                 }
             }
             total += samples.len();
@@ -189,7 +189,7 @@ impl<'a> Presence<'a> {
         match known {
             None => false,
             Some(Some(known)) => known,
-            Some(None) => self.window.samples(from_ms, until_ms).next().is_some(),
+            Some(None) => self.window.newest_within(from_ms, until_ms).is_some(),
         }
     }
 }

@@ -198,11 +198,22 @@ impl SeriesData {
         (!self.is_empty()).then(|| self.open.last_ms())
     }
 
-    /// All chunks as they would be sealed now, oldest first.
-    pub(super) fn snapshot(&self) -> Vec<Chunk> {
-        let mut chunks = self.closed.clone();
-        chunks.extend(self.open.snapshot());
-        chunks
+    /// Time of the oldest sample; `None` where it holds none.
+    pub(super) fn oldest_ms(&self) -> Option<i64> {
+        match self.closed.first() {
+            Some(chunk) => Some(chunk.start_ms),
+            None => self.open.start_ms(),
+        }
+    }
+
+    /// The sealed chunks, oldest first.
+    pub(super) fn sealed(&self) -> &[Chunk] {
+        &self.closed
+    }
+
+    /// The open chunk as it would be sealed now.
+    pub(super) fn open_snapshot(&self) -> Option<Chunk> {
+        self.open.snapshot()
     }
 
     /// The newest sample, where it lies in `[from_ms, until_ms]`: no decoding.
@@ -284,18 +295,29 @@ impl Window {
         self.bytes.extend_from_slice(&[0; PADDING]);
     }
 
-    /// The samples in `[from_ms, until_ms]`, by time.
-    pub(super) fn samples(&self, from_ms: i64, until_ms: i64) -> impl Iterator<Item = Sample> {
-        self.chunks
-            .iter()
-            .flat_map(|(offset, start_ms, count)| {
-                Decoder::new(*start_ms, *count, &self.bytes[*offset..])
-            })
-            .skip_while(move |sample| sample.timestamp_ms < from_ms)
-            .take_while(move |sample| sample.timestamp_ms <= until_ms)
+    /// Appends the samples in `[from_ms, until_ms]` to `out`, by time.
+    pub(super) fn read_into(&self, from_ms: i64, until_ms: i64, out: &mut Vec<Sample>) {
+        for chunk in &self.chunks {
+            self.decoder(*chunk).read_into(from_ms, until_ms, out);
+        }
     }
 
-    /// The most samples it can give.
+    /// The newest sample in `[from_ms, until_ms]`.
+    pub(super) fn newest_within(&self, from_ms: i64, until_ms: i64) -> Option<Sample> {
+        // Only the last chunk that was copied can end behind the window, so at most two are read.
+        self.chunks.iter().rev().find_map(|chunk| {
+            self.decoder(*chunk)
+                .take_while(|sample| sample.timestamp_ms <= until_ms)
+                .last()
+                .filter(|sample| sample.timestamp_ms >= from_ms)
+        })
+    }
+
+    fn decoder(&self, (offset, start_ms, count): (usize, i64, u16)) -> Decoder<'_> {
+        Decoder::new(start_ms, count, &self.bytes[offset..])
+    }
+
+    /// The most samples it can hold.
     pub(super) fn upper_bound(&self) -> usize {
         self.chunks
             .iter()

@@ -40,6 +40,8 @@ pub(super) struct Wal {
     next_number: u64,
     // Sealed, but not yet synced.
     unsynced: Vec<Arc<dyn LogFile>>,
+    // A segment was created since the directory was synced.
+    unsynced_names: bool,
     checkpoint_bytes: u64,
     // Memory holds samples that neither log nor checkpoint has.
     gap: bool,
@@ -60,6 +62,29 @@ struct Segment {
     dirty: bool,
 }
 
+/// Segments, and perhaps their names, that are not yet durable.
+#[derive(Debug)]
+pub(super) struct Unsynced {
+    files: Vec<Arc<dyn LogFile>>,
+    names: Option<Place>,
+}
+
+impl Unsynced {
+    /// Makes them durable.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub(super) fn sync(self) -> io::Result<()> {
+        for file in self.files {
+            file.sync()?;
+        }
+        match self.names {
+            Some(place) => place.files.sync_dir(&place.dir),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Wal {
     /// Continues behind what was restored.
     pub(super) fn new(
@@ -76,6 +101,7 @@ impl Wal {
             sealed: restored.segments.clone(),
             next_number: restored.next_number,
             unsynced: Vec::new(),
+            unsynced_names: false,
             checkpoint_bytes: restored.checkpoint_bytes,
             gap: restored.damaged,
         };
@@ -168,8 +194,7 @@ impl Wal {
             return Err(error);
         }
         self.next_number += 1;
-        // The name becomes durable with the first sync of the directory; until then a power cut may lose the segment,
-        // as it may lose its contents.
+        self.unsynced_names = true;
         Ok(Segment {
             number,
             file,
@@ -193,15 +218,18 @@ impl Wal {
         }
     }
 
-    /// Takes the files that have unsynced bytes, to be synced without the lock on the log.
-    pub(super) fn take_unsynced(&mut self) -> Vec<Arc<dyn LogFile>> {
+    /// Takes what is not yet durable, to be synced without the lock on the log.
+    pub(super) fn take_unsynced(&mut self) -> Unsynced {
         let mut files = std::mem::take(&mut self.unsynced);
         if let Some(segment) = &mut self.current
             && std::mem::take(&mut segment.dirty)
         {
             files.push(Arc::clone(&segment.file));
         }
-        files
+        Unsynced {
+            files,
+            names: std::mem::take(&mut self.unsynced_names).then(|| self.place.clone()),
+        }
     }
 
     /// A sync failed: what the kernel still had of those files may be gone, so they are not trusted further.

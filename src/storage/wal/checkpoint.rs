@@ -71,24 +71,23 @@ fn write_file(place: &Place, number: u64, index: &RwLock<Index>, slots: &Slots) 
         else {
             continue;
         };
-        let chunks = slots.with_series(series, |data| {
+        slots.with_series(series, |data| {
             // A series that is defined in the log must stay defined, with samples or without.
-            (data.logged || !data.is_empty()).then(|| data.snapshot())
-        });
-        let Some(Some(chunks)) = chunks else {
-            continue;
-        };
-        let mut rest = chunks.as_slice();
-        loop {
-            let (part, more) = rest.split_at(rest.len().min(RECORD_CHUNKS));
-            put_snapshot(&mut out.buffer, series.id(), &labels, part);
-            records += 1;
-            out.flush(BUFFER_BYTES)?;
-            rest = more;
-            if rest.is_empty() {
-                break;
+            if !data.logged && data.is_empty() {
+                return;
             }
-        }
+            let open = data.open_snapshot();
+            let mut chunks = data.sealed().iter().chain(&open).peekable();
+            loop {
+                let part = chunks.by_ref().take(RECORD_CHUNKS);
+                put_snapshot(&mut out.buffer, series.id(), &labels, part);
+                records += 1;
+                if chunks.peek().is_none() {
+                    break;
+                }
+            }
+        });
+        out.flush(BUFFER_BYTES)?;
     }
     put_complete(&mut out.buffer, records);
     out.flush(0)?;

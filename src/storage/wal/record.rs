@@ -85,7 +85,7 @@ pub(in crate::storage) fn put_definitions<'a>(
 /// Appends records of samples.
 pub(in crate::storage) fn put_samples(
     out: &mut Vec<u8>,
-    samples: impl ExactSizeIterator<Item = LoggedSample>,
+    samples: impl Iterator<Item = LoggedSample>,
 ) {
     let mut samples = samples.peekable();
     while let Some(first) = samples.peek().copied() {
@@ -102,11 +102,11 @@ pub(in crate::storage) fn put_samples(
 }
 
 /// Appends a record of a series and chunks of it.
-pub(in crate::storage) fn put_snapshot(
+pub(in crate::storage) fn put_snapshot<'a>(
     out: &mut Vec<u8>,
     id: u64,
     labels: &Labels,
-    chunks: &[Chunk],
+    chunks: impl Iterator<Item = &'a Chunk>,
 ) {
     put_record(out, |out| {
         out.push(3);
@@ -376,3 +376,6 @@ pub(in crate::storage) fn frame_at(file: &[u8], offset: usize) -> Frame<'_> {
 pub(in crate::storage) fn frame_len(body: &[u8]) -> usize {
     HEAD + body.len()
 }
+
+#[cfg(test)]
+mod tests;
