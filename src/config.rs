@@ -142,7 +142,7 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
     let mut watched: Vec<PathBuf> = sources.file.iter().cloned().collect();
     let rules = read_rules(&root, &settings, &base, extras, &mut watched, diagnostics);
     let enrich = match root.get("enrich") {
-        Some(value) => EnrichConfig::read(&value),
+        Some(value) => crate::scrape::config::enrich::read(&value),
         None => EnrichConfig::zero_config(overrides.in_pod()),
     };
     root.finish();

@@ -16,7 +16,6 @@
 
 use super::host::Host;
 use super::pod::Pod;
-use crate::document::fields::Value;
 
 /// The `enrich` setting.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -36,31 +35,6 @@ impl EnrichConfig {
             pod: in_pod,
             ..Self::default()
         }
-    }
-
-    /// Reads the `enrich` mapping.
-    pub fn read(value: &Value<'_>) -> Self {
-        let mut config = Self::default();
-        let Some(fields) = value.fields() else {
-            return config;
-        };
-        if let Some(labels) = fields.get("labels").and_then(|value| value.fields()) {
-            config.pod = labels.bool("pod").unwrap_or(false);
-            config.host = labels.bool("host").unwrap_or(false);
-            for item in labels.items("build") {
-                let Some(name) = item.text() else { continue };
-                if name.is_empty() || name.starts_with("__") || matches!(name, "job" | "instance") {
-                    item.error(
-                        format!("label {name:?} cannot be taken from the build"),
-                        "name labels such as version, revision or branch",
-                    );
-                }
-                config.build.push(name.to_owned());
-            }
-            labels.finish();
-        }
-        fields.finish();
-        config
     }
 
     /// The labels for every target, the build's apart: those are the target's own.
@@ -87,12 +61,10 @@ impl EnrichConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::diagnostics::Diagnostics;
-    use crate::document::parse;
 
     #[test]
     fn facts_become_labels_only_where_asked_for() {
-        let pod = Pod {
+        let facts = Pod {
             name: "shop-1".to_owned(),
             namespace: "prod".to_owned(),
             ..Pod::default()
@@ -101,20 +73,19 @@ mod tests {
             hostname: "box".to_owned(),
             ..Host::default()
         };
-        let check = |yaml: &str, want: &[(&str, &str)]| {
-            let diagnostics = Diagnostics::default();
-            let document = parse("f.yml", yaml, &diagnostics).unwrap();
-            let config = EnrichConfig::read(&document.value(&diagnostics));
-            assert!(diagnostics.is_empty());
-            let got = config.target_labels(Some(&pod), &host);
+        let check = |pod: bool, with_host: bool, want: &[(&str, &str)]| {
+            let config = EnrichConfig {
+                pod,
+                host: with_host,
+                build: vec!["version".to_owned()],
+            };
+            let got = config.target_labels(Some(&facts), &host);
             let got: Vec<_> = got.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-            assert_eq!(got, want, "{yaml}");
+            assert_eq!(got, want);
         };
-        check("{}", &[]);
-        check(
-            "labels: {pod: true}",
-            &[("pod", "shop-1"), ("namespace", "prod")],
-        );
-        check("labels: {host: true, build: [version]}", &[("host", "box")]);
+        check(false, false, &[]);
+        check(true, false, &[("pod", "shop-1"), ("namespace", "prod")]);
+        check(false, true, &[("host", "box")]);
+        assert!(EnrichConfig::zero_config(true).pod);
     }
 }

@@ -4,6 +4,7 @@
 //! A `prometheus.yml` for one service is read as it is. What Prometheus has and Outrigger has not is refused by name,
 //! with what to do instead; what neither has is an unknown key.
 
+pub mod enrich;
 mod job;
 pub mod relabel;
 mod unsupported;

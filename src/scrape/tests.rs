@@ -3,6 +3,7 @@
 mod bodies;
 mod manager;
 mod node;
+mod peer;
 mod series;
 
 use std::sync::Arc;
