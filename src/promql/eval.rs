@@ -31,6 +31,7 @@ mod keys;
 mod matching;
 mod numeric;
 mod select;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod top;

@@ -49,7 +49,14 @@ impl Evaluator<'_> {
                 self.pick(aggregate, &parameters, grid, &members)?
             }
             Op::Quantile => {
-                self.warn_of_quantiles(&parameters, parameter()?);
+                // Here one warning each of the outermost will do, as in Prometheus.
+                let largest = parameters.iter().copied().fold(f64::NAN, f64::max);
+                let smallest = parameters.iter().copied().fold(f64::NAN, f64::min);
+                let missing = parameters.iter().copied().find(|q| q.is_nan());
+                let outermost = [missing.unwrap_or(0.0), largest, smallest];
+                if !parameters.is_empty() {
+                    self.warn_of_quantiles(&outermost, parameter()?);
+                }
                 let members = members(&group_of, groups.len());
                 one_row_a_group(
                     &grid,
@@ -68,27 +75,20 @@ impl Evaluator<'_> {
         Ok(result)
     }
 
-    /// Warns of quantiles outside of zero to one, once for the smallest and the largest.
+    /// Warns of quantiles outside of zero to one.
     pub(super) fn warn_of_quantiles(&mut self, quantiles: &[f64], parameter: &Expr) {
-        let mut warn = |q: f64| {
-            self.annotations.warn(
-                place(parameter),
-                format!(
-                    "quantile value should be between 0 and 1, got {}",
-                    format_general(q)
-                ),
-            );
-        };
-        if quantiles.iter().any(|q| q.is_nan()) {
-            warn(f64::NAN);
-        }
-        let largest = quantiles.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let smallest = quantiles.iter().copied().fold(f64::INFINITY, f64::min);
-        if largest > 1.0 && !quantiles.is_empty() {
-            warn(largest);
-        }
-        if smallest < 0.0 && !quantiles.is_empty() {
-            warn(smallest);
+        let mut told = None;
+        for q in quantiles {
+            let wrong = q.is_nan() || *q < 0.0 || *q > 1.0;
+            if wrong && told.replace(q.to_bits()) != Some(q.to_bits()) {
+                self.annotations.warn(
+                    place(parameter),
+                    format!(
+                        "quantile value should be between 0 and 1, got {}",
+                        format_general(*q)
+                    ),
+                );
+            }
         }
     }
 }

@@ -52,6 +52,11 @@ impl Annotations {
         }
     }
 
+    /// How many remarks there are.
+    pub(super) fn count(&self) -> usize {
+        self.warnings.len() + self.infos.len() + self.monotonicity.len()
+    }
+
     /// Warnings and infos as sentences about the query `text`.
     pub(super) fn finish(self, text: &str) -> (Vec<String>, Vec<String>) {
         let mut infos = self.infos;

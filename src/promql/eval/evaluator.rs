@@ -3,6 +3,7 @@
 use super::super::ast::{Expr, ExprKind, QueryTime};
 use super::annotations::Annotations;
 use super::grid::{Duplicates, Grid, Steps};
+use super::shared::Shared;
 use super::{
     Deadline, EngineConfig, EvalError, Query, QueryResult, QueryValue, binary, invariant,
     unwrap_parens,
@@ -25,6 +26,16 @@ pub(super) enum Value {
     Vector(Grid),
 }
 
+impl Value {
+    /// Samples it holds in memory.
+    fn size(&self) -> usize {
+        match self {
+            Self::Scalar(_) => 0,
+            Self::Vector(grid) => grid.cells.len(),
+        }
+    }
+}
+
 /// A running query.
 pub(super) struct Evaluator<'a> {
     pub(super) source: &'a dyn Queryable,
@@ -34,6 +45,7 @@ pub(super) struct Evaluator<'a> {
     pub(super) annotations: Annotations,
     pub(super) samples_read: u64,
     text: &'a str,
+    shared: Shared<'a>,
     deadline: &'a Deadline,
     max_samples: usize,
     // Samples of selected series and cells of grids that are in memory now.
@@ -61,6 +73,7 @@ impl<'a> Evaluator<'a> {
             annotations: Annotations::default(),
             samples_read: 0,
             text: query.text,
+            shared: Shared::of(query.text, query.expr),
             deadline: query.deadline,
             max_samples: config.max_samples,
             held: 0,
@@ -122,6 +135,25 @@ impl<'a> Evaluator<'a> {
     }
 
     fn eval_each(&mut self, expr: &Expr, steps: Steps) -> Result<Value, EvalError> {
+        let Some(part) = self.shared.part(self.text, expr) else {
+            return self.eval_alone(expr, steps);
+        };
+        if let Some(value) = self.shared.get(part, steps) {
+            let value = value.clone();
+            self.hold(value.size())?;
+            return Ok(value);
+        }
+        let remarks = self.annotations.count();
+        let value = self.eval_alone(expr, steps)?;
+        // Remarks name their place, so that each place must make its own.
+        if self.annotations.count() == remarks {
+            self.hold(value.size())?;
+            self.shared.put(part, steps, value.clone());
+        }
+        Ok(value)
+    }
+
+    fn eval_alone(&mut self, expr: &Expr, steps: Steps) -> Result<Value, EvalError> {
         match &expr.kind {
             ExprKind::Number(number) => Ok(Value::Scalar(vec![*number; steps.count])),
             ExprKind::QueryTime(which) => {

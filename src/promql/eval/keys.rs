@@ -73,6 +73,9 @@ impl<'a> LabelPart<'a> {
     fn write(&self, labels: &Labels, nameless: bool, key: &mut Vec<u8>) {
         let mut names = self.names.iter().peekable();
         for (name, value) in labels {
+            if self.listed && names.peek().is_none() {
+                break;
+            }
             if nameless && is_metadata(name) {
                 continue;
             }

@@ -452,6 +452,33 @@ fn a_fixed_time_is_the_same_at_every_step() {
 }
 
 #[test]
+fn a_part_that_occurs_twice_is_evaluated_once() {
+    let source = Source::each_minute("hit_total 0 30 60\nmiss_total 0 10 20\nodd 0 1 2");
+    let check = |text: &str, want: &str, samples_read: u64| {
+        let result = instant(&source, text, 120).expect(text);
+        assert_eq!(
+            (print(&result.value).as_str(), result.samples_read),
+            (want, samples_read),
+            "{text}"
+        );
+        result.infos.len()
+    };
+    let hits = "rate(hit_total[5m])";
+    check(
+        &format!("{hits} / ({hits} + rate(miss_total[5m]))"),
+        "{} 0.75",
+        6,
+    );
+    check(
+        "max_over_time(sum(hit_total)[2m:1m]) - sum(hit_total)",
+        "{} 0",
+        4,
+    );
+    // Each place makes its own remark.
+    assert_eq!(check("rate(odd[5m]) / rate(odd[5m])", "{} 1", 6), 2);
+}
+
+#[test]
 fn bounds_end_a_query_with_their_own_errors() {
     let source = Source::each_minute("x 1 2 3 4 5");
     let run = |max_samples: usize, deadline: &Deadline| {
