@@ -26,6 +26,7 @@ use super::console::{self, Output, Style};
 use super::integration::{Integration, Kind};
 use super::outbox::Receivers;
 use super::render::Surroundings;
+use crate::alerts::route::{IntegrationInfo, ReceiverInfo};
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
 use crate::document::{Kind as NodeKind, Position};
@@ -118,6 +119,22 @@ pub struct Configured {
 }
 
 impl Loaded {
+    /// The receivers as routes use them.
+    pub fn infos(&self) -> Vec<ReceiverInfo> {
+        let info = |configured: &Configured| IntegrationInfo {
+            kind: configured.place.kind.to_string(),
+            index: configured.place.index,
+            send_resolved: configured.send_resolved,
+        };
+        let receivers = self.receivers.iter();
+        receivers
+            .map(|receiver| ReceiverInfo {
+                name: receiver.name.to_string(),
+                integrations: receiver.integrations.iter().map(info).collect(),
+            })
+            .collect()
+    }
+
     /// The integrations for the outbox's worker.
     pub fn integrations(&self) -> Receivers {
         Receivers::new(self.receivers.iter().flat_map(|receiver| {
@@ -142,7 +159,7 @@ pub fn template_globs(root: &Fields<'_>) -> Vec<(String, Position)> {
 pub fn read(root: &Fields<'_>, options: &Options<'_>, diagnostics: &Diagnostics) -> Loaded {
     let surroundings = Arc::new(Surroundings {
         external_url: options.external_url.trim_end_matches('/').to_owned(),
-        templates: template_set(options.templates, diagnostics),
+        templates: template_set(options.templates, writes_texts(root), diagnostics),
     });
     let global = Global::read(root.get("global").as_ref(), options.base);
     let reader = Reader {
@@ -187,12 +204,31 @@ pub fn read(root: &Fields<'_>, options: &Options<'_>, diagnostics: &Diagnostics)
     }
 }
 
+/// Whether any receiver sends texts of ours; the others need no templates in memory.
+fn writes_texts(root: &Fields<'_>) -> bool {
+    let Some(receivers) = root.get("receivers") else {
+        return false;
+    };
+    // Only looked at here; mistakes are told when the receivers are read.
+    let NodeKind::Sequence(receivers) = &receivers.node.kind else {
+        return false;
+    };
+    receivers.iter().any(|receiver| match &receiver.kind {
+        NodeKind::Mapping(entries) => entries
+            .iter()
+            .any(|entry| matches!(entry.key.as_str(), "slack_configs" | "email_configs")),
+        NodeKind::Null | NodeKind::Scalar { .. } | NodeKind::Sequence(_) => false,
+    })
+}
+
 /// Our own templates, and the user's over them.
-fn template_set(files: &[TemplateFile], diagnostics: &Diagnostics) -> TemplateSet {
+fn template_set(files: &[TemplateFile], own: bool, diagnostics: &Diagnostics) -> TemplateSet {
     let mut set = TemplateSet::new(functions());
-    for (name, text) in DEFAULTS {
-        set.add(name, text)
-            .expect("our own templates are parsed by a test");
+    if own || !files.is_empty() {
+        for (name, text) in DEFAULTS {
+            set.add(name, text)
+                .expect("our own templates are parsed by a test");
+        }
     }
     for file in files {
         if let Err(error) = set.add(&file.path, &file.text) {

@@ -64,13 +64,18 @@ impl Integration for Console {
                 Style::Plain => block(notification, now, false),
                 Style::Json => line(notification, &self.external_url)?,
             };
-            let mut output = self.output.lock();
-            output
-                .write_all(text.as_bytes())
-                .and_then(|()| output.flush())
-                .map_err(|error| {
-                    SendError::temporary(Reason::Connection, format!("write message: {error}"))
-                })?;
+            let output = Arc::clone(&self.output);
+            // A pipe that nobody reads must not hold up the runtime.
+            tokio::task::spawn_blocking(move || {
+                let mut output = output.lock();
+                output.write_all(text.as_bytes())?;
+                output.flush()
+            })
+            .await
+            .map_err(|_| SendError::temporary(Reason::Connection, "write message: panicked"))?
+            .map_err(|error| {
+                SendError::temporary(Reason::Connection, format!("write message: {error}"))
+            })?;
             Ok(Delivered {
                 status: "written".to_owned(),
                 template_failures: Vec::new(),
