@@ -69,6 +69,8 @@ pub struct Config {
     pub settings: Settings,
     /// The file, where there is one.
     pub file: Option<PathBuf>,
+    /// Whether the file is taken for exactly what it says: no facts of ours on targets either.
+    pub exactly: bool,
     /// Whether the host is collected and the own pod looked at.
     pub collects_host: bool,
     /// The downward API's variables.
@@ -165,6 +167,7 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
     let (routing, receivers) = routing?;
     Some(Config {
         file: sources.file.clone(),
+        exactly: sources.exactly,
         collects_host: extras && settings.node.enabled,
         pod_variables: overrides.pod.clone(),
         listen: listen?,

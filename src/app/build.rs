@@ -165,7 +165,11 @@ impl Parts {
             tasks: tasks.clone(),
             metrics: ScrapeMetrics::register(&mut registry),
             on_commit: on_commit(&rules),
-            host: Host::detect(),
+            host: if config.exactly {
+                Host::default()
+            } else {
+                Host::detect()
+            },
             pod: pod(&config),
         }));
         let http_metrics = crate::http::metrics::Metrics::default();

@@ -66,6 +66,9 @@ impl Dependencies {
     }
 }
 
+/// A target's job and instance.
+type TargetKey = (String, String);
+
 /// The groups that run.
 #[derive(Debug)]
 pub struct RuleManager {
@@ -74,7 +77,7 @@ pub struct RuleManager {
     running: Mutex<Running>,
     published: Mutex<Vec<Arc<Group>>>,
     // Metric names of each target, by its job and instance; read again when a scrape adds series.
-    names: Mutex<HashMap<(String, String), Arc<HashSet<String>>>>,
+    names: Mutex<HashMap<TargetKey, Arc<HashSet<String>>>>,
 }
 
 #[derive(Debug, Default)]
@@ -227,8 +230,8 @@ impl RuleManager {
             .get_or_create(label)
             .set(i64::try_from(group.rules.len()).unwrap_or(i64::MAX));
         // Counters begin at zero, so that their first increase is seen.
-        self.dependencies.metrics.failures.get_or_create(label);
-        self.dependencies.metrics.missed.get_or_create(label);
+        drop(self.dependencies.metrics.failures.get_or_create(label));
+        drop(self.dependencies.metrics.missed.get_or_create(label));
         let task = GroupTask {
             group: Arc::clone(&group),
             context: Arc::clone(context),

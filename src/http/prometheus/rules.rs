@@ -53,7 +53,9 @@ pub async fn rules(
         any.peek().is_none() || any.any(|candidate| candidate == value)
     };
     let mut groups = Vec::new();
-    for group in context.rules.groups() {
+    let mut known = context.rules.groups();
+    known.sort_by(|a, b| (&a.spec.file, &a.spec.name).cmp(&(&b.spec.file, &b.spec.name)));
+    for group in known {
         if !wanted("rule_group[]", &group.spec.name) || !wanted("file[]", &group.spec.file) {
             continue;
         }
