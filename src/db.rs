@@ -21,7 +21,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{Row, Sqlite};
+use sqlx::{ConnectOptions, Row, Sqlite};
 
 /// The migrations, by number from 1.
 const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_alert_delivery.sql")];
@@ -32,8 +32,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 const READERS: u32 = 2;
 
-/// Values that one statement binds at most; SQLite's own limit is 32,766.
-const MAX_BINDS: usize = 8_000;
+/// Values that one statement binds at most; SQLite's own limit is 32,766. Statements of many rows are compiled anew each
+/// time (`persistent(false)`): kept ones would hold megabytes.
+const MAX_BINDS: usize = 2_000;
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -138,6 +139,7 @@ impl Database {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT)
             .statement_cache_capacity(48)
+            .disable_statement_logging()
             .thread_name(|i| format!("sqlite-{i}"))
             // Kibibytes, as negative numbers: memory counts here more than a few page reads.
             .pragma("cache_size", "-512")

@@ -282,7 +282,12 @@ fn read_matchers(fields: &Fields<'_>, keys: [&'static str; 3]) -> Vec<Matcher> {
             .unwrap_or_default()
         {
             let matcher = value.parse("correct the regular expression (RE2 syntax)", |text| {
-                Matcher::new(name, op, text)
+                let matcher = Matcher::new(name, op, text)?;
+                match op {
+                    // Upstream's group keys show these expressions with their anchors.
+                    MatchOp::Regex => Matcher::new(name, op, format!("^(?:{text})$")),
+                    MatchOp::Equal | MatchOp::NotEqual | MatchOp::NotRegex => Ok(matcher),
+                }
             });
             if !crate::model::labels::is_legacy_label_name(name) {
                 value.error(

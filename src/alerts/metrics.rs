@@ -7,7 +7,6 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::dispatch::{Counts, Writes};
-use crate::model::notification::Decision;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StateLabels {
@@ -120,17 +119,13 @@ impl Metrics {
                     .get_or_create(&ReasonLabels { reason })
                     .inc();
             }
-            if let Decision::Throttled { .. } = entry.decision {
-                let severity = entry
-                    .labels
-                    .as_ref()
-                    .map_or("", |labels| labels.value("severity"));
-                let labels = ThrottleLabels {
-                    receiver: entry.receiver.to_string(),
-                    severity: severity.to_owned(),
-                };
-                self.throttled.get_or_create(&labels).inc();
-            }
+        }
+        for bucket in &writes.throttled {
+            let labels = ThrottleLabels {
+                receiver: bucket.receiver.to_string(),
+                severity: bucket.severity.to_string(),
+            };
+            self.throttled.get_or_create(&labels).inc();
         }
     }
 }

@@ -296,6 +296,7 @@ impl Throttle {
         now: Timestamp,
         writes: &mut Writes,
     ) -> Arc<str> {
+        writes.throttled.push(key.clone());
         let digest = self.digests.entry(key.clone()).or_insert_with(|| {
             let id = digest_of(&[
                 b"digest",

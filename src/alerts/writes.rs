@@ -31,6 +31,8 @@ pub struct Writes {
     pub items: HashMap<(Arc<str>, Arc<str>), ItemRow>,
     /// Digests that became notifications.
     pub closed: Vec<Arc<str>>,
+    /// One bucket for each notification held back, for metrics.
+    pub throttled: Vec<BucketKey>,
 }
 
 impl Writes {

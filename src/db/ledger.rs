@@ -77,6 +77,7 @@ pub async fn append(transaction: &mut Transaction, entries: &[LedgerEntry]) -> R
         });
         query
             .build()
+            .persistent(false)
             .execute(transaction.connection())
             .await
             .map_err(DbError::query(ACTION))?;
@@ -119,6 +120,7 @@ pub async fn recent(
         .push_bind(i64::from(limit));
     let rows = query
         .build()
+        .persistent(false)
         .fetch_all(database.reader())
         .await
         .map_err(DbError::query(ACTION))?;

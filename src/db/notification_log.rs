@@ -98,6 +98,7 @@ pub async fn save(
         );
         query
             .build()
+            .persistent(false)
             .execute(transaction.connection())
             .await
             .map_err(DbError::query(ACTION))?;

@@ -143,6 +143,7 @@ pub async fn insert(transaction: &mut Transaction, rows: &[OutboxRow]) -> Result
         query.push(" ON CONFLICT DO NOTHING");
         query
             .build()
+            .persistent(false)
             .execute(transaction.connection())
             .await
             .map_err(DbError::query(ACTION))?;
@@ -171,6 +172,7 @@ pub async fn supersede(
         query.push(")");
         query
             .build()
+            .persistent(false)
             .execute(transaction.connection())
             .await
             .map_err(DbError::query("supersede notifications"))?;
@@ -197,6 +199,7 @@ pub async fn fates(
         query.push(")");
         let rows = query
             .build()
+            .persistent(false)
             .fetch_all(transaction.connection())
             .await
             .map_err(DbError::query(ACTION))?;
@@ -315,6 +318,7 @@ pub async fn claim(
         query.push(")");
         query
             .build()
+            .persistent(false)
             .execute(transaction.connection())
             .await
             .map_err(DbError::query(ACTION))?;

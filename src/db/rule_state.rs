@@ -30,6 +30,7 @@ pub async fn save(
         );
         query
             .build()
+            .persistent(false)
             .execute(transaction.connection())
             .await
             .map_err(DbError::query(ACTION))?;
@@ -43,6 +44,7 @@ pub async fn save(
         query.push(")");
         query
             .build()
+            .persistent(false)
             .execute(transaction.connection())
             .await
             .map_err(DbError::query(ACTION))?;

@@ -88,6 +88,7 @@ pub async fn save_buckets(
         );
         query
             .build()
+            .persistent(false)
             .execute(transaction.connection())
             .await
             .map_err(DbError::query(ACTION))?;
@@ -117,6 +118,7 @@ pub async fn save_digests(
         });
         query
             .build()
+            .persistent(false)
             .execute(transaction.connection())
             .await
             .map_err(DbError::query(ACTION))?;
@@ -134,6 +136,7 @@ pub async fn save_digests(
         query.push(" ON CONFLICT (digest_id, group_key) DO UPDATE SET payload = excluded.payload");
         query
             .build()
+            .persistent(false)
             .execute(transaction.connection())
             .await
             .map_err(DbError::query(ACTION))?;

@@ -103,7 +103,7 @@ fn alerts_take_the_routes_that_alertmanager_takes() {
     );
     check(
         "alertname=X severity=warning team=db env=prod a=1 b=2",
-        &[r#"a {}/{team="db"}/{env=~"p.*",severity="warning"}:{a="1", b="2"}"#],
+        &[r#"a {}/{team="db"}/{env=~"^(?:p.*)$",severity="warning"}:{a="1", b="2"}"#],
     );
     check(
         "alertname=X service=s",
@@ -127,7 +127,7 @@ fn settings_are_inherited_and_defaulted() {
     check("{}", 1, 2, 3);
     check(r#"{}/{team="db"}/1"#, 1, 2, 3);
     check(
-        r#"{}/{team="db"}/{env=~"p.*",severity="warning"}/1"#,
+        r#"{}/{team="db"}/{env=~"^(?:p.*)$",severity="warning"}/1"#,
         0,
         2,
         3,

@@ -7,32 +7,55 @@ use std::sync::Arc;
 use crate::model::alert::Alert;
 use crate::model::labels::Labels;
 
-pub(super) fn sort(alerts: &mut [Arc<Alert>]) {
-    alerts.sort_by(|a, b| compare(&a.labels, &b.labels));
+pub(super) fn sort(alerts: &mut Vec<Arc<Alert>>) {
+    if alerts.len() < 2 {
+        return;
+    }
+    let mut order: Vec<usize> = (0..alerts.len()).collect();
+    let keys: Vec<Key<'_>> = alerts.iter().map(|alert| Key::new(&alert.labels)).collect();
+    order.sort_by(|a, b| keys[*a].compare(&keys[*b]));
+    *alerts = order.into_iter().map(|i| Arc::clone(&alerts[i])).collect();
 }
 
-fn compare(a: &Labels, b: &Labels) -> Ordering {
-    for name in ["job", "instance"] {
-        let ordering = match (a.get(name), b.get(name)) {
-            (None, None) => Ordering::Equal,
-            (None, Some(_)) => Ordering::Greater,
-            (Some(_), None) => Ordering::Less,
-            (Some(a), Some(b)) => a.cmp(b),
-        };
-        if ordering.is_ne() {
-            return ordering;
+/// What comparing needs over and over, looked up once.
+struct Key<'a> {
+    named: [Option<&'a str>; 2],
+    len: usize,
+    labels: &'a Labels,
+}
+
+impl<'a> Key<'a> {
+    fn new(labels: &'a Labels) -> Self {
+        Self {
+            named: [labels.get("job"), labels.get("instance")],
+            len: labels.len(),
+            labels,
         }
     }
-    a.len().cmp(&b.len()).then_with(|| {
-        for ((name_a, value_a), (name_b, value_b)) in a.iter().zip(b) {
-            // Who lacks the smaller name comes first.
-            let ordering = name_b.cmp(name_a).then_with(|| value_a.cmp(value_b));
+
+    fn compare(&self, other: &Self) -> Ordering {
+        for (a, b) in self.named.iter().zip(other.named) {
+            let ordering = match (a, b) {
+                (None, None) => Ordering::Equal,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(_), None) => Ordering::Less,
+                (Some(a), Some(b)) => (*a).cmp(b),
+            };
             if ordering.is_ne() {
                 return ordering;
             }
         }
-        Ordering::Equal
-    })
+        self.len.cmp(&other.len).then_with(|| {
+            for ((name_a, value_a), (name_b, value_b)) in self.labels.iter().zip(other.labels) {
+                // Who lacks the smaller name comes first.
+                let ordering = name_b.cmp(name_a).then_with(|| value_a.cmp(value_b));
+                if ordering.is_ne() {
+                    return ordering;
+                }
+            }
+            Ordering::Equal
+        })
+    }
 }
 
 #[cfg(test)]
@@ -58,7 +81,7 @@ mod tests {
             Labels::from_pairs(text.split(' ').map(|pair| pair.split_once('=').unwrap()))
         };
         let mut sorted: Vec<&str> = sets.iter().rev().copied().collect();
-        sorted.sort_by(|a, b| compare(&read(a), &read(b)));
+        sorted.sort_by(|a, b| Key::new(&read(a)).compare(&Key::new(&read(b))));
         assert_eq!(sorted, sets);
     }
 }
