@@ -9,6 +9,7 @@
 //! without alerts is gone; one whose alerts all linger begins anew with the next alert.
 
 pub mod flush;
+mod note;
 mod order;
 mod reload;
 
@@ -285,11 +286,16 @@ impl Dispatcher {
         let mut ids = Vec::new();
         for group in groups.filter_map(|id| self.groups.get(&id)) {
             for key in self.log_keys(group) {
-                let id = self
-                    .log
-                    .get(&key)
-                    .and_then(|entry| entry.outbox_id.as_ref());
-                ids.extend(id.filter(|id| !self.throttle.is_open(id)).cloned());
+                let Some(entry) = self.log.get(&key) else {
+                    continue;
+                };
+                let earlier = entry.previous.iter().map(|earlier| &earlier.outbox_id);
+                let on_their_way = std::iter::once(&entry.outbox_id).chain(earlier).flatten();
+                ids.extend(
+                    on_their_way
+                        .filter(|id| self.throttle.open(id).is_none())
+                        .cloned(),
+                );
             }
         }
         ids.sort_unstable();

@@ -28,6 +28,7 @@ use crate::db::DbError;
 use crate::db::outbox::OutboxRow;
 use crate::db::throttle::{BucketKey, BucketLevel, DigestRow, ItemRow, Stored};
 use crate::document::fields::{Fields, Value};
+use crate::model::alert::Alert;
 use crate::model::labels::Labels;
 use crate::model::matcher::{MatchOp, Matcher, RegexError};
 use crate::model::notification::{
@@ -202,7 +203,8 @@ pub(super) struct Item {
 struct OpenDigest {
     id: Arc<str>,
     opened_at: Timestamp,
-    items: Vec<Item>,
+    // `None` where a notification was taken out again; `by_group` holds the place of every other.
+    items: Vec<Option<Item>>,
     by_group: HashMap<Arc<str>, usize>,
 }
 
@@ -244,9 +246,31 @@ impl Throttle {
         Ok(Self { buckets, digests })
     }
 
-    /// Whether this is a digest that still gathers.
-    pub(super) fn is_open(&self, id: &str) -> bool {
-        self.digests.values().any(|digest| &*digest.id == id)
+    /// The bucket of a digest that still gathers.
+    pub(super) fn open(&self, id: &str) -> Option<&BucketKey> {
+        self.digests
+            .iter()
+            .find(|(_, digest)| &*digest.id == id)
+            .map(|(key, _)| key)
+    }
+
+    /// Takes a group's notification out of a digest; returns whether this is an open digest.
+    pub(super) fn release(&mut self, id: &str, group_key: &Arc<str>, writes: &mut Writes) -> bool {
+        let Some(key) = self.open(id).cloned() else {
+            return false;
+        };
+        if let Some(digest) = self.digests.get_mut(&key) {
+            if let Some(position) = digest.by_group.remove(group_key) {
+                digest.items[position] = None;
+                let place = (Arc::clone(&digest.id), Arc::clone(group_key));
+                writes.items.insert(place, None);
+            }
+            if digest.by_group.is_empty() {
+                writes.closed.push(Arc::clone(&digest.id));
+                self.digests.remove(&key);
+            }
+        }
+        true
     }
 
     /// Takes a token. `false`: hold the notification back.
@@ -318,16 +342,17 @@ impl Throttle {
             }
         });
         let position = digest.hold(item);
-        let item = &digest.items[position];
+        let item = digest.items[position]
+            .as_ref()
+            .expect("it was put there just now");
         let row = ItemRow {
             digest_id: Arc::clone(&digest.id),
             group_key: Arc::clone(&item.group_key),
             position: i64::try_from(position).unwrap_or(i64::MAX),
             payload: serde_json::to_string(item).expect("labels, numbers and texts are valid JSON"),
         };
-        writes
-            .items
-            .insert((Arc::clone(&digest.id), Arc::clone(&item.group_key)), row);
+        let place = (Arc::clone(&digest.id), Arc::clone(&item.group_key));
+        writes.items.insert(place, Some(row));
         Arc::clone(&digest.id)
     }
 
@@ -404,7 +429,7 @@ impl OpenDigest {
             .entry(Arc::clone(&item.group_key))
             .or_insert(next);
         match self.items.get_mut(position) {
-            Some(older) => {
+            Some(Some(older)) => {
                 let mut alerts = std::mem::take(&mut older.alerts);
                 for alert in item.alerts {
                     let known = alerts
@@ -417,7 +442,8 @@ impl OpenDigest {
                 }
                 *older = Item { alerts, ..item };
             }
-            None => self.items.push(item),
+            Some(taken_out) => *taken_out = Some(item),
+            None => self.items.push(Some(item)),
         }
         position
     }
@@ -426,7 +452,7 @@ impl OpenDigest {
         let mut groups = Vec::with_capacity(self.items.len());
         let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
         let mut alerts: Vec<NotifiedAlert> = Vec::new();
-        for item in self.items {
+        for item in self.items.into_iter().flatten() {
             let firing = item
                 .alerts
                 .iter()
@@ -502,12 +528,14 @@ impl OpenDigest {
 }
 
 /// The most severe `severity` among the firing alerts, or among all where none fires.
-pub(super) fn severity_of(alerts: &[NotifiedAlert]) -> &str {
-    let worst = |status: Option<AlertStatus>| {
+pub(super) fn severity_of<'a>(
+    alerts: impl Iterator<Item = (AlertStatus, &'a Alert)> + Clone,
+) -> &'a str {
+    let worst = |only: Option<AlertStatus>| {
         alerts
-            .iter()
-            .filter(|alert| status.is_none_or(|status| alert.status == status))
-            .map(|alert| alert.alert.labels.value(SEVERITY))
+            .clone()
+            .filter(|(status, _)| only.is_none_or(|only| *status == only))
+            .map(|(_, alert)| alert.labels.value(SEVERITY))
             .min_by_key(|severity| severity_rank(severity))
     };
     worst(Some(AlertStatus::Firing))

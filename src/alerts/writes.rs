@@ -27,8 +27,8 @@ pub struct Writes {
     pub buckets: HashMap<BucketKey, BucketLevel>,
     /// Digests begun.
     pub digests: Vec<DigestRow>,
-    /// Notifications held back, by digest and group.
-    pub items: HashMap<(Arc<str>, Arc<str>), ItemRow>,
+    /// Notifications held back, by digest and group; `None` takes one out.
+    pub items: HashMap<(Arc<str>, Arc<str>), Option<ItemRow>>,
     /// Digests that became notifications.
     pub closed: Vec<Arc<str>>,
     /// One bucket for each notification held back, for metrics.
@@ -73,9 +73,14 @@ impl Writes {
             .map(|(key, level)| (key.clone(), *level))
             .collect();
         throttle::save_buckets(transaction, &buckets).await?;
-        let mut items: Vec<_> = self.items.values().cloned().collect();
+        let mut items: Vec<_> = self.items.values().flatten().cloned().collect();
         items.sort_by_key(|item| item.position);
         throttle::save_digests(transaction, &self.digests, &items).await?;
+        for ((digest, group), item) in &self.items {
+            if item.is_none() {
+                throttle::remove_item(transaction, digest, group).await?;
+            }
+        }
         throttle::remove_digests(transaction, &self.closed).await
     }
 }

@@ -42,8 +42,18 @@ pub struct LogEntry {
     pub expires_at: Timestamp,
     /// The notification that carries it, or the digest it waits in; `None` where nothing had to be sent.
     pub outbox_id: Option<Arc<str>>,
-    /// What counts as told should that notification never arrive.
-    pub previous: Option<Told>,
+    /// What was told before, newest first, back to the newest that is known to have arrived: what counts as told should
+    /// the notification never arrive.
+    pub previous: Vec<Earlier>,
+}
+
+/// An earlier notification.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Earlier {
+    /// What it says.
+    pub told: Told,
+    /// Where it is on its way; `None` where it arrived.
+    pub outbox_id: Option<Arc<str>>,
 }
 
 /// Writes rows; `None` removes one.
@@ -55,13 +65,17 @@ pub async fn save(
     rows: &[(LogKey, Option<LogEntry>)],
 ) -> Result<(), DbError> {
     const ACTION: &str = "write notification log";
-    let json = |told: &Told| serde_json::to_string(told).map_err(DbError::value(ACTION));
     let mut written = Vec::with_capacity(rows.len());
     for (key, entry) in rows {
         match entry {
             Some(entry) => {
-                let told = json(&entry.told)?;
-                let previous = entry.previous.as_ref().map(json).transpose()?;
+                let told = serde_json::to_string(&entry.told).map_err(DbError::value(ACTION))?;
+                let previous = match entry.previous.as_slice() {
+                    [] => None,
+                    previous => {
+                        Some(serde_json::to_string(previous).map_err(DbError::value(ACTION))?)
+                    }
+                };
                 written.push((key, entry, told, previous));
             }
             None => {
@@ -126,17 +140,20 @@ pub async fn load(database: &Database, now: Timestamp) -> Result<Vec<(LogKey, Lo
             row.try_get(i).map_err(DbError::query(ACTION))
         };
         let shared = |i| Ok::<_, DbError>(Arc::<str>::from(text(i)?.unwrap_or_default()));
-        let told = |text: &str| serde_json::from_str(text).map_err(DbError::value(ACTION));
         let key = LogKey {
             group_key: shared(0)?,
             receiver: shared(1)?,
             integration: shared(2)?,
         };
         let entry = LogEntry {
-            told: told(&text(3)?.unwrap_or_default())?,
+            told: serde_json::from_str(&text(3)?.unwrap_or_default())
+                .map_err(DbError::value(ACTION))?,
             expires_at: Timestamp::from_millis(row.try_get(4).map_err(DbError::query(ACTION))?),
             outbox_id: text(5)?.map(Arc::from),
-            previous: text(6)?.as_deref().map(told).transpose()?,
+            previous: match text(6)? {
+                Some(text) => serde_json::from_str(&text).map_err(DbError::value(ACTION))?,
+                None => Vec::new(),
+            },
         };
         entries.push((key, entry));
     }

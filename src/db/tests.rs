@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::ledger::{LedgerEntry, LedgerFilter};
-use super::notification_log::{LogEntry, LogKey, Told};
+use super::notification_log::{Earlier, LogEntry, LogKey, Told};
 use super::outbox::{Fate, OutboxRow, Outcome};
 use super::*;
 use crate::model::labels::Labels;
@@ -70,7 +70,10 @@ async fn a_database_opens_twice_and_keeps_what_was_committed() {
         },
         expires_at: at(100),
         outbox_id: Some("x".into()),
-        previous: Some(Told::default()),
+        previous: vec![Earlier {
+            told: Told::default(),
+            outbox_id: Some("w".into()),
+        }],
     };
     {
         let database = open(directory.path()).await;

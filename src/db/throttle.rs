@@ -144,6 +144,24 @@ pub async fn save_digests(
     Ok(())
 }
 
+/// Takes a notification out of a digest.
+///
+/// # Errors
+/// Where the database cannot be written.
+pub async fn remove_item(
+    transaction: &mut Transaction,
+    digest_id: &str,
+    group_key: &str,
+) -> Result<(), DbError> {
+    sqlx::query("DELETE FROM throttle_items WHERE digest_id = $1 AND group_key = $2")
+        .bind(digest_id)
+        .bind(group_key)
+        .execute(transaction.connection())
+        .await
+        .map(drop)
+        .map_err(DbError::query(ACTION))
+}
+
 /// Forgets digests that became notifications.
 ///
 /// # Errors

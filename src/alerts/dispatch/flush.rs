@@ -9,7 +9,7 @@ use super::super::throttle::{Item, severity_of};
 use super::super::writes::{Writes, digest_of};
 use super::{Dispatcher, Group, GroupId, order, status};
 use crate::db::ledger::LedgerEntry;
-use crate::db::notification_log::{LogEntry, LogKey, Told};
+use crate::db::notification_log::{Earlier, LogEntry, LogKey, Told};
 use crate::db::outbox::{Fate, OutboxRow};
 use crate::db::throttle::BucketKey;
 use crate::model::alert::Alert;
@@ -19,10 +19,13 @@ use crate::model::timestamp::Timestamp;
 /// What became of notifications; one that is missing was delivered long ago.
 pub type Fates = HashMap<Arc<str>, Fate>;
 
+/// Notifications on their way, of one group to one integration, that are remembered.
+const HISTORY: usize = 4;
+
 /// An alert as this flush sees it.
 #[derive(Clone, Debug)]
-struct Seen {
-    alert: Arc<Alert>,
+pub(super) struct Seen {
+    pub(super) alert: Arc<Alert>,
     status: AlertStatus,
     fingerprint: u64,
     /// Its end was told, but the message has not arrived.
@@ -193,9 +196,8 @@ impl Dispatcher {
             .get(&key)
             .filter(|entry| entry.expires_at > now)
             .cloned();
-        let fate = entry
-            .as_ref()
-            .map_or(Fate::Delivered, |entry| self.fate(entry, context, writes));
+        let mut history = entry.as_ref().map(history).unwrap_or_default();
+        let fate = self.newest_fate(&history, context, writes);
         let fresh: Vec<&Seen> = seen.iter().filter(|seen| !seen.lingering).collect();
         let verdict = |told: Option<&Told>, alerts: &[&Seen]| {
             let (firing, resolved) = state_of(alerts);
@@ -213,33 +215,50 @@ impl Dispatcher {
         };
 
         // What counts as told, and which alerts there are to tell of.
-        let told = entry.as_ref().map(|entry| &entry.told);
-        let previous = entry.as_ref().and_then(|entry| entry.previous.as_ref());
+        let newest = history.first().map(|newest| &newest.told);
+        let held = entry
+            .as_ref()
+            .and_then(|entry| self.throttle.open(entry.outbox_id.as_deref()?).cloned());
         let stands = match fate {
+            // What waits in a digest is told there, with what follows; what may not wait takes it out.
+            Fate::Sending if held.is_some() => {
+                !matches!(verdict(newest, &fresh), Verdict::Notify(_)) || self.limited(&key, &fresh)
+            }
             Fate::Delivered | Fate::Sending => true,
-            Fate::Pending => !matches!(verdict(told, &fresh), Verdict::Notify(_)),
+            Fate::Pending => !matches!(verdict(newest, &fresh), Verdict::Notify(_)),
             Fate::Dead => false,
         };
         // What never arrived does not count: back to what was told before, and the ends it spoke of are told again.
-        let (told, alerts) = if stands {
-            (told, fresh)
+        let alerts = if stands {
+            fresh
         } else {
-            (previous, seen.iter().collect())
+            history.remove(0);
+            while self.newest_fate(&history, context, writes) == Fate::Dead {
+                history.remove(0);
+            }
+            seen.iter().collect()
         };
+        if self.newest_fate(&history, context, writes) == Fate::Delivered
+            && let Some(newest) = history.first_mut()
+        {
+            newest.outbox_id = None;
+            history.truncate(1);
+        }
         if alerts.is_empty() {
             return;
         }
         let withdrawn = entry
             .as_ref()
-            .filter(|_| fate == Fate::Pending && !stands)
+            .filter(|_| !stands && fate != Fate::Dead)
             .and_then(|entry| entry.outbox_id.clone());
 
+        let told = history.first().map(|newest| &newest.told);
         let reason = match verdict(told, &alerts) {
             Verdict::Notify(reason) => reason,
             quiet @ (Verdict::Known | Verdict::NeverTold) => {
                 if !stands {
                     self.withdraw(&key, withdrawn, None, context, writes);
-                    self.record(key, told.cloned().map(|told| settled(told, route)), writes);
+                    self.record(key, from_history(history, route), writes);
                 }
                 let decision = match quiet {
                     Verdict::NeverTold => Decision::NeverTold,
@@ -291,13 +310,20 @@ impl Dispatcher {
             state: &state,
             told,
             wanted: &wanted,
+            held: held.as_ref().filter(|_| stands),
         };
+        let in_digest = message.held.is_some();
         let (id, decision) = self.send(group, &key, target, &message, context, writes);
         self.withdraw(&key, withdrawn, Some(&id), context, writes);
         let entry = LogEntry {
             expires_at: now + route.repeat_interval.saturating_mul(2),
             outbox_id: Some(id),
-            previous: told.cloned(),
+            // A digest tells all that was held back for it at once.
+            previous: history
+                .into_iter()
+                .skip(usize::from(in_digest))
+                .take(HISTORY)
+                .collect(),
             told: state,
         };
         self.record(key, Some(entry), writes);
@@ -330,11 +356,16 @@ impl Dispatcher {
             alert: Arc::clone(&seen.alert),
         };
         let alerts: Vec<NotifiedAlert> = message.wanted.iter().map(notified).collect();
-        let bucket = BucketKey {
+        let severity = severity_of(
+            alerts
+                .iter()
+                .map(|notified| (notified.status, &*notified.alert)),
+        );
+        let bucket = message.held.cloned().unwrap_or_else(|| BucketKey {
             receiver: Arc::clone(&key.receiver),
             integration: Arc::clone(&key.integration),
-            severity: severity_of(&alerts).into(),
-        };
+            severity: severity.into(),
+        });
         let routing = Arc::clone(&self.routing);
         if !self.throttle.admit(&routing.throttle, &bucket, now, writes) {
             let item = Item {
@@ -388,8 +419,15 @@ impl Dispatcher {
         (id, decision)
     }
 
+    /// Whether a message about these alerts may be held back.
+    fn limited(&self, key: &LogKey, alerts: &[&Seen]) -> bool {
+        let severity = severity_of(alerts.iter().map(|seen| (seen.status, &*seen.alert)));
+        let limits = &self.routing.throttle;
+        limits.limit(&key.receiver, severity).is_some()
+    }
+
     fn withdraw(
-        &self,
+        &mut self,
         key: &LogKey,
         withdrawn: Option<Arc<str>>,
         by: Option<&Arc<str>>,
@@ -410,7 +448,9 @@ impl Dispatcher {
                 by: by.cloned(),
             },
         });
-        writes.superseded.push(notification);
+        if !self.throttle.release(&notification, &key.group_key, writes) {
+            writes.superseded.push(notification);
+        }
     }
 
     pub(super) fn record(&mut self, key: LogKey, entry: Option<LogEntry>, writes: &mut Writes) {
@@ -421,19 +461,32 @@ impl Dispatcher {
         writes.log.insert(key, entry);
     }
 
-    fn fate(&self, entry: &LogEntry, context: &Context<'_>, writes: &Writes) -> Fate {
-        let Some(id) = &entry.outbox_id else {
+    fn newest_fate(&self, history: &[Earlier], context: &Context<'_>, writes: &Writes) -> Fate {
+        let Some(newest) = history.first() else {
+            return Fate::Delivered;
+        };
+        self.fate(newest.outbox_id.as_ref(), newest.told.at, context, writes)
+    }
+
+    fn fate(
+        &self,
+        outbox_id: Option<&Arc<str>>,
+        at: Timestamp,
+        context: &Context<'_>,
+        writes: &Writes,
+    ) -> Fate {
+        let Some(id) = outbox_id else {
             return Fate::Delivered;
         };
         // What this very batch wrote, or what still gathers, is on its way.
-        let on_its_way = self.throttle.is_open(id)
-            || (entry.told.at == context.now
-                && writes
-                    .outbox
-                    .iter()
-                    .rev()
-                    .any(|row| row.notification.id == *id));
-        if on_its_way {
+        let written_now = || {
+            writes
+                .outbox
+                .iter()
+                .rev()
+                .any(|row| row.notification.id == *id)
+        };
+        if self.throttle.open(id).is_some() || (at == context.now && written_now()) {
             return Fate::Sending;
         }
         context.fates.get(id).copied().unwrap_or(Fate::Delivered)
@@ -445,7 +498,8 @@ impl Dispatcher {
             self.log.get(&key).is_some_and(|entry| {
                 entry.outbox_id.is_some()
                     && (entry.told.at == context.now
-                        || self.fate(entry, context, writes) != Fate::Delivered)
+                        || self.fate(entry.outbox_id.as_ref(), entry.told.at, context, writes)
+                            != Fate::Delivered)
             })
         });
         let alerts = &mut self.alerts;
@@ -472,6 +526,8 @@ struct Message<'a> {
     state: &'a Told,
     told: Option<&'a Told>,
     wanted: &'a [&'a Seen],
+    /// The bucket of the digest that the group waits in already.
+    held: Option<&'a BucketKey>,
 }
 
 fn log_key(group: &Group, receiver: &Receiver, target: &Target) -> LogKey {
@@ -485,11 +541,37 @@ fn log_key(group: &Group, receiver: &Receiver, target: &Target) -> LogKey {
 /// An entry that nothing on its way can change any more.
 pub(super) fn settled(told: Told, route: &Route) -> LogEntry {
     LogEntry {
-        expires_at: told.at + route.repeat_interval.saturating_mul(2),
+        expires_at: expiry(&told, route),
         outbox_id: None,
-        previous: None,
+        previous: Vec::new(),
         told,
     }
+}
+
+fn expiry(told: &Told, route: &Route) -> Timestamp {
+    told.at + route.repeat_interval.saturating_mul(2)
+}
+
+/// What an entry says, and what was said before, newest first.
+fn history(entry: &LogEntry) -> Vec<Earlier> {
+    let newest = Earlier {
+        told: entry.told.clone(),
+        outbox_id: entry.outbox_id.clone(),
+    };
+    let mut history = vec![newest];
+    history.extend(entry.previous.iter().cloned());
+    history
+}
+
+fn from_history(history: Vec<Earlier>, route: &Route) -> Option<LogEntry> {
+    let mut history = history.into_iter();
+    let newest = history.next()?;
+    Some(LogEntry {
+        expires_at: expiry(&newest.told, route),
+        outbox_id: newest.outbox_id,
+        previous: history.collect(),
+        told: newest.told,
+    })
 }
 
 /// Fingerprints of the firing and of the resolved alerts, sorted.
@@ -504,78 +586,4 @@ fn state_of(alerts: &[&Seen]) -> (Vec<u64>, Vec<u64>) {
         list
     };
     (of(AlertStatus::Firing), of(AlertStatus::Resolved))
-}
-
-impl Group {
-    /// Writes a decision on an alert to the ledger; one that only repeats the last is left out.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one call each stage; a struct would be built for every alert"
-    )]
-    fn note(
-        &mut self,
-        slot: usize,
-        receiver: &Receiver,
-        integration: &str,
-        seen: &Seen,
-        decision: &Decision,
-        now: Timestamp,
-        writes: &mut Writes,
-    ) {
-        let Some(member) = self.members.get_mut(&seen.alert.labels) else {
-            return;
-        };
-        let tag = tag(decision);
-        if member.noted.len() <= slot {
-            member.noted.resize(slot + 1, 0);
-        }
-        let repeated = member.noted[slot] == tag;
-        member.noted[slot] = tag;
-        if repeated
-            && !matches!(
-                decision,
-                Decision::Enqueued { .. } | Decision::Throttled { .. }
-            )
-        {
-            return;
-        }
-        writes.ledger.push(LedgerEntry {
-            at: now,
-            group_key: Arc::clone(&self.key),
-            receiver: Arc::clone(&receiver.name),
-            integration: integration.into(),
-            labels: Some(seen.alert.labels.clone()),
-            decision: decision.clone(),
-        });
-    }
-
-    /// The alert as a whole is no longer kept quiet.
-    fn unnote(&mut self, seen: &Seen) {
-        if let Some(first) = self
-            .members
-            .get_mut(&seen.alert.labels)
-            .and_then(|member| member.noted.first_mut())
-        {
-            *first = 0;
-        }
-    }
-}
-
-fn tag(decision: &Decision) -> u8 {
-    match decision {
-        Decision::Enqueued { .. } => 1,
-        Decision::Deduplicated => 2,
-        Decision::NeverTold => 3,
-        Decision::ResolvedNotWanted => 4,
-        Decision::NoIntegration => 5,
-        Decision::Inhibited { .. } => 6,
-        Decision::Muted { .. } => 7,
-        Decision::Inactive => 8,
-        Decision::Silenced { .. } => 9,
-        Decision::Throttled { .. } => 10,
-        Decision::Superseded { .. } => 11,
-        Decision::Delivered { .. } => 12,
-        Decision::Failed { .. } => 13,
-        Decision::Expired { .. } => 14,
-    }
 }

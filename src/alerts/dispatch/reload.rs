@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::super::inhibit::Inhibitor;
-use super::super::route::Routing;
+use super::super::route::{Route, Routing};
 use super::flush::{Fates, settled};
 use super::{Dispatcher, Group, Member, Writes};
 use crate::db::notification_log::{LogKey, Told};
@@ -57,7 +57,8 @@ impl Dispatcher {
         let mut moved: HashMap<u64, Vec<Labels>> = HashMap::new();
         for (labels, alert) in alerts {
             for route in self.routing.matching(&labels) {
-                let settings = &self.routing.routes[route];
+                let routing = Arc::clone(&self.routing);
+                let settings = &routing.routes[route];
                 let group_labels = settings.group_labels(&labels);
                 let place = (route, group_labels);
                 if !self.by_labels.contains_key(&place) {
@@ -93,8 +94,10 @@ impl Dispatcher {
                         }
                     }
                     // It left this group by a flush that told its end.
-                    (Some(id), None) if old_members.contains_key(&id) && alert.is_resolved(now) => {
-                    }
+                    (Some(id), None)
+                        if old_members.contains_key(&id)
+                            && alert.is_resolved(now)
+                            && was_told_its_end(&known, settings, &labels) => {}
                     (_, None) | (None, Some(_)) => {
                         self.insert_into_group(route, &alert, now);
                         if let Some(id) = self.by_labels.get(&place) {
@@ -131,10 +134,15 @@ impl Dispatcher {
                 let Some(entry) = self.log.get(&key) else {
                     continue;
                 };
-                let dead =
-                    entry.outbox_id.as_ref().and_then(|id| fates.get(id)) == Some(&Fate::Dead);
-                let told = if dead {
-                    entry.previous.as_ref()
+                let dead = |id: &Option<Arc<str>>| {
+                    id.as_ref().and_then(|id| fates.get(id)) == Some(&Fate::Dead)
+                };
+                let told = if dead(&entry.outbox_id) {
+                    let arrived = entry
+                        .previous
+                        .iter()
+                        .find(|earlier| !dead(&earlier.outbox_id));
+                    arrived.map(|earlier| &earlier.told)
                 } else {
                     Some(&entry.told)
                 };
@@ -208,4 +216,13 @@ impl Dispatcher {
             self.record(key, Some(entry), writes);
         }
     }
+}
+
+fn was_told_its_end(known: &Known, route: &Route, labels: &Labels) -> bool {
+    let hash = labels.fingerprint().0;
+    route.receiver.targets.iter().any(|target| {
+        let place = (Arc::clone(&route.receiver.name), Arc::clone(&target.text));
+        let news = known.get(&place).and_then(|known| known.get(&hash));
+        matches!(news, Some((false, _)))
+    })
 }

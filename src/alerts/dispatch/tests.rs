@@ -106,7 +106,7 @@ impl Simulation {
             throttle
                 .items
                 .retain(|other| !(other.digest_id == digest && other.group_key == group));
-            throttle.items.push(item);
+            throttle.items.extend(item);
         }
         throttle.items.sort_by_key(|item| item.position);
         throttle
@@ -246,6 +246,15 @@ impl Simulation {
         {
             self.flush();
         }
+    }
+
+    /// The label `g` of each group that waits in a digest.
+    pub(in super::super) fn groups_in_digests(&self) -> Vec<String> {
+        let groups = self.disk.throttle.items.iter().map(|item| {
+            let key = item.group_key.split_once("g=\"").expect("grouped by g").1;
+            key.trim_end_matches("\"}").to_owned()
+        });
+        groups.collect()
     }
 
     fn all_on_their_way(&mut self, fate: Fate) {

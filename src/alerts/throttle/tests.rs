@@ -159,3 +159,34 @@ fn a_digest_survives_a_restart_and_lists_what_ended_meanwhile() {
     assert_eq!(simulation.notifications.len(), 21);
     assert_eq!(simulation.notifications[20].alerts.len(), 10);
 }
+
+#[test]
+fn what_turns_critical_leaves_its_digest_and_is_told_at_once() {
+    let by_name = "route: {receiver: hook, group_by: [g], group_wait: 1s, group_interval: 2s, repeat_interval: 4h}";
+    let mut simulation = Simulation::new(routing(by_name).unwrap());
+    for i in 0..22 {
+        simulation.fire(&format!("Disk g={i} severity=warning"));
+    }
+    simulation.until(2.0);
+    assert_eq!(simulation.notifications.len(), 20);
+    let waiting = simulation.groups_in_digests();
+    assert_eq!(waiting.len(), 2);
+    let group = &waiting[0];
+    simulation.fire(&format!("Full g={group} severity=critical"));
+    simulation.until(4.0);
+    assert_eq!(simulation.notifications.len(), 21);
+    let told = &simulation.notifications[20];
+    assert_eq!(
+        (told.reason, told.alerts.len()),
+        (Reason::FirstNotification, 2)
+    );
+    simulation.until(70.0);
+    assert_eq!(simulation.notifications.len(), 22);
+    assert_eq!(
+        simulation.notifications[21].alerts.len(),
+        1,
+        "the other one stayed"
+    );
+    simulation.until(1000.0);
+    assert_eq!(simulation.notifications.len(), 22);
+}

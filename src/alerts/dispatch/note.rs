@@ -1,0 +1,85 @@
+//! Decisions on alerts, on their way into the ledger.
+
+use std::sync::Arc;
+
+use super::super::route::Receiver;
+use super::super::writes::Writes;
+use super::Group;
+use super::flush::Seen;
+use crate::db::ledger::LedgerEntry;
+use crate::model::notification::Decision;
+use crate::model::timestamp::Timestamp;
+
+impl Group {
+    /// Writes a decision on an alert to the ledger; one that only repeats the last is left out.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one call each stage; a struct would be built for every alert"
+    )]
+    pub(super) fn note(
+        &mut self,
+        slot: usize,
+        receiver: &Receiver,
+        integration: &str,
+        seen: &Seen,
+        decision: &Decision,
+        now: Timestamp,
+        writes: &mut Writes,
+    ) {
+        let Some(member) = self.members.get_mut(&seen.alert.labels) else {
+            return;
+        };
+        let tag = tag(decision);
+        if member.noted.len() <= slot {
+            member.noted.resize(slot + 1, 0);
+        }
+        let repeated = member.noted[slot] == tag;
+        member.noted[slot] = tag;
+        if repeated
+            && !matches!(
+                decision,
+                Decision::Enqueued { .. } | Decision::Throttled { .. }
+            )
+        {
+            return;
+        }
+        writes.ledger.push(LedgerEntry {
+            at: now,
+            group_key: Arc::clone(&self.key),
+            receiver: Arc::clone(&receiver.name),
+            integration: integration.into(),
+            labels: Some(seen.alert.labels.clone()),
+            decision: decision.clone(),
+        });
+    }
+
+    /// The alert as a whole is no longer kept quiet.
+    pub(super) fn unnote(&mut self, seen: &Seen) {
+        if let Some(first) = self
+            .members
+            .get_mut(&seen.alert.labels)
+            .and_then(|member| member.noted.first_mut())
+        {
+            *first = 0;
+        }
+    }
+}
+
+fn tag(decision: &Decision) -> u8 {
+    match decision {
+        Decision::Enqueued { .. } => 1,
+        Decision::Deduplicated => 2,
+        Decision::NeverTold => 3,
+        Decision::ResolvedNotWanted => 4,
+        Decision::NoIntegration => 5,
+        Decision::Inhibited { .. } => 6,
+        Decision::Muted { .. } => 7,
+        Decision::Inactive => 8,
+        Decision::Silenced { .. } => 9,
+        Decision::Throttled { .. } => 10,
+        Decision::Superseded { .. } => 11,
+        Decision::Delivered { .. } => 12,
+        Decision::Failed { .. } => 13,
+        Decision::Expired { .. } => 14,
+    }
+}
