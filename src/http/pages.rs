@@ -1,37 +1,73 @@
-//! Pages.
-pub mod handlers {
-    use crate::http::context::Context;
-    use axum::extract::{Path, State};
-    use axum::http::StatusCode;
-    use axum::response::{IntoResponse, Response};
-    use std::sync::Arc;
-    pub async fn status(State(_): State<Arc<Context>>) -> &'static str {
-        "Outrigger\n"
-    }
-    pub async fn graph() -> &'static str {
-        "graph\n"
-    }
-    pub async fn runbooks() -> &'static str {
-        "runbooks\n"
-    }
-    pub async fn style() -> &'static str {
-        ""
-    }
-    pub async fn runbook(
-        State(context): State<Arc<Context>>,
-        Path(slug): Path<String>,
-    ) -> Response {
-        match context.runbooks.borrow().get(&slug) {
-            Some(r) => format!("{r:?}").into_response(),
-            None => StatusCode::NOT_FOUND.into_response(),
+//! What people look at: pure functions from plain structs to HTML.
+//!
+//! Nothing here reads the state of the product; handlers fill the structs. Every text is escaped by the template engine,
+//! except a runbook's body, which was sanitised when it was loaded. The pages need no script and ask no other host for
+//! anything, and [`SECURITY_HEADERS`] hold the browser to it. Lists are bounded: see [`view::Bounded`].
+
+pub mod error;
+pub mod graph;
+pub mod handlers;
+pub mod runbook;
+pub mod status;
+#[cfg(test)]
+mod tests;
+pub mod view;
+
+/// The style sheet, for `/assets/style.css` as `text/css`.
+pub const STYLE: &str = include_str!("../../templates/style.css");
+
+/// To be sent with every page, names in lower case.
+pub const SECURITY_HEADERS: [(&str, &str); 4] = [
+    (
+        "content-security-policy",
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; \
+         base-uri 'none'; frame-ancestors 'none'",
+    ),
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("referrer-policy", "same-origin"),
+];
+
+/// The pages of the bar at the top.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Section {
+    /// `/`.
+    Status,
+    /// `/graph`.
+    Query,
+    /// `/runbooks` and what is below.
+    Runbooks,
+    /// None of them: an error.
+    Elsewhere,
+}
+
+impl Section {
+    /// Those that are shown, in order.
+    pub const ALL: &'static [Self] = &[Self::Status, Self::Query, Self::Runbooks];
+
+    /// What the link says.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Status => "Status",
+            Self::Query => "Query",
+            Self::Runbooks => "Runbooks",
+            Self::Elsewhere => "",
         }
     }
-    pub fn secure(text: String) -> Response {
-        text.into_response()
+
+    /// Where it leads.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Status | Self::Elsewhere => "/",
+            Self::Query => "/graph",
+            Self::Runbooks => "/runbooks",
+        }
     }
 }
-pub mod error {
-    pub fn render(_: u16, text: &str) -> String {
-        text.to_owned()
-    }
+
+/// Writes a template. Writing to a string fails only where a value's own `Display` does, and ours do not.
+fn write(template: &impl askama::Template) -> String {
+    template
+        .render()
+        .expect("writing plain values to a string cannot fail")
 }

@@ -15,6 +15,10 @@ use super::is_slug;
 
 /// Deeper than anything a person writes.
 const MAX_DEPTH: usize = 50;
+/// More pieces of Markdown than any page of a person; bounds what is written.
+const MAX_EVENTS: usize = 100_000;
+/// The HTML reader's cost grows with the square of the number of character references in one text.
+const MAX_AMPERSANDS: usize = 2000;
 /// Raw HTML tags beyond these are shown as text.
 const MAX_RAW_TAGS: usize = 200;
 /// A longer query gets no link: it would not fit into an address.
@@ -48,24 +52,29 @@ pub(super) fn render(slug: &str, markdown: &str) -> Page {
         | Options::ENABLE_STRIKETHROUGH
         | Options::ENABLE_TASKLISTS
         | Options::ENABLE_FOOTNOTES;
+    if memchr::memchr_iter(b'&', markdown.as_bytes()).count() > MAX_AMPERSANDS {
+        return plain(markdown, format!("more than {MAX_AMPERSANDS} '&'"));
+    }
     let mut writer = Writer::new(slug);
     for event in Parser::new_ext(markdown, options) {
         if !writer.take(event) {
-            return too_deep(markdown);
+            return plain(markdown, format!("nested deeper than {MAX_DEPTH} levels"));
+        }
+        if writer.events.len() > MAX_EVENTS {
+            return plain(markdown, format!("more than {MAX_EVENTS} pieces"));
         }
     }
     writer.finish()
 }
 
-fn too_deep(markdown: &str) -> Page {
+/// The text as it is, for a page that would cost too much to render.
+fn plain(markdown: &str, why: String) -> Page {
     let mut html = String::from("<pre>");
     escape(&mut html, markdown);
     html.push_str("</pre>");
     Page {
         html,
-        problems: vec![format!(
-            "nested deeper than {MAX_DEPTH} levels and therefore shown as plain text; flatten it"
-        )],
+        problems: vec![format!("{why}, therefore shown as plain text; simplify it")],
         ..Page::default()
     }
 }
@@ -242,7 +251,7 @@ impl<'a> Writer<'a> {
         };
         let expression = query.trim();
         if !expression.is_empty() && expression.len() <= MAX_QUERY_BYTES {
-            let href: String = url::form_urlencoded::Serializer::new(String::from("/graph?"))
+            let parameters = url::form_urlencoded::Serializer::new(String::new())
                 .extend_pairs([
                     ("g0.expr", expression),
                     ("g0.tab", "1"),
@@ -251,7 +260,7 @@ impl<'a> Writer<'a> {
                 .finish()
                 .replace('&', "&amp;");
             self.html(format!(
-                r#"<p class="run"><a href="{href}">Run this query</a></p>"#
+                r#"<p class="run"><a href="/graph?{parameters}">Run this query</a></p>"#
             ));
         }
         self.page.queries.push(expression.to_owned());

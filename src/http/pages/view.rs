@@ -1,0 +1,210 @@
+//! What the templates share: bounded lists, times and numbers as people read them, classes of badges.
+
+use std::time::Duration;
+
+use crate::model::alert::AlertState;
+use crate::model::timestamp::Timestamp;
+
+/// The rows a list shows.
+pub const MAX_ROWS: usize = 100;
+
+/// The first rows of a list, and how many follow.
+#[derive(Clone, Debug)]
+pub struct Bounded<T> {
+    /// At most [`MAX_ROWS`].
+    pub rows: Vec<T>,
+    /// How many are not shown.
+    pub more: usize,
+}
+
+impl<T> Bounded<T> {
+    /// Makes rows of the first items; the others are counted only.
+    pub fn map<I: IntoIterator>(items: I, row: impl FnMut(I::Item) -> T) -> Self {
+        let mut items = items.into_iter();
+        let rows = items.by_ref().take(MAX_ROWS).map(row).collect();
+        Self {
+            rows,
+            more: items.count(),
+        }
+    }
+}
+
+impl<T> Default for Bounded<T> {
+    fn default() -> Self {
+        Self {
+            rows: Vec::new(),
+            more: 0,
+        }
+    }
+}
+
+impl<T> FromIterator<T> for Bounded<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
+        Self::map(items, |item| item)
+    }
+}
+
+/// One alert, on the status page and above its runbook.
+#[derive(Clone, Debug)]
+pub struct AlertRow {
+    /// The `alertname` label.
+    pub name: String,
+    /// Pending or firing.
+    pub state: AlertState,
+    /// The `severity` label.
+    pub severity: Option<String>,
+    /// The other labels.
+    pub labels: Vec<(String, String)>,
+    /// The `summary` annotation.
+    pub summary: Option<String>,
+    /// The value as Prometheus writes it.
+    pub value: String,
+    /// When it became pending or firing.
+    pub since: Timestamp,
+    /// The `runbook_url` annotation; shown where it is a web address or a path.
+    pub runbook: Option<String>,
+    /// The rule's expression.
+    pub expression: Option<String>,
+}
+
+/// Where the query page shows this expression.
+pub fn graph_link(expression: &str) -> String {
+    let parameters = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([("g0.expr", expression), ("g0.tab", "1")])
+        .finish();
+    format!("/graph?{parameters}")
+}
+
+/// The link, where it is a web address or a path of this site; none where it could be a script or another site in disguise.
+pub(super) fn safe_link(link: &str) -> Option<&str> {
+    let plain = !link.contains(|c: char| c == '\\' || c.is_control());
+    let lower = link
+        .get(..8)
+        .unwrap_or(link.get(..7).unwrap_or(""))
+        .to_ascii_lowercase();
+    let web = lower.starts_with("https://") || lower.starts_with("http://");
+    let path = link.starts_with('/') && !link.starts_with("//");
+    (plain && (web || path)).then_some(link)
+}
+
+/// The class of a severity's badge.
+pub(super) fn severity_class(severity: &str) -> &'static str {
+    match severity {
+        "critical" => "bad",
+        "warning" => "warn",
+        "info" => "info",
+        _ => "idle",
+    }
+}
+
+pub(super) fn alert_class(state: &AlertState) -> &'static str {
+    match state {
+        AlertState::Firing => "bad",
+        AlertState::Pending => "warn",
+        AlertState::Inactive => "good",
+    }
+}
+
+/// `3m 20s`: the two largest units, for times that have passed.
+pub(super) fn rough(duration: &Duration) -> String {
+    let seconds = duration.as_secs();
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, _) => format!("{minutes}m {}s", seconds % 60),
+        (0, _, _) => format!("{hours}h {minutes}m"),
+        _ => format!("{days}d {hours}h"),
+    }
+}
+
+/// `in the future` where the clock stepped back.
+pub(super) fn ago(now: &Timestamp, then: &Timestamp) -> String {
+    match now.millis().cmp(&then.millis()) {
+        std::cmp::Ordering::Less => "in the future".to_owned(),
+        _ => match now.since(*then) {
+            passed if passed < Duration::from_secs(1) => "just now".to_owned(),
+            passed => format!("{} ago", rough(&passed)),
+        },
+    }
+}
+
+/// How long ago, with the instant for machines and for the pointer. This is HTML.
+pub(super) fn time(now: &Timestamp, then: &Timestamp) -> String {
+    format!(
+        r#"<time datetime="{}" title="{}">{}</time>"#,
+        then.to_rfc3339(),
+        clock_text(then),
+        ago(now, then)
+    )
+}
+
+/// As [`time`]; a dash where there was none. This is HTML.
+pub(super) fn maybe_time(now: &Timestamp, then: &Option<Timestamp>) -> String {
+    then.as_ref()
+        .map_or_else(|| "never".to_owned(), |then| time(now, then))
+}
+
+/// `2026-11-20 06:55:00 UTC`.
+pub(super) fn clock_text(at: &Timestamp) -> String {
+    let text = at.to_rfc3339();
+    match (text.get(..10), text.get(11..19)) {
+        (Some(day), Some(time)) if text.len() == 24 => format!("{day} {time} UTC"),
+        _ => text,
+    }
+}
+
+/// As [`exact`]; a dash where there is none.
+pub(super) fn took(duration: &Option<Duration>) -> String {
+    duration.as_ref().map_or_else(|| "–".to_owned(), exact)
+}
+
+/// A measured time in three digits: `1.23 ms`.
+pub(super) fn exact(duration: &Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    let (value, unit) = match seconds {
+        _ if duration.is_zero() => return "0 s".to_owned(),
+        s if s < 1e-3 => (s * 1e6, "µs"),
+        s if s < 1.0 => (s * 1e3, "ms"),
+        s if s < 120.0 => (s, "s"),
+        _ => return rough(duration),
+    };
+    let digits = match value {
+        v if v < 9.995 => 2,
+        v if v < 99.95 => 1,
+        _ => 0,
+    };
+    let text = format!("{value:.digits$}");
+    let text = if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        &text
+    };
+    format!("{text} {unit}")
+}
+
+/// A number in groups of three; a dash where there is none.
+pub(super) fn count(number: &Option<u64>) -> String {
+    let Some(number) = number else {
+        return "–".to_owned();
+    };
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push('\u{202f}');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// What a bounded list does not show; nothing where it shows all. This is HTML.
+pub(super) fn more(rest: &usize, noun: &str) -> String {
+    match rest {
+        0 => String::new(),
+        1 => format!(r#"<p class="more">and 1 more {noun}</p>"#),
+        // One of our nouns is its own plural.
+        _ if noun.ends_with('s') => format!(r#"<p class="more">and {rest} more {noun}</p>"#),
+        _ => format!(r#"<p class="more">and {rest} more {noun}s</p>"#),
+    }
+}
