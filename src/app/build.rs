@@ -404,7 +404,7 @@ fn pod(config: &Config) -> Option<Pod> {
 
 fn load_runbooks(config: &Config) -> Runbooks {
     match &config.settings.runbooks {
-        Some(directory) => Runbooks::load(directory),
+        Some(directory) => Runbooks::load(directory).over(Runbooks::embedded()),
         None => Runbooks::embedded(),
     }
 }

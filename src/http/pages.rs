@@ -5,6 +5,7 @@
 //! anything, and [`SECURITY_HEADERS`] hold the browser to it. Lists are bounded: see [`view::Bounded`].
 
 pub mod error;
+mod fill;
 pub mod graph;
 pub mod handlers;
 pub mod runbook;

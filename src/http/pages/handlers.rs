@@ -6,17 +6,36 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
-use super::{SECURITY_HEADERS, STYLE, error, runbook};
+use super::{SECURITY_HEADERS, STYLE, error, fill, graph, runbook, status};
 use crate::http::context::Context;
+use crate::http::errors::ApiError;
+use crate::http::params::Params;
+use crate::http::prometheus::query::run as run_query;
 
 /// `/`.
-pub async fn status(State(_): State<Arc<Context>>) -> &'static str {
-    "Outrigger\n"
+pub async fn status(State(context): State<Arc<Context>>) -> Response {
+    secure(status::render(&fill::status(&context).await))
 }
 
-/// `/graph` and `/query`.
-pub async fn graph() -> &'static str {
-    "graph\n"
+/// `/graph` and `/query`: Prometheus's `g0.expr` and `g0.moment_input`, or `expr` and `time`.
+///
+/// # Errors
+/// Where the time is none.
+pub async fn graph(
+    State(context): State<Arc<Context>>,
+    params: Params,
+) -> Result<Response, ApiError> {
+    let text = params
+        .get("g0.expr")
+        .or_else(|| params.get("expr"))
+        .unwrap_or_default()
+        .to_owned();
+    let at = match params.time("g0.moment_input")? {
+        Some(at) => Some(at),
+        None => params.time("time")?,
+    };
+    let page = run_query(&context, move |context| Ok(fill::graph(context, &text, at))).await?;
+    Ok(secure(graph::render(&page)))
 }
 
 /// `/runbooks`.
@@ -28,7 +47,11 @@ pub async fn runbooks(State(context): State<Arc<Context>>) -> Response {
 pub async fn runbook(State(context): State<Arc<Context>>, Path(slug): Path<String>) -> Response {
     let runbooks = Arc::clone(&context.runbooks.borrow());
     match runbooks.get(&slug) {
-        Some(page) => secure(runbook::render(page, context.clock.now(), None)),
+        Some(page) => {
+            let alert = page.front_matter.alert.as_deref();
+            let live = alert.map(|alert| fill::alerts_named(&context, alert));
+            secure(runbook::render(page, context.clock.now(), live.as_ref()))
+        }
         None => (
             StatusCode::NOT_FOUND,
             secure(error::missing_runbook(&slug, &runbooks.missing(&slug))),

@@ -11,7 +11,7 @@ use crate::http::context::Context;
 use crate::http::errors::{ApiError, ErrorKind};
 use crate::http::params::Params;
 use crate::promql::ast::{Expr, ValueType};
-use crate::promql::eval::{Deadline, Query, QueryRange, QueryResult};
+use crate::promql::eval::{Deadline, Query, QueryRange};
 use crate::promql::{parser, support, typecheck};
 
 use super::value;
@@ -117,10 +117,10 @@ fn deadline(context: &Context, params: &Params) -> Result<Deadline, ApiError> {
 }
 
 /// Runs a query off the runtime, one of at most as many as allowed.
-async fn run(
+pub(crate) async fn run<T: Send + 'static>(
     context: &Arc<Context>,
-    query: impl FnOnce(&Context) -> Result<QueryResult, ApiError> + Send + 'static,
-) -> Result<QueryResult, ApiError> {
+    query: impl FnOnce(&Context) -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
     let permit = permit(context).await?;
     let context = Arc::clone(context);
     let outcome = tokio::task::spawn_blocking(move || {

@@ -1,0 +1,373 @@
+//! From the state of the product to the structs of the pages.
+
+use std::sync::Arc;
+
+use super::graph::{GraphPage, Outcome as QueryOutcome, QueryError, Row};
+use super::status::{
+    ConfigError, Counts, GroupRow, Health, NotificationRow, Outcome, Readiness, Reload, RuleKind,
+    RuleRow, StatusPage, TargetRow,
+};
+use super::view::{AlertRow, Bounded};
+use crate::clock::Stopwatch;
+use crate::db::outbox::{self, Summary};
+use crate::http::context::{self, Context};
+use crate::model::alert::AlertState;
+use crate::model::duration;
+use crate::model::go_float;
+use crate::model::labels::ALERT_NAME;
+use crate::model::timestamp::Timestamp;
+use crate::promql::eval::{Deadline, Query, QueryResult, QueryValue};
+use crate::promql::{parser, support};
+use crate::rules::file;
+use crate::rules::group::Group;
+use crate::rules::rule::{self, Rule};
+use crate::rules::state::AlertInstance;
+use crate::scrape::status::{Health as TargetHealth, TargetStatus};
+
+/// Notifications shown.
+const NOTIFICATIONS: u32 = 50;
+/// Values shown of one series of a range vector.
+const VALUES: usize = 100;
+
+/// The status page now.
+pub(super) async fn status(context: &Context) -> StatusPage {
+    let now = context.clock.now();
+    let configuration = Arc::clone(&context.configuration.borrow());
+    let targets = context.targets.targets();
+    let groups = context.rules.groups();
+    let alerts = alerts(&groups);
+    let count = |state| alerts.iter().filter(|alert| alert.state == state).count();
+    let counts = Counts {
+        firing: count(AlertState::Firing),
+        pending: count(AlertState::Pending),
+        targets: targets.active.len(),
+        targets_down: targets
+            .active
+            .iter()
+            .filter(|target| target.health == TargetHealth::Down)
+            .count(),
+        rules: groups.iter().map(|group| group.rules.len()).sum(),
+        rules_failing: groups
+            .iter()
+            .flat_map(|group| &group.rules)
+            .filter(|rule| is_failing(rule))
+            .count(),
+    };
+    let notifications = match outbox::recent(&context.database, NOTIFICATIONS).await {
+        Ok(summaries) => summaries.iter().map(notification_row).collect(),
+        Err(error) => {
+            tracing::error!(%error, "read notifications for the status page");
+            Bounded::default()
+        }
+    };
+    StatusPage {
+        now,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        uptime: now.since(context.started),
+        readiness: match *context.readiness.borrow() {
+            context::Readiness::Ready => Readiness::Ready,
+            context::Readiness::Starting => Readiness::NotReady("starting".to_owned()),
+            context::Readiness::Stopping => Readiness::NotReady("stopping".to_owned()),
+        },
+        config_file: configuration
+            .file
+            .as_ref()
+            .map(|path| path.display().to_string()),
+        last_reload: configuration.last_reload.as_ref().map(reload),
+        listen: context.listen.to_string(),
+        counts,
+        alerts: alerts.into_iter().collect(),
+        targets: targets.active.iter().map(target_row).collect(),
+        groups: groups.iter().map(|group| group_row(group)).collect(),
+        notifications,
+        storage: storage(context, now),
+    }
+}
+
+/// An expression and its value now, or at the time given.
+pub(super) fn graph(context: &Context, text: &str, at: Option<Timestamp>) -> GraphPage {
+    let stopwatch = Stopwatch::start();
+    let mut page = GraphPage {
+        expression: text.to_owned(),
+        outcome: QueryOutcome::Empty,
+        at: None,
+        duration: None,
+        warnings: Vec::new(),
+        links: Vec::new(),
+    };
+    if text.trim().is_empty() {
+        return page;
+    }
+    let at = at.unwrap_or_else(|| context.clock.now());
+    page.at = Some(at);
+    page.links = rule_links(context, text);
+    match evaluate(context, text, at) {
+        Ok(result) => {
+            page.warnings = result
+                .warnings
+                .iter()
+                .chain(&result.infos)
+                .cloned()
+                .collect();
+            page.outcome = outcome(result.value);
+        }
+        Err(error) => page.outcome = QueryOutcome::Error(error),
+    }
+    page.duration = Some(stopwatch.elapsed());
+    page
+}
+
+/// The alerts of the rule behind a runbook, firing first.
+pub(super) fn alerts_named(context: &Context, name: &str) -> Bounded<AlertRow> {
+    alerts(&context.rules.groups())
+        .into_iter()
+        .filter(|alert| alert.name == name)
+        .collect()
+}
+
+fn evaluate(context: &Context, text: &str, at: Timestamp) -> Result<QueryResult, QueryError> {
+    let plain = |message: String| QueryError {
+        message,
+        excerpt: None,
+    };
+    let expr = parser::parse(text).map_err(|error| QueryError {
+        message: error.to_string(),
+        excerpt: Some(error.excerpt(text)),
+    })?;
+    support::check(&expr).map_err(|error| plain(error.to_string()))?;
+    let deadline = Deadline::after(context.query_timeout).or_when(context.tasks.stop_token());
+    let query = Query {
+        text,
+        expr: &expr,
+        deadline: &deadline,
+    };
+    context
+        .engine
+        .instant(&context.storage, &query, at.millis())
+        .map_err(|error| plain(error.to_string()))
+}
+
+fn outcome(value: QueryValue) -> QueryOutcome {
+    match value {
+        QueryValue::Scalar { value, .. } => QueryOutcome::Scalar(go_float::format_sample(value)),
+        QueryValue::String { value, .. } => QueryOutcome::Text(value),
+        QueryValue::Vector(samples) => QueryOutcome::Vector(Bounded::map(samples, |sample| Row {
+            series: sample.labels.to_string(),
+            values: vec![go_float::format_sample(sample.value)],
+        })),
+        QueryValue::Matrix(series) => QueryOutcome::Matrix(Bounded::map(series, |series| Row {
+            series: series.labels.to_string(),
+            values: series
+                .samples
+                .iter()
+                .rev()
+                .take(VALUES)
+                .rev()
+                .map(|sample| {
+                    let at = Timestamp::from_millis(sample.timestamp_ms);
+                    format!("{} @{at}", go_float::format_sample(sample.value))
+                })
+                .collect(),
+        })),
+    }
+}
+
+/// Runbooks of the rules that have this very expression: where a message's source link leads, the way on is one click.
+fn rule_links(context: &Context, text: &str) -> Vec<(String, String)> {
+    let mut links = Vec::new();
+    for group in context.rules.groups() {
+        for rule in group.rules.iter().filter(|rule| rule.spec.query == text) {
+            if let Some(runbook) = context.runbooks.borrow().for_alert(&rule.spec.name) {
+                links.push((
+                    format!("Runbook: {}", runbook.title),
+                    format!("/runbooks/{}", runbook.slug),
+                ));
+            }
+        }
+    }
+    links.dedup();
+    links
+}
+
+/// Pending and firing alerts, firing and oldest first.
+fn alerts(groups: &[Arc<Group>]) -> Vec<AlertRow> {
+    let mut rows = Vec::new();
+    for group in groups {
+        for rule in &group.rules {
+            let memory = rule.memory();
+            let active = memory
+                .instances
+                .values()
+                .filter(|instance| instance.state != AlertState::Inactive);
+            rows.extend(active.map(|instance| alert_row(rule, instance)));
+        }
+    }
+    rows.sort_by(|a, b| {
+        (b.state, a.since, &a.name, &a.labels).cmp(&(a.state, b.since, &b.name, &b.labels))
+    });
+    rows
+}
+
+fn alert_row(rule: &Rule, instance: &AlertInstance) -> AlertRow {
+    let text = |value: Option<&str>| value.map(str::to_owned);
+    AlertRow {
+        name: rule.spec.name.clone(),
+        state: instance.state,
+        severity: text(instance.labels.get("severity")),
+        labels: instance
+            .labels
+            .iter()
+            .filter(|(name, _)| !matches!(*name, ALERT_NAME | "severity"))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
+        summary: text(instance.annotations.get("summary")),
+        value: go_float::format_sample(instance.value),
+        since: instance.active_at,
+        runbook: text(instance.annotations.get("runbook_url")),
+        expression: Some(rule.spec.query.clone()),
+    }
+}
+
+fn is_failing(rule: &Rule) -> bool {
+    matches!(rule.memory().health, rule::Health::Failed(_))
+}
+
+fn target_row(target: &TargetStatus) -> TargetRow {
+    TargetRow {
+        job: target.labels.get("job").unwrap_or(&target.job).to_owned(),
+        instance: target.labels.value("instance").to_owned(),
+        health: match target.health {
+            TargetHealth::Up => Health::Good,
+            TargetHealth::Down => Health::Bad,
+            TargetHealth::Unknown => Health::Unknown,
+        },
+        last_scrape: target.last_scrape,
+        duration: target.last_scrape.map(|_| target.last_duration),
+        samples: target
+            .last_scrape
+            .and_then(|_| u64::try_from(target.counts.scraped).ok()),
+        error: target.last_error.clone().or_else(|| target.warning.clone()),
+    }
+}
+
+fn group_row(group: &Group) -> GroupRow {
+    let last = group.last();
+    GroupRow {
+        name: group.spec.name.clone(),
+        file: group.spec.file.to_string(),
+        interval: group.spec.interval,
+        last_evaluation: last.at,
+        duration: last.at.map(|_| last.duration),
+        rules: group.rules.iter().map(|rule| rule_row(rule)).collect(),
+    }
+}
+
+fn rule_row(rule: &Rule) -> RuleRow {
+    let memory = rule.memory();
+    let alerting = rule.spec.kind != file::RuleKind::Recording;
+    let (health, error) = match &memory.health {
+        rule::Health::Unknown => (Health::Unknown, None),
+        rule::Health::Ok => (Health::Good, None),
+        rule::Health::Failed(error) => (Health::Bad, Some(error.clone())),
+    };
+    let state = memory
+        .instances
+        .values()
+        .map(|instance| instance.state)
+        .max()
+        .unwrap_or(AlertState::Inactive);
+    RuleRow {
+        name: rule.spec.name.clone(),
+        kind: if alerting {
+            RuleKind::Alerting
+        } else {
+            RuleKind::Recording
+        },
+        expression: rule.spec.query.clone(),
+        health,
+        state: alerting.then_some(state),
+        error,
+        last_evaluation: memory.last_evaluation,
+        duration: memory.last_evaluation.map(|_| memory.evaluation_time),
+    }
+}
+
+fn notification_row(summary: &Summary) -> NotificationRow {
+    let notification = &summary.notification;
+    NotificationRow {
+        at: summary.updated_at,
+        receiver: notification.receiver.to_string(),
+        integration: notification.integration.to_string(),
+        group: notification.group_labels.to_string(),
+        outcome: match summary.state.as_str() {
+            "delivered" => Outcome::Delivered,
+            "failed" | "expired" => Outcome::Failed,
+            "superseded" => Outcome::Suppressed,
+            _ => Outcome::Waiting,
+        },
+        detail: Some(match summary.last_error.as_str() {
+            "" => format!("{} alerts", notification.alerts.len()),
+            error => format!(
+                "{} after {} attempts: {error}",
+                summary.state, summary.attempts
+            ),
+        }),
+    }
+}
+
+fn reload(reload: &context::Reload) -> Reload {
+    Reload {
+        at: reload.at,
+        succeeded: reload.mistakes.is_empty(),
+        errors: Bounded::map(&reload.mistakes, |mistake| ConfigError {
+            file: mistake.file.to_string(),
+            line: (mistake.position.line > 0).then_some(mistake.position.line),
+            column: (mistake.position.line > 0).then_some(mistake.position.column),
+            message: match mistake.path.as_str() {
+                "" => mistake.message.clone(),
+                path => format!("{path}: {}", mistake.message),
+            },
+            excerpt: mistake.excerpt.clone(),
+            remedy: mistake.remedy.clone(),
+        }),
+    }
+}
+
+fn storage(context: &Context, now: Timestamp) -> Vec<(String, String)> {
+    let stats = context.storage.stats();
+    let newest = stats.newest_ms.map_or_else(
+        || "none".to_owned(),
+        |millis| {
+            format!(
+                "{} ago",
+                duration::format(now.since(Timestamp::from_millis(millis)))
+            )
+        },
+    );
+    let log = if stats.wal_failing {
+        "failing: new samples are in memory only"
+    } else {
+        "ok"
+    };
+    let megabytes = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
+    [
+        (
+            "Series",
+            format!("{} of {}", stats.series, stats.series_limit),
+        ),
+        ("Samples since start", stats.samples_appended.to_string()),
+        ("Newest sample", newest),
+        ("Chunks", stats.chunks.to_string()),
+        ("Memory of samples", megabytes(stats.bytes)),
+        (
+            "Write-ahead log",
+            format!("{log}, {}", megabytes(stats.wal_bytes)),
+        ),
+        (
+            "Replay at start",
+            format!("{:.3} s", stats.replay.as_secs_f64()),
+        ),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .to_vec()
+}
