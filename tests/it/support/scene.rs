@@ -12,7 +12,7 @@ use super::wait::{PATIENCE, wait_for, wait_until};
 pub(crate) const FAST: &str = "\
 global: {scrape_interval: 250ms, evaluation_interval: 250ms}
 scrape_self: false
-host: false
+node: {enabled: false}
 ";
 
 /// A service, a webhook, and the files that join them.
