@@ -1,4 +1,17 @@
-//! Tests across modules, in one binary: it links once.
+//! Tests across modules, and of the program as its users start it. One binary: it links once.
 
+mod architecture;
+mod bad_configuration;
+mod bad_targets;
+mod crash;
+mod drill;
+mod grouping;
 mod memory_source;
 mod promql_conformance;
+mod real_targets;
+mod reload;
+mod shutdown;
+mod storage_trouble;
+mod support;
+mod tools;
+mod zero_config;

@@ -1,0 +1,127 @@
+//! Killed without warning: people are told once, no `for` is lost, no acknowledged sample is lost.
+
+use serde_json::Value;
+
+use crate::support::http::encoded;
+use crate::support::outrigger::Outrigger;
+use crate::support::scene::{Scene, wait_for_evaluations};
+use crate::support::server::Reply;
+use crate::support::wait::{PATIENCE, wait_until};
+
+const RULES: &str = "\
+  - alert: Firing
+    expr: flag == 1
+    labels: {severity: critical}
+  - alert: Waiting
+    expr: flag == 1
+    for: 1h
+";
+
+/// Kills it after the alert fired and before anybody accepted the message.
+fn told_once_after_a_crash(refusal: Reply) {
+    let scene = Scene::new("flag 1\n", RULES);
+    scene.recorder.reply(refusal);
+    let mut outrigger = scene.start();
+    let firing = outrigger.wait_for_alert("Firing", "firing");
+    wait_until("a first attempt", PATIENCE, || {
+        !scene.recorder.messages().is_empty()
+    });
+    assert_eq!(scene.told(), Vec::<Value>::new());
+
+    outrigger.kill_9();
+    scene.recorder.reply(Reply::text(200, "ok"));
+    outrigger.start_again();
+    let told = scene.wait_for_told(1);
+    assert_eq!(told[0]["alerts"][0]["labels"]["alertname"], "Firing");
+    assert_eq!(told[0]["status"], "firing");
+    wait_for_evaluations(&outrigger, 8);
+    assert_eq!(scene.told().len(), 1, "told once");
+    assert_eq!(
+        outrigger.wait_for_alert("Firing", "firing")["activeAt"],
+        firing["activeAt"]
+    );
+
+    scene.service.expose("flag 0\n");
+    let told = scene.wait_for_told(2);
+    assert_eq!(
+        told[1]["status"], "resolved",
+        "the end is told, once: {}",
+        told[1]
+    );
+    outrigger.wait_for_quiet("Firing");
+    assert_eq!(scene.told().len(), 2);
+}
+
+#[test]
+fn killed_while_the_receiver_refuses_the_message_arrives_once() {
+    told_once_after_a_crash(Reply::text(503, "not now"));
+}
+
+#[test]
+fn killed_while_the_receiver_hangs_the_message_arrives_once() {
+    told_once_after_a_crash(Reply::Hang);
+}
+
+#[test]
+fn killed_after_the_message_was_told_it_is_not_told_again() {
+    let scene = Scene::new("flag 1\n", RULES);
+    let mut outrigger = scene.start();
+    scene.wait_for_told(1);
+    // Accepted is one thing, recorded as accepted another: between the two a crash means once more.
+    wait_until("the delivery on record", PATIENCE, || {
+        outrigger
+            .data("/api/v1/notifications/log")
+            .to_string()
+            .contains("delivered")
+    });
+    outrigger.kill_9();
+    outrigger.start_again();
+    wait_for_evaluations(&outrigger, 8);
+    assert_eq!(scene.told().len(), 1);
+}
+
+#[test]
+fn a_pending_alert_keeps_its_for_through_a_crash() {
+    let scene = Scene::new("flag 1\n", RULES);
+    let mut outrigger = scene.start();
+    let before = outrigger.wait_for_alert("Waiting", "pending");
+    wait_for_evaluations(&outrigger, 4);
+    outrigger.kill_9();
+    outrigger.start_again();
+    wait_for_evaluations(&outrigger, 3);
+    assert_eq!(
+        outrigger.wait_for_alert("Waiting", "pending")["activeAt"],
+        before["activeAt"]
+    );
+}
+
+#[test]
+fn acknowledged_samples_are_there_after_a_crash() {
+    let scene = Scene::new("flag 1\n", RULES);
+    let mut outrigger = scene.start();
+    for value in 2..6 {
+        scene.service.expose(&format!("flag {value}\n"));
+        outrigger.wait_for_value("flag", f64::from(value));
+    }
+    let before = samples(&outrigger);
+    outrigger.kill_9();
+    outrigger.start_again();
+    let after = samples(&outrigger);
+    assert!(before.len() >= 4);
+    for sample in &before {
+        assert!(
+            after.contains(sample),
+            "{sample} is lost; there are {after:?}"
+        );
+    }
+    outrigger.wait_for_value("count(flag)", 1.0);
+}
+
+/// Each `[time, value]` of the last minutes.
+fn samples(outrigger: &Outrigger) -> Vec<Value> {
+    let data = outrigger.data(&format!("/api/v1/query?query={}", encoded("flag[10m]")));
+    data["result"][0]["values"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default()
+}

@@ -1,0 +1,200 @@
+//! Reload while it works: all or nothing, by each way that files change, and nobody is told anew.
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::support::outrigger::Outrigger;
+use crate::support::scene::{Scene, rule_file, wait_for_evaluations};
+use crate::support::wait::{PATIENCE, wait_until};
+
+const SUCCESSFUL: &str = "outrigger_config_last_reload_successful";
+const RELOADS: &str = "outrigger_config_reloads_total";
+
+/// A rule that stays pending; its annotation tells which file is loaded.
+fn pending(summary: &str) -> String {
+    format!(
+        "  - alert: Waiting\n    expr: flag == 1\n    for: 1h\n    annotations: {{summary: '{summary}'}}\n"
+    )
+}
+
+/// A mistake on line 5, column 15 of the rule file.
+const BROKEN: &str = "  - alert: Waiting\n    expr: flag == ==\n    for: 1h\n";
+
+fn summary_of_rule(outrigger: &Outrigger) -> Value {
+    outrigger.data("/api/v1/rules")["groups"][0]["rules"][0]["annotations"]["summary"].clone()
+}
+
+/// Breaks and mends the rule file while an alert is pending, each time with `write`.
+#[track_caller]
+fn broken_and_mended(scene: &Scene, write: &dyn Fn(&str)) {
+    let outrigger = scene.start();
+    let before = outrigger.wait_for_alert("Waiting", "pending");
+    assert_eq!(outrigger.metric(SUCCESSFUL), 1.0);
+
+    write(&rule_file(BROKEN));
+    wait_until("the broken file to be noticed", PATIENCE, || {
+        outrigger.metric(SUCCESSFUL) == 0.0
+    });
+    let answer = outrigger.post("/-/reload");
+    assert!(answer.status >= 400, "{answer:?}");
+    assert!(
+        answer.body.contains("rules/service.yml:5:"),
+        "file, line and column: {}",
+        answer.body
+    );
+    assert!(
+        outrigger.log().contains("rules/service.yml:5:"),
+        "the log says it too"
+    );
+    assert!(
+        outrigger.get("/").body.contains("rules/service.yml:5:"),
+        "the status page says it too"
+    );
+    wait_for_evaluations(&outrigger, 2);
+    assert_eq!(
+        outrigger.wait_for_alert("Waiting", "pending")["activeAt"],
+        before["activeAt"],
+        "old rules go on"
+    );
+    assert_eq!(summary_of_rule(&outrigger), "first");
+
+    write(&rule_file(&pending("second")));
+    wait_until("the mended file to be loaded", PATIENCE, || {
+        outrigger.metric(SUCCESSFUL) == 1.0
+    });
+    wait_until("the new annotation", PATIENCE, || {
+        summary_of_rule(&outrigger) == "second"
+    });
+    wait_for_evaluations(&outrigger, 2);
+    let after = outrigger.wait_for_alert("Waiting", "pending");
+    assert_eq!(after["activeAt"], before["activeAt"], "`for` continues");
+    assert!(
+        !outrigger.get("/").body.contains("rules/service.yml:5:"),
+        "the mistake is off the status page"
+    );
+}
+
+#[test]
+fn a_broken_rule_file_keeps_the_old_rules_and_mending_it_continues_for() {
+    let scene = Scene::new("flag 1\n", &pending("first"));
+    broken_and_mended(&scene, &|text| {
+        scene.place.write("rules/service.yml", text);
+    });
+}
+
+#[test]
+fn an_editor_that_renames_is_noticed_too() {
+    let scene = Scene::new("flag 1\n", &pending("first"));
+    broken_and_mended(&scene, &|text| {
+        scene.place.replace("rules/service.yml", text)
+    });
+}
+
+#[test]
+fn a_reload_that_changes_nothing_sends_nothing() {
+    let scene = Scene::new("flag 1\n", "  - alert: Firing\n    expr: flag == 1\n");
+    let outrigger = scene.start();
+    let before = outrigger.wait_for_alert("Firing", "firing");
+    scene.wait_for_told(1);
+
+    let reloads = outrigger.metric(RELOADS);
+    let text = rule_file("  - alert: Firing\n    expr: flag == 1\n");
+    scene.place.write("rules/service.yml", &text);
+    wait_until("a reload for the touched file", PATIENCE, || {
+        outrigger.metric(RELOADS) >= reloads + 1.0
+    });
+    let reloads = outrigger.metric(RELOADS);
+    let answer = outrigger.post("/-/reload");
+    assert_eq!(answer.status, 200, "{answer:?}");
+    outrigger.signal(Signal::HUP);
+    wait_until("reloads by request and by signal", PATIENCE, || {
+        outrigger.metric(RELOADS) >= reloads + 2.0
+    });
+    assert_eq!(outrigger.metric(SUCCESSFUL), 1.0);
+
+    wait_for_evaluations(&outrigger, 8);
+    assert_eq!(scene.told().len(), 1, "nobody is told anew");
+    assert_eq!(
+        outrigger.wait_for_alert("Firing", "firing")["activeAt"],
+        before["activeAt"]
+    );
+}
+
+#[test]
+fn a_config_map_that_swaps_its_link_is_noticed() {
+    use std::os::unix::fs::symlink;
+
+    let scene = Scene::new("flag 1\n", &pending("first"));
+    // As a kubelet lays out a ConfigMap: files are links into ..data, which is a link to a directory with a date.
+    let mount = scene.place.join("rules");
+    std::fs::remove_file(mount.join("service.yml")).unwrap();
+    let publish = |version: &str, text: &str| {
+        scene
+            .place
+            .write(&format!("rules/{version}/service.yml"), text);
+        symlink(version, mount.join("..data_tmp")).unwrap();
+        std::fs::rename(mount.join("..data_tmp"), mount.join("..data")).unwrap();
+    };
+    publish("..2026_11_20_10_00", &rule_file(&pending("first")));
+    symlink("..data/service.yml", mount.join("service.yml")).unwrap();
+
+    let outrigger = scene.start();
+    let before = outrigger.wait_for_alert("Waiting", "pending");
+    publish("..2026_11_20_10_01", &rule_file(&pending("second")));
+    wait_until("the swapped link to be noticed", PATIENCE, || {
+        summary_of_rule(&outrigger) == "second"
+    });
+    std::fs::remove_dir_all(mount.join("..2026_11_20_10_00")).unwrap();
+    // The swap before may have stopped the watching of what is behind the link: once more.
+    publish("..2026_11_20_10_02", &rule_file(&pending("third")));
+    wait_until("the second swap to be noticed", PATIENCE, || {
+        summary_of_rule(&outrigger) == "third"
+    });
+    wait_for_evaluations(&outrigger, 2);
+    assert_eq!(
+        outrigger.wait_for_alert("Waiting", "pending")["activeAt"],
+        before["activeAt"],
+        "`for` continues"
+    );
+}
+
+#[test]
+fn routing_and_targets_are_reloaded_too() {
+    let scene = Scene::new(
+        "flag 1\n",
+        "  - alert: Firing\n    expr: flag == 1\n    labels: {severity: info}\n",
+    );
+    let outrigger = scene.start();
+    scene.wait_for_told(1);
+    let second = crate::support::service::Service::start("other 2\n");
+    let (first, added) = (scene.service.address(), second.address());
+    let text = std::fs::read_to_string(scene.place.join("outrigger.yml")).unwrap();
+    scene.place.replace(
+        "outrigger.yml",
+        &text.replace(&format!("'{first}'"), &format!("'{first}', '{added}'")),
+    );
+    outrigger.wait_for_value("other", 2.0);
+    assert_eq!(
+        outrigger.value("flag"),
+        Some(1.0),
+        "the target before is still there"
+    );
+
+    scene
+        .place
+        .write("alertmanager.yml", "route: {receiver: nobody}\n");
+    wait_until("the mistake in the routing to be noticed", PATIENCE, || {
+        outrigger.metric(SUCCESSFUL) == 0.0
+    });
+    let answer = outrigger.post("/-/reload");
+    assert!(
+        answer.status >= 400 && answer.body.contains("alertmanager.yml:1:"),
+        "{answer:?}"
+    );
+    scene.routing("group_by: [alertname], group_wait: 0s, group_interval: 1s, repeat_interval: 2h");
+    wait_until("the mended routing to be loaded", PATIENCE, || {
+        outrigger.metric(SUCCESSFUL) == 1.0
+    });
+    wait_for_evaluations(&outrigger, 6);
+    assert_eq!(scene.told().len(), 1, "nobody is told anew");
+}

@@ -1,0 +1,116 @@
+//! A data directory that cannot be written, and a disk that is full.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::support::outrigger::{Outrigger, launch_only};
+use crate::support::place::Place;
+use crate::support::scene::{Scene, wait_for_evaluations};
+use crate::support::wait::{PATIENCE, wait_until};
+
+#[test]
+fn an_unwritable_data_directory_is_a_clear_error() {
+    let place = Place::new();
+    place.write("a-file", "");
+    // Root may write into any directory, but nobody into a file.
+    let mut process = launch_only(place.path(), &["--data", "a-file/data"]);
+    let status = process.wait(PATIENCE);
+    let said = process.stderr();
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("a-file/data"),
+        "the directory is named: {said}"
+    );
+    let errors = said.lines().filter(|line| line.contains("error")).count();
+    assert!(errors >= 1 && !said.contains("panicked"), "{said}");
+}
+
+#[test]
+fn a_second_one_on_the_same_data_is_refused() {
+    let place = Place::new();
+    let outrigger = Outrigger::start(place.path(), &[]);
+    let mut second = launch_only(place.path(), &[]);
+    let status = second.wait(PATIENCE);
+    assert_eq!(status.code(), Some(1), "two at once would spoil the data");
+    assert_eq!(outrigger.get("/-/ready").status, 200, "the first goes on");
+}
+
+/// A file system of a few megabytes; unmounted at the end.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// `None` where this user, or this machine, may not mount.
+    fn mount(directory: &Path) -> Option<Self> {
+        std::fs::create_dir_all(directory).expect("make the mount point");
+        let mut mount = Command::new("mount");
+        mount
+            .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
+            .arg(directory);
+        let mounted = mount.output().is_ok_and(|output| output.status.success());
+        mounted.then(|| Self(directory.to_owned()))
+    }
+
+    /// Fills what is free.
+    fn fill(&self) {
+        let mut file = std::fs::File::create(self.0.join("ballast")).expect("make a file");
+        let block = [0_u8; 4096];
+        while std::io::Write::write_all(&mut file, &block).is_ok() {}
+    }
+
+    /// Frees it again.
+    fn free(&self) {
+        std::fs::remove_file(self.0.join("ballast")).expect("remove the file");
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("-l").arg(&self.0).output());
+    }
+}
+
+#[test]
+fn a_full_disk_degrades_and_says_so_and_passes() {
+    let scene = Scene::new("flag 0\n", "  - alert: Flag\n    expr: flag == 1\n");
+    let Some(disk) = SmallDisk::mount(&scene.place.join("data")) else {
+        // Not a peer to install: containers rarely may mount.
+        eprintln!(
+            "a_full_disk_degrades_and_says_so_and_passes: NOT RUN: cannot mount a small file system"
+        );
+        return;
+    };
+    let mut outrigger = scene.start();
+    outrigger.wait_for_value("flag", 0.0);
+    disk.fill();
+    wait_until("the store to say that it cannot write", PATIENCE, || {
+        outrigger.metric("outrigger_storage_wal_failing") == 1.0
+    });
+    assert!(
+        outrigger.get("/health").body.contains("degraded")
+            || outrigger.get("/health").status == 503
+    );
+
+    // It goes on from memory: scrapes, evaluates.
+    scene.service.expose("flag 1\n");
+    outrigger.wait_for_value("flag", 1.0);
+    outrigger.wait_for_alert("Flag", "firing");
+    wait_for_evaluations(&outrigger, 2);
+
+    // And catches up when there is room again.
+    disk.free();
+    wait_until("the store to write again", PATIENCE, || {
+        outrigger.metric("outrigger_storage_wal_failing") == 0.0
+    });
+    let told = scene.wait_for_told(1);
+    assert_eq!(told[0]["alerts"][0]["labels"]["alertname"], "Flag");
+    let status = outrigger.terminate(Duration::from_secs(20));
+    assert_eq!(status.code(), Some(0));
+    outrigger.start_again();
+    let history = outrigger.value("max_over_time(flag[10m]) - min_over_time(flag[10m])");
+    assert_eq!(
+        history,
+        Some(1.0),
+        "samples from before and after are there"
+    );
+}

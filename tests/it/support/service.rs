@@ -1,0 +1,59 @@
+//! A service with metrics, to be scraped: its text can be changed, it can be stopped and started on the same port.
+
+use std::sync::{Arc, Mutex};
+
+use super::server::{Reply, Request, Server};
+
+/// A target.
+#[derive(Debug)]
+pub(crate) struct Service {
+    port: u16,
+    server: Option<Server>,
+    reply: Arc<Mutex<Reply>>,
+}
+
+impl Service {
+    /// Listens on a free port and answers with this exposition.
+    pub(crate) fn start(exposition: &str) -> Self {
+        Self::answering(Reply::text(200, exposition))
+    }
+
+    /// Listens on a free port and answers so.
+    pub(crate) fn answering(reply: Reply) -> Self {
+        let mut service = Self {
+            port: 0,
+            server: None,
+            reply: Arc::new(Mutex::new(reply)),
+        };
+        service.up();
+        service.port = service
+            .server
+            .as_ref()
+            .expect("just started")
+            .address
+            .port();
+        service
+    }
+
+    /// `host:port`.
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// From now on it exposes this.
+    pub(crate) fn expose(&self, exposition: &str) {
+        *self.reply.lock().expect("no holder panics") = Reply::text(200, exposition);
+    }
+
+    /// Stops it: its port refuses connections.
+    pub(crate) fn down(&mut self) {
+        self.server = None;
+    }
+
+    /// Starts it again, on the port it had.
+    pub(crate) fn up(&mut self) {
+        let reply = Arc::clone(&self.reply);
+        let handler = move |_: &Request| reply.lock().expect("no holder panics").clone();
+        self.server = Some(Server::start(self.port, Arc::new(handler)));
+    }
+}
