@@ -15,6 +15,8 @@ mod redact;
 mod routing;
 mod scraping;
 pub mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

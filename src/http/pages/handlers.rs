@@ -34,7 +34,19 @@ pub async fn graph(
         Some(at) => Some(at),
         None => params.time("time")?,
     };
-    let page = run_query(&context, move |context| Ok(fill::graph(context, &text, at))).await?;
+    let came_from = params.get("runbook").map(str::to_owned);
+    let mut page = run_query(&context, move |context| Ok(fill::graph(context, &text, at))).await?;
+    if let Some(slug) = came_from
+        && let Some(runbook) = context.runbooks.borrow().get(&slug)
+    {
+        let link = (
+            format!("Runbook: {}", runbook.title),
+            format!("/runbooks/{slug}"),
+        );
+        if !page.links.contains(&link) {
+            page.links.push(link);
+        }
+    }
     Ok(secure(graph::render(&page)))
 }
 

@@ -1,0 +1,149 @@
+use std::path::Path;
+
+use super::*;
+
+fn sources(file: Option<&Path>, overrides: Overrides) -> Sources {
+    Sources {
+        file: file.map(Path::to_owned),
+        overrides,
+        ..Sources::default()
+    }
+}
+
+fn jobs(config: &Config) -> Vec<&str> {
+    config
+        .scrape
+        .jobs
+        .iter()
+        .map(|job| job.name.as_str())
+        .collect()
+}
+
+fn load_now(sources: &Sources) -> Result<Config, Vec<Diagnostic>> {
+    load(sources, Timestamp::from_millis(1_700_000_000_000))
+}
+
+#[test]
+fn without_a_file_it_watches_itself_and_the_host_with_the_shipped_rules() {
+    let config = load_now(&sources(None, Overrides::default())).unwrap();
+    assert_eq!(jobs(&config), ["outrigger"]);
+    assert!(config.collects_host);
+    assert!(config.rules.iter().any(|group| {
+        group
+            .rules
+            .iter()
+            .any(|rule| rule.name == "APIInstanceDown")
+    }));
+    assert_eq!(config.listen.to_string(), "127.0.0.1:9797");
+    assert_eq!(config.settings.data, Path::new("data"));
+    assert!(!config.receivers.receivers.is_empty());
+}
+
+#[test]
+fn targets_of_flags_become_a_job_with_path_scheme_and_parameters() {
+    let overrides = Overrides {
+        targets: vec![
+            "https://shop:8443/probe?module=a".to_owned(),
+            "127.0.0.1:8080".to_owned(),
+        ],
+        ..Overrides::default()
+    };
+    let config = load_now(&sources(None, overrides)).unwrap();
+    assert_eq!(jobs(&config), ["service", "outrigger"]);
+    let groups = &config.scrape.jobs[0].statics;
+    assert_eq!(groups[0].targets, ["shop:8443"]);
+    let labels = |i: usize| {
+        let mut labels = groups[i].labels.clone();
+        labels.sort();
+        labels
+    };
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(
+        labels(0),
+        [
+            pair("__metrics_path__", "/probe"),
+            pair("__param_module", "a"),
+            pair("__scheme__", "https")
+        ]
+    );
+    assert_eq!(
+        labels(1),
+        [
+            pair("__metrics_path__", "/metrics"),
+            pair("__scheme__", "http")
+        ]
+    );
+}
+
+#[test]
+fn a_prometheus_file_taken_exactly_gets_nothing_added() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("prometheus.yml");
+    let text = "scrape_configs:\n- job_name: a\n  static_configs: [{targets: ['x:1']}]\n";
+    std::fs::write(&path, text).unwrap();
+    let mut sources = sources(Some(&path), Overrides::default());
+    let config = load_now(&sources).unwrap();
+    assert_eq!(jobs(&config), ["a", "outrigger"]);
+    assert!(config.collects_host && !config.rules.is_empty());
+    sources.exactly = true;
+    let config = load_now(&sources).unwrap();
+    assert_eq!(jobs(&config), ["a"]);
+    assert!(!config.collects_host && config.rules.is_empty());
+}
+
+#[test]
+fn mistakes_of_all_files_are_told_together() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+    write(
+        "outrigger.yml",
+        "scrape_configs:\n- job_nam: a\nrule_files: ['rules/*.yml', gone.yml]\nalertmanager_config: am.yml\nweb: {listen: '0.0.0.0:1'}\nretention: 1h\n",
+    );
+    std::fs::create_dir(directory.path().join("rules")).unwrap();
+    write(
+        "rules/a.yml",
+        "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: sum(\n",
+    );
+    write(
+        "am.yml",
+        "route: {receiver: nobody}\nreceivers: [{name: somebody}]\n",
+    );
+    let mistakes = load_now(&sources(
+        Some(&directory.path().join("outrigger.yml")),
+        Overrides::default(),
+    ))
+    .unwrap_err();
+    let text: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    let text = text.join("\n");
+    for part in [
+        "outrigger.yml:2:3: scrape_configs[0].job_nam: unknown key \"job_nam\"; did you mean \"job_name\"?",
+        "outrigger.yml:6:1: retention: unknown key",
+        "a.yml:5:15: groups[0].rules[0].expr: bad PromQL",
+        "gone.yml: open file",
+        "am.yml:1:19: route.receiver",
+        "refusing to listen on 0.0.0.0:1",
+    ] {
+        assert!(text.contains(part), "{part}\nis not in\n{text}");
+    }
+}
+
+#[test]
+fn another_address_than_loopback_needs_the_users_word() {
+    let listen = |listen: &str, insecure: bool| {
+        let overrides = Overrides {
+            listen: Some(listen.to_owned()),
+            insecure,
+            ..Overrides::default()
+        };
+        load_now(&sources(None, overrides))
+            .map(|config| (config.listen.to_string(), config.external_url))
+    };
+    assert!(listen("0.0.0.0:9000", false).is_err());
+    assert!(listen("nonsense", false).is_err());
+    let (address, url) = listen(":9000", true).unwrap();
+    assert_eq!(
+        (address.as_str(), url.as_str()),
+        ("0.0.0.0:9000", "http://localhost:9000")
+    );
+    assert!(listen("[::1]:9000", false).is_ok());
+}
