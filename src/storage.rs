@@ -72,7 +72,8 @@ impl Default for StorageConfig {
             // The shipped rules look back 25 hours.
             retention: Duration::from_secs(26 * 3600),
             series_limit: 200_000,
-            segment_bytes: 16 << 20,
+            // A segment is read whole at a start: small ones keep the peak of memory small.
+            segment_bytes: 8 << 20,
             checkpoint_bytes: 32 << 20,
             checkpoint_interval: Duration::from_secs(2 * 3600),
             sync_interval: Duration::from_secs(5),
