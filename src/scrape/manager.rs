@@ -333,13 +333,15 @@ impl ScrapeManager {
                 attach: &attach,
             };
             let before = found.works.len();
+            let targets = found.works.iter().map(|work| &*work.target);
+            let watching = Arc::new(config.watching(targets));
             found.add(&job, populate(&job, labels), &[]);
             for work in &mut found.works[before..] {
                 let instance = config.instance.as_ref().unwrap_or(&self.host.hostname);
                 let mut target = Target::clone(&work.target);
                 target.labels = target.labels.with("instance", instance);
                 work.target = Arc::new(target);
-                work.source = SourceConfig::Node(Arc::new(config.clone()));
+                work.source = SourceConfig::Node(Arc::clone(&watching));
             }
         }
         found

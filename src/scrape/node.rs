@@ -23,11 +23,13 @@ use std::time::Duration;
 
 use super::error::ScrapeError;
 use super::readings::Readings;
+use super::target::Target;
 use crate::document::fields::Value;
 use crate::enrich::host::Host;
 use crate::model::timestamp::Timestamp;
+use crate::net::client::is_loopback;
 use filesystem::{FilesystemConfig, Filesystems};
-use process::{ProcessWatch, Processes};
+use process::{FindBy, ProcessWatch, Processes};
 
 /// What stands where other targets have their URL.
 pub const URL: &str = "builtin:node";
@@ -47,6 +49,8 @@ pub struct NodeConfig {
     pub scrape_interval: Option<Duration>,
     /// Which file systems.
     pub filesystem: FilesystemConfig,
+    /// Whether the processes behind targets on loopback are watched too, under the instance of their target.
+    pub watch_targets: bool,
     /// Which processes.
     pub processes: Vec<ProcessWatch>,
 }
@@ -59,6 +63,7 @@ impl Default for NodeConfig {
             instance: None,
             scrape_interval: None,
             filesystem: FilesystemConfig::default(),
+            watch_targets: true,
             processes: Vec::new(),
         }
     }
@@ -76,7 +81,8 @@ impl NodeConfig {
     ///   filesystem:
     ///     mount_points_exclude: ^/(dev|proc|sys)($|/)
     ///     fs_types_exclude: ^(tmpfs|overlay)$
-    ///   processes:
+    ///   watch_targets: true          # the processes behind targets on loopback
+    ///   processes:                   # and these
     ///     - {port: 8080, instance: localhost:8080}
     ///     - {name: shop}
     ///     - {pid_file: /run/shop.pid}
@@ -101,9 +107,32 @@ impl NodeConfig {
         if let Some(value) = fields.get("filesystem") {
             config.filesystem = FilesystemConfig::read(&value);
         }
+        config.watch_targets = fields.bool("watch_targets").unwrap_or(true);
         let processes = fields.items("processes");
         config.processes = processes.iter().filter_map(ProcessWatch::read).collect();
         fields.finish();
+        config
+    }
+}
+
+/// The most processes that are watched because they are targets.
+const MAX_WATCHED_TARGETS: usize = 16;
+
+impl NodeConfig {
+    /// With the processes behind targets on loopback, where that is asked for.
+    pub(super) fn watching<'t>(&self, targets: impl Iterator<Item = &'t Target>) -> Self {
+        let mut config = self.clone();
+        let local = targets.filter(|target| self.watch_targets && is_loopback(&target.url));
+        for target in local.take(MAX_WATCHED_TARGETS) {
+            let Some(port) = target.url.port_or_known_default() else {
+                continue;
+            };
+            let by = FindBy::Port(port);
+            if !config.processes.iter().any(|watch| watch.by == by) {
+                let instance = target.labels.get("instance").map(str::to_owned);
+                config.processes.push(ProcessWatch { by, instance });
+            }
+        }
         config
     }
 }

@@ -10,6 +10,9 @@ use super::read;
 use crate::document::fields::Value;
 use crate::scrape::readings::Readings;
 
+/// The most collections between two searches for a process that is not found.
+const MAX_PAUSE: u32 = 8;
+
 /// Which process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessWatch {
@@ -82,8 +85,41 @@ struct Found {
 
 #[derive(Debug)]
 pub(super) struct Processes {
-    watches: Vec<(ProcessWatch, Option<Found>)>,
+    watches: Vec<Watched>,
     boot_seconds: Option<f64>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    watch: ProcessWatch,
+    found: Option<Found>,
+    /// Searches in vain since the process was last seen.
+    misses: u32,
+    /// Collections to let pass before the next search.
+    pause: u32,
+}
+
+impl Watched {
+    /// The process, searched for where it is not known; searching costs a look at every process there is, so that a
+    /// process which cannot be found (it is another user's) is searched for ever more rarely.
+    fn refresh(&mut self, text: &mut String) -> Option<Found> {
+        // The number may belong to another process by now.
+        let kept = self
+            .found
+            .filter(|kept| identify(kept.pid, text) == Some(*kept));
+        if self.found.is_some() && kept.is_none() {
+            (self.misses, self.pause) = (0, 0);
+        }
+        self.found = kept;
+        if kept.is_none() && self.pause > 0 {
+            self.pause -= 1;
+        } else if kept.is_none() {
+            self.found = find(&self.watch.by, text);
+            self.misses = self.misses.saturating_add(1);
+            self.pause = self.misses.min(MAX_PAUSE);
+        }
+        self.found
+    }
 }
 
 /// What `/proc/PID/stat` tells.
@@ -99,7 +135,15 @@ struct Stat {
 impl Processes {
     pub(super) fn new(watches: Vec<ProcessWatch>) -> Self {
         Self {
-            watches: watches.into_iter().map(|watch| (watch, None)).collect(),
+            watches: watches
+                .into_iter()
+                .map(|watch| Watched {
+                    watch,
+                    found: None,
+                    misses: 0,
+                    pause: 0,
+                })
+                .collect(),
             boot_seconds: None,
         }
     }
@@ -117,12 +161,9 @@ impl Processes {
             self.boot_seconds = boot_seconds(text);
         }
         let boot = self.boot_seconds.unwrap_or(f64::NAN);
-        for (watch, found) in &mut self.watches {
-            // The number may belong to another process by now.
-            let current = found
-                .take()
-                .filter(|kept| identify(kept.pid, text) == Some(*kept));
-            *found = current.or_else(|| find(&watch.by, text));
+        for watched in &mut self.watches {
+            let found = watched.refresh(text);
+            let watch = &watched.watch;
             let name = watch.shown();
             let own = [
                 ("process", name.as_str()),
@@ -309,6 +350,28 @@ mod tests {
 ";
         assert_eq!(listening_inodes(table, 8080), [4242]);
         assert_eq!(listening_inodes(table, 80), Vec::<u64>::new());
+    }
+
+    #[test]
+    fn a_process_that_is_not_found_is_searched_for_ever_more_rarely() {
+        let mut watched = Watched {
+            watch: ProcessWatch {
+                by: FindBy::Name("no such name".to_owned()),
+                instance: None,
+            },
+            found: None,
+            misses: 0,
+            pause: 0,
+        };
+        let mut searches = Vec::new();
+        for collection in 0..20 {
+            let before = watched.misses;
+            assert_eq!(watched.refresh(&mut String::new()), None);
+            if watched.misses > before {
+                searches.push(collection);
+            }
+        }
+        assert_eq!(searches, [0, 2, 5, 9, 14]);
     }
 
     #[test]

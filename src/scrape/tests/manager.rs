@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -58,6 +59,18 @@ fn job(name: &str, targets: &[&str]) -> JobConfig {
     job
 }
 
+/// Waits for another task, as long as it takes within reason.
+async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let wait = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), wait)
+        .await
+        .expect(what);
+}
+
 fn names(scene: &Scene) -> Vec<String> {
     let snapshot = scene.manager.targets();
     let name = |target: &crate::scrape::status::TargetStatus| target.labels.to_string();
@@ -83,29 +96,27 @@ async fn targets_start_stay_and_end_with_the_settings() {
     // The same again, and one more: the running loop is not touched.
     let both = vec![job("a", &[&server.address]), job("b", &[&server.address])];
     scene.manager.apply(settings(both)).await;
-    assert_eq!(scene.outcomes.recv().await.unwrap().job, "b");
+    while scene.outcomes.recv().await.unwrap().job != "b" {}
     assert_eq!(scene.manager.targets().active.len(), 2);
 
     // A new timeout reaches the running loop; the other target goes, and its series are ended.
     let mut changed = job("a", &[&server.address]);
-    changed.scrape_timeout = std::time::Duration::from_secs(3);
+    changed.scrape_timeout = Duration::from_secs(3);
     scene.manager.apply(settings(vec![changed])).await;
-    assert_eq!(scene.outcomes.recv().await.unwrap().job, "a");
-    let snapshot = scene.manager.targets();
-    assert_eq!(snapshot.active.len(), 1);
-    assert_eq!(snapshot.active[0].timeout.as_secs(), 3);
-    let ended = super::stored(&scene.storage);
-    let ended: Vec<_> = ended
-        .iter()
-        .filter(|line| line.contains("job=\"b\""))
-        .collect();
-    assert!(
-        !ended.is_empty() && ended.iter().all(|line| line.ends_with("=stale")),
-        "{ended:?}"
-    );
+    eventually("the loop goes on with its new timeout", || {
+        let active = scene.manager.targets().active;
+        active.len() == 1 && active[0].timeout == Duration::from_secs(3)
+    })
+    .await;
+    eventually("the series of the other target are ended", || {
+        let stored = super::stored(&scene.storage);
+        let mut gone = stored.iter().filter(|line| line.contains("job=\"b\""));
+        gone.all(|line| line.ends_with("=stale"))
+    })
+    .await;
 
     scene.tasks.stop();
-    let stuck = scene.tasks.drain(std::time::Duration::from_secs(5)).await;
+    let stuck = scene.tasks.drain(Duration::from_secs(5)).await;
     assert_eq!(stuck, Vec::<String>::new());
     let kept = super::stored(&scene.storage);
     assert!(
@@ -113,6 +124,28 @@ async fn targets_start_stay_and_end_with_the_settings() {
             .any(|line| line.contains("job=\"a\"") && !line.contains("stale")),
         "nothing is ended when the process stops"
     );
+}
+
+#[tokio::test]
+async fn the_process_behind_a_local_target_is_watched_under_its_instance() {
+    let server = TestServer::start(|_| text("a 1\n")).await;
+    let mut scene = scene(None);
+    let mut shop = job("shop", &[&server.address]);
+    shop.statics[0].labels = vec![("instance".to_owned(), "shop-1".to_owned())];
+    let settings = ScrapeSettings {
+        jobs: vec![shop],
+        node: Some(NodeConfig::default()),
+        ..ScrapeSettings::default()
+    };
+    scene.manager.apply(settings).await;
+    while scene.outcomes.recv().await.unwrap().job != "node" {}
+    let stored = super::stored(&scene.storage);
+    let start = "process_resident_memory_bytes{instance=\"shop-1\", job=\"node\", process=\"port ";
+    assert!(
+        stored.iter().any(|line| line.starts_with(start)),
+        "{stored:?}"
+    );
+    scene.tasks.stop();
 }
 
 #[tokio::test]
@@ -132,7 +165,7 @@ async fn files_pods_and_the_host_make_targets() {
     let mut files = JobConfig::named("files", &Global::zero_config());
     files.files.push(FileDiscovery {
         patterns: vec![dir.path().join("*.yml")],
-        refresh_interval: std::time::Duration::from_secs(300),
+        refresh_interval: Duration::from_secs(300),
     });
     files.limits.targets = 1;
     let settings = ScrapeSettings {
@@ -163,7 +196,7 @@ async fn files_pods_and_the_host_make_targets() {
         loop {
             // Written anew each time: the watch may begin a moment after the first.
             std::fs::write(&file, "- {targets: ['127.0.0.1:3', '127.0.0.1:44']}").unwrap();
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
             if manager
                 .targets()
                 .active
@@ -174,7 +207,7 @@ async fn files_pods_and_the_host_make_targets() {
             }
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(20), replaced)
+    tokio::time::timeout(Duration::from_secs(20), replaced)
         .await
         .unwrap();
     scene.tasks.stop();
