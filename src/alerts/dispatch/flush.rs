@@ -7,6 +7,7 @@ use super::super::dedup::{GroupState, Verdict, decide};
 use super::super::route::{MutedBy, Receiver, Route, Target};
 use super::super::throttle::{Item, severity_of};
 use super::super::writes::{Writes, digest_of};
+use super::note::Place;
 use super::{Dispatcher, Group, GroupId, order, status};
 use crate::db::ledger::LedgerEntry;
 use crate::db::notification_log::{Earlier, LogEntry, LogKey, Told};
@@ -37,6 +38,18 @@ struct Context<'a> {
     route: &'a Route,
     now: Timestamp,
     fates: &'a Fates,
+}
+
+impl Context<'_> {
+    fn verdict(&self, target: &Target, told: Option<&Told>, alerts: &[&Seen]) -> Verdict {
+        let (firing, resolved) = state_of(alerts);
+        let state = GroupState {
+            firing: &firing,
+            resolved: &resolved,
+        };
+        let repeat = self.route.repeat_interval;
+        decide(told, state, target.send_resolved, repeat, self.now)
+    }
 }
 
 impl Dispatcher {
@@ -96,20 +109,13 @@ impl Dispatcher {
         let seen = self.audible(&mut group, &context, writes);
         if !seen.is_empty() {
             if route.receiver.targets.is_empty() {
+                let nobody = Place::integration(&route.receiver, 0);
                 for seen in &seen {
-                    group.note(
-                        1,
-                        &route.receiver,
-                        "",
-                        seen,
-                        &Decision::NoIntegration,
-                        now,
-                        writes,
-                    );
+                    group.note(&nobody, seen, &Decision::NoIntegration, now, writes);
                 }
             }
-            for (slot, target) in (1..).zip(&route.receiver.targets) {
-                self.tell(&mut group, slot, target, &seen, &context, writes);
+            for position in 0..route.receiver.targets.len() {
+                self.tell(&mut group, position, &seen, &context, writes);
             }
         }
         self.settle(&mut group, &context, writes);
@@ -142,6 +148,7 @@ impl Dispatcher {
                 interval: name.to_owned(),
             },
         });
+        let whole = Place::whole(&context.route.receiver);
         let mut remaining = Vec::with_capacity(alerts.len());
         for alert in alerts {
             let seen = Seen {
@@ -160,15 +167,7 @@ impl Dispatcher {
             match decision {
                 Some(_) if seen.lingering => {}
                 Some(decision) => {
-                    group.note(
-                        0,
-                        &context.route.receiver,
-                        "",
-                        &seen,
-                        &decision,
-                        now,
-                        writes,
-                    );
+                    group.note(&whole, &seen, &decision, now, writes);
                 }
                 None => {
                     group.unnote(&seen);
@@ -183,77 +182,27 @@ impl Dispatcher {
     fn tell(
         &mut self,
         group: &mut Group,
-        slot: usize,
-        target: &Target,
+        position: usize,
         seen: &[Seen],
         context: &Context<'_>,
         writes: &mut Writes,
     ) {
         let (now, route) = (context.now, context.route);
+        let target = &route.receiver.targets[position];
+        let place = Place::integration(&route.receiver, position);
         let key = log_key(group, &route.receiver, target);
-        let entry = self
-            .log
-            .get(&key)
-            .filter(|entry| entry.expires_at > now)
-            .cloned();
-        let mut history = entry.as_ref().map(history).unwrap_or_default();
-        let fate = self.newest_fate(&history, context, writes);
-        let fresh: Vec<&Seen> = seen.iter().filter(|seen| !seen.lingering).collect();
-        let verdict = |told: Option<&Told>, alerts: &[&Seen]| {
-            let (firing, resolved) = state_of(alerts);
-            let state = GroupState {
-                firing: &firing,
-                resolved: &resolved,
-            };
-            decide(
-                told,
-                state,
-                target.send_resolved,
-                route.repeat_interval,
-                now,
-            )
-        };
-
-        // What counts as told, and which alerts there are to tell of.
-        let newest = history.first().map(|newest| &newest.told);
-        let held = entry
-            .as_ref()
-            .and_then(|entry| self.throttle.open(entry.outbox_id.as_deref()?).cloned());
-        let stands = match fate {
-            // What waits in a digest is told there, with what follows; what may not wait takes it out.
-            Fate::Sending if held.is_some() => {
-                !matches!(verdict(newest, &fresh), Verdict::Notify(_)) || self.limited(&key, &fresh)
-            }
-            Fate::Delivered | Fate::Sending => true,
-            Fate::Pending => !matches!(verdict(newest, &fresh), Verdict::Notify(_)),
-            Fate::Dead => false,
-        };
-        // What never arrived does not count: back to what was told before, and the ends it spoke of are told again.
-        let alerts = if stands {
-            fresh
-        } else {
-            history.remove(0);
-            while self.newest_fate(&history, context, writes) == Fate::Dead {
-                history.remove(0);
-            }
-            seen.iter().collect()
-        };
-        if self.newest_fate(&history, context, writes) == Fate::Delivered
-            && let Some(newest) = history.first_mut()
-        {
-            newest.outbox_id = None;
-            history.truncate(1);
-        }
+        let Standing {
+            history,
+            alerts,
+            withdrawn,
+            held,
+            stands,
+        } = self.standing(&key, target, seen, context, writes);
         if alerts.is_empty() {
             return;
         }
-        let withdrawn = entry
-            .as_ref()
-            .filter(|_| !stands && fate != Fate::Dead)
-            .and_then(|entry| entry.outbox_id.clone());
-
         let told = history.first().map(|newest| &newest.told);
-        let reason = match verdict(told, &alerts) {
+        let reason = match context.verdict(target, told, &alerts) {
             Verdict::Notify(reason) => reason,
             quiet @ (Verdict::Known | Verdict::NeverTold) => {
                 if !stands {
@@ -265,15 +214,7 @@ impl Dispatcher {
                     Verdict::Known | Verdict::Notify(_) => Decision::Deduplicated,
                 };
                 for seen in alerts {
-                    group.note(
-                        slot,
-                        &route.receiver,
-                        &target.text,
-                        seen,
-                        &decision,
-                        now,
-                        writes,
-                    );
+                    group.note(&place, seen, &decision, now, writes);
                 }
                 return;
             }
@@ -290,15 +231,7 @@ impl Dispatcher {
             .partition(|seen| target.send_resolved || seen.status == AlertStatus::Firing);
         for seen in unwanted {
             let decision = Decision::ResolvedNotWanted;
-            group.note(
-                slot,
-                &route.receiver,
-                &target.text,
-                seen,
-                &decision,
-                now,
-                writes,
-            );
+            group.note(&place, seen, &decision, now, writes);
         }
         if wanted.is_empty() {
             self.withdraw(&key, withdrawn, None, context, writes);
@@ -310,7 +243,7 @@ impl Dispatcher {
             state: &state,
             told,
             wanted: &wanted,
-            held: held.as_ref().filter(|_| stands),
+            held: held.as_ref(),
         };
         let in_digest = message.held.is_some();
         let (id, decision) = self.send(group, &key, target, &message, context, writes);
@@ -328,15 +261,63 @@ impl Dispatcher {
         };
         self.record(key, Some(entry), writes);
         for seen in wanted {
-            group.note(
-                slot,
-                &route.receiver,
-                &target.text,
-                seen,
-                &decision,
-                now,
-                writes,
-            );
+            group.note(&place, seen, &decision, now, writes);
+        }
+    }
+
+    /// What counts as told, and which alerts there are to tell of.
+    fn standing<'s>(
+        &self,
+        key: &LogKey,
+        target: &Target,
+        seen: &'s [Seen],
+        context: &Context<'_>,
+        writes: &Writes,
+    ) -> Standing<'s> {
+        let entry = self
+            .log
+            .get(key)
+            .filter(|entry| entry.expires_at > context.now);
+        let mut history = entry.map(history).unwrap_or_default();
+        let fate = self.newest_fate(&history, context, writes);
+        let fresh: Vec<&Seen> = seen.iter().filter(|seen| !seen.lingering).collect();
+        let outbox_id = entry.and_then(|entry| entry.outbox_id.clone());
+        let held = outbox_id
+            .as_ref()
+            .and_then(|id| self.throttle.open(id).cloned());
+        let unchanged = || {
+            let newest = history.first().map(|newest| &newest.told);
+            !matches!(context.verdict(target, newest, &fresh), Verdict::Notify(_))
+        };
+        let stands = match fate {
+            // What waits in a digest is told there, with what follows; what may not wait takes it out.
+            Fate::Sending if held.is_some() => unchanged() || self.limited(key, &fresh),
+            Fate::Delivered | Fate::Sending => true,
+            Fate::Pending => unchanged(),
+            Fate::Dead => false,
+        };
+        let alerts = if stands {
+            fresh
+        } else {
+            // What never arrived does not count: back to what was told before; ends it spoke of are told again.
+            history.remove(0);
+            while self.newest_fate(&history, context, writes) == Fate::Dead {
+                history.remove(0);
+            }
+            seen.iter().collect()
+        };
+        if self.newest_fate(&history, context, writes) == Fate::Delivered
+            && let Some(newest) = history.first_mut()
+        {
+            newest.outbox_id = None;
+            history.truncate(1);
+        }
+        Standing {
+            history,
+            alerts,
+            withdrawn: outbox_id.filter(|_| !stands && fate != Fate::Dead),
+            held: held.filter(|_| stands),
+            stands,
         }
     }
 
@@ -519,6 +500,20 @@ impl Dispatcher {
             .filter(|member| member.lingering)
             .count();
     }
+}
+
+/// What a flush finds about one integration.
+struct Standing<'a> {
+    /// What was told, newest first.
+    history: Vec<Earlier>,
+    /// The alerts to tell of.
+    alerts: Vec<&'a Seen>,
+    /// A notification that is not sent any more.
+    withdrawn: Option<Arc<str>>,
+    /// The bucket of the digest that the group waits in.
+    held: Option<BucketKey>,
+    /// Whether the newest notification counts as told.
+    stands: bool,
 }
 
 struct Message<'a> {

@@ -10,22 +10,46 @@ use crate::db::ledger::LedgerEntry;
 use crate::model::notification::Decision;
 use crate::model::timestamp::Timestamp;
 
+/// Whom a decision concerns.
+pub(super) struct Place {
+    /// 0 for the receiver as a whole, its integrations from 1.
+    slot: usize,
+    receiver: Arc<str>,
+    integration: Arc<str>,
+}
+
+impl Place {
+    /// The receiver as a whole.
+    pub(super) fn whole(receiver: &Receiver) -> Self {
+        Self {
+            slot: 0,
+            receiver: Arc::clone(&receiver.name),
+            integration: "".into(),
+        }
+    }
+
+    /// One of its integrations, by its place among them from 0.
+    pub(super) fn integration(receiver: &Receiver, position: usize) -> Self {
+        let integration = receiver.targets.get(position);
+        Self {
+            slot: position + 1,
+            receiver: Arc::clone(&receiver.name),
+            integration: integration.map_or_else(|| "".into(), |target| Arc::clone(&target.text)),
+        }
+    }
+}
+
 impl Group {
     /// Writes a decision on an alert to the ledger; one that only repeats the last is left out.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one call each stage; a struct would be built for every alert"
-    )]
     pub(super) fn note(
         &mut self,
-        slot: usize,
-        receiver: &Receiver,
-        integration: &str,
+        place: &Place,
         seen: &Seen,
         decision: &Decision,
         now: Timestamp,
         writes: &mut Writes,
     ) {
+        let slot = place.slot;
         let Some(member) = self.members.get_mut(&seen.alert.labels) else {
             return;
         };
@@ -46,8 +70,8 @@ impl Group {
         writes.ledger.push(LedgerEntry {
             at: now,
             group_key: Arc::clone(&self.key),
-            receiver: Arc::clone(&receiver.name),
-            integration: integration.into(),
+            receiver: Arc::clone(&place.receiver),
+            integration: Arc::clone(&place.integration),
             labels: Some(seen.alert.labels.clone()),
             decision: decision.clone(),
         });
