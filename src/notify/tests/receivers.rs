@@ -44,7 +44,7 @@ fn resolved_alerts_and_truncation_are_written_as_alertmanager_does() {
     let mut notification = synthetic(NOW).remove(3);
     notification.alerts[2].status = crate::model::notification::AlertStatus::Resolved;
     let body = |max| {
-        let body = super::webhook::payload(&notification, "http://a&b", max).unwrap();
+        let body = crate::notify::webhook::payload(&notification, "http://a&b", max).unwrap();
         serde_json::from_slice::<serde_json::Value>(&body).unwrap()
     };
     let all = body(0);
@@ -82,7 +82,7 @@ fn the_payload_equals_what_alertmanager_wrote() {
         ..(*alert.alert).clone()
     });
     notification.alerts.insert(0, alert);
-    let body = super::webhook::payload(&notification, "http://am?x=1&y", 1).unwrap();
+    let body = crate::notify::webhook::payload(&notification, "http://am?x=1&y", 1).unwrap();
     assert_eq!(String::from_utf8(body).unwrap(), want);
 }
 
