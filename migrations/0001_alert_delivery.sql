@@ -30,6 +30,7 @@ CREATE TABLE outbox (
 CREATE UNIQUE INDEX outbox_idempotency ON outbox (idempotency_key) WHERE state IN ('pending', 'sending');
 CREATE INDEX outbox_undelivered ON outbox (next_attempt_at) WHERE state IN ('pending', 'sending');
 CREATE INDEX outbox_order ON outbox (group_key, receiver, integration) WHERE state IN ('pending', 'sending');
+CREATE INDEX outbox_lane ON outbox (receiver, integration, next_attempt_at) WHERE state = 'pending';
 CREATE INDEX outbox_age ON outbox (updated_at);
 
 -- Why somebody was, or was not, told.

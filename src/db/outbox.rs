@@ -251,34 +251,32 @@ pub async fn claim(
 ) -> Result<Vec<Claimed>, DbError> {
     const ACTION: &str = "claim notifications";
     let mut transaction = database.begin().await?;
-    let mut query = QueryBuilder::new(
-        "SELECT id, payload, attempts FROM (SELECT id, payload, attempts, next_attempt_at, \
-         ROW_NUMBER() OVER (PARTITION BY receiver, integration ORDER BY next_attempt_at, created_at) AS place \
-         FROM outbox AS o WHERE state = 'pending' AND next_attempt_at <= ",
-    );
-    query.push_bind(now.millis());
-    for (receiver, integration) in full {
-        query
-            .push(" AND NOT (receiver = ")
-            .push_bind(receiver)
-            .push(" AND integration = ")
-            .push_bind(integration)
-            .push(")");
-    }
-    query
-        .push(
-            " AND NOT EXISTS (SELECT 1 FROM outbox AS before WHERE before.group_key = o.group_key \
-             AND before.receiver = o.receiver AND before.integration = o.integration \
-             AND before.state IN ('pending', 'sending') AND before.created_at < o.created_at)) AS due \
-             WHERE place <= ",
+    let lanes: Vec<(String, String)> = sqlx::query_as(
+        "SELECT DISTINCT receiver, integration FROM outbox WHERE state = 'pending' AND next_attempt_at <= $1",
+    )
+    .bind(now.millis())
+    .fetch_all(transaction.connection())
+    .await
+    .map_err(DbError::query(ACTION))?;
+    let mut rows = Vec::new();
+    for lane in lanes.iter().filter(|lane| !full.contains(lane)) {
+        let due = sqlx::query(
+            "SELECT id, payload, attempts FROM outbox AS o WHERE state = 'pending' AND receiver = $1 \
+             AND integration = $2 AND next_attempt_at <= $3 \
+             AND NOT EXISTS (SELECT 1 FROM outbox AS before WHERE before.group_key = o.group_key \
+                AND before.receiver = o.receiver AND before.integration = o.integration \
+                AND before.state IN ('pending', 'sending') AND before.created_at < o.created_at) \
+             ORDER BY next_attempt_at LIMIT $4",
         )
-        .push_bind(i64::from(limit))
-        .push(" ORDER BY next_attempt_at");
-    let rows = query
-        .build()
+        .bind(&lane.0)
+        .bind(&lane.1)
+        .bind(now.millis())
+        .bind(i64::from(limit))
         .fetch_all(transaction.connection())
         .await
         .map_err(DbError::query(ACTION))?;
+        rows.extend(due);
+    }
     let mut claimed = Vec::with_capacity(rows.len());
     let mut ids: Vec<String> = Vec::with_capacity(rows.len());
     for row in &rows {
@@ -327,19 +325,30 @@ pub async fn claim(
     Ok(claimed)
 }
 
-/// Writes how an attempt ended, with its ledger entry. A retry becomes superseded where a newer notification of the
+/// Writes how attempts ended, with their ledger entries. A retry becomes superseded where a newer notification of the
 /// same group and integration waits already.
 ///
 /// # Errors
-/// Where the database cannot be written; the notification then stays claimed until [`release`].
+/// Where the database cannot be written; none is then, and the notifications stay claimed until [`release`].
 pub async fn finish(
     database: &Database,
+    outcomes: &[(Notification, Outcome)],
+    now: Timestamp,
+) -> Result<(), DbError> {
+    let mut transaction = database.begin().await?;
+    for (notification, outcome) in outcomes {
+        write_outcome(&mut transaction, notification, outcome, now).await?;
+    }
+    transaction.commit().await
+}
+
+async fn write_outcome(
+    transaction: &mut Transaction,
     notification: &Notification,
     outcome: &Outcome,
     now: Timestamp,
 ) -> Result<(), DbError> {
     const ACTION: &str = "write delivery";
-    let mut transaction = database.begin().await?;
     let id = Arc::clone(&notification.id);
     let integration = notification.integration.to_string();
     let (state, error, decision) = match outcome {
@@ -416,9 +425,9 @@ pub async fn finish(
             labels: None,
             decision,
         };
-        ledger::append(&mut transaction, &[entry]).await?;
+        ledger::append(transaction, &[entry]).await?;
     }
-    transaction.commit().await
+    Ok(())
 }
 
 /// How much waits, and until when.

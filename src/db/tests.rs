@@ -150,9 +150,13 @@ async fn a_groups_notifications_are_claimed_one_after_the_other() {
     let delivered = Outcome::Delivered {
         status: "200".into(),
     };
-    outbox::finish(&database, &a.notification, &delivered, at(11))
-        .await
-        .unwrap();
+    outbox::finish(
+        &database,
+        &[(a.notification.clone(), delivered.clone())],
+        at(11),
+    )
+    .await
+    .unwrap();
     assert_eq!(claimed(&database, 12).await, ["b"]);
 
     // The process dies: what was being sent is sent again.
@@ -165,16 +169,24 @@ async fn a_groups_notifications_are_claimed_one_after_the_other() {
         at: at(50),
         error: "503".into(),
     };
-    outbox::finish(&database, &b.notification, &retry, at(21))
-        .await
-        .unwrap();
+    outbox::finish(
+        &database,
+        &[(b.notification.clone(), retry.clone())],
+        at(21),
+    )
+    .await
+    .unwrap();
     assert_eq!(claimed(&database, 49).await, [""; 0]);
     assert_eq!(claimed(&database, 50).await, ["b"]);
     // A newer one arrives meanwhile; the failed older one gives way to it.
     enqueue(&database, &[notification("d", "g", 60)]).await;
-    outbox::finish(&database, &b.notification, &retry, at(61))
-        .await
-        .unwrap();
+    outbox::finish(
+        &database,
+        &[(b.notification.clone(), retry.clone())],
+        at(61),
+    )
+    .await
+    .unwrap();
     let mut transaction = database.begin().await.unwrap();
     let fates = outbox::fates(
         &mut transaction,

@@ -26,7 +26,6 @@ use super::console::{self, Output, Style};
 use super::integration::{Integration, Kind};
 use super::outbox::Receivers;
 use super::render::Surroundings;
-use crate::alerts::route::{IntegrationInfo, ReceiverInfo};
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
 use crate::document::{Kind as NodeKind, Position};
@@ -119,22 +118,6 @@ pub struct Configured {
 }
 
 impl Loaded {
-    /// The receivers as routes use them.
-    pub fn infos(&self) -> Vec<ReceiverInfo> {
-        let info = |configured: &Configured| IntegrationInfo {
-            kind: configured.place.kind.to_string(),
-            index: configured.place.index,
-            send_resolved: configured.send_resolved,
-        };
-        let receivers = self.receivers.iter();
-        receivers
-            .map(|receiver| ReceiverInfo {
-                name: receiver.name.to_string(),
-                integrations: receiver.integrations.iter().map(info).collect(),
-            })
-            .collect()
-    }
-
     /// The integrations for the outbox's worker.
     pub fn integrations(&self) -> Receivers {
         Receivers::new(self.receivers.iter().flat_map(|receiver| {

@@ -282,7 +282,7 @@ fn build_blocking(config: &HttpConfig, secure: bool) -> Result<reqwest::Client, 
     let mut builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .connect_timeout(CONNECT_TIMEOUT)
-        .pool_max_idle_per_host(4)
+        .pool_max_idle_per_host(2)
         .pool_idle_timeout(Duration::from_secs(60))
         .redirect(redirects(config.follow_redirects))
         .http1_only();

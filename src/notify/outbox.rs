@@ -36,7 +36,7 @@ use crate::model::timestamp::Timestamp;
 use crate::tasks::Stop;
 
 /// Messages under way to one integration of one receiver.
-pub const PLACES_PER_INTEGRATION: u32 = 4;
+pub const PLACES_PER_INTEGRATION: u32 = 8;
 /// Notifications claimed for one integration at a time: few enough that a slow receiver's can still be superseded in
 /// the outbox, enough that emptying a full outbox does not search it for each one.
 const CLAIMED_AT_ONCE: u32 = 32;
@@ -100,6 +100,8 @@ pub struct Dependencies {
 pub struct Worker {
     with: Dependencies,
     under_way: FuturesUnordered<BoxFuture<'static, Finished>>,
+    /// The receivers whose metrics are shown from zero.
+    announced: Option<Arc<Receivers>>,
     lanes: HashMap<Place, Lane>,
     /// Whether there may be something to claim that was not looked for yet.
     look: bool,
@@ -134,6 +136,7 @@ impl Worker {
         Self {
             with,
             under_way: FuturesUnordered::new(),
+            announced: None,
             lanes: HashMap::new(),
             look: true,
             unwritten: Vec::new(),
@@ -220,6 +223,7 @@ impl Worker {
 
     /// Claims what is due for integrations that have nothing waiting, and says how long there is nothing more to do.
     async fn fill(&mut self) -> Result<Duration, DbError> {
+        self.announce();
         self.write_outcomes().await?;
         let now = self.with.clock.now();
         let supplied: Vec<(String, String)> = self
@@ -246,6 +250,16 @@ impl Worker {
             Some(at) => at.since(now).min(LONGEST_SLEEP),
             None => LONGEST_SLEEP,
         })
+    }
+
+    /// Shows the metrics of receivers that a reload brought.
+    fn announce(&mut self) {
+        let receivers = self.with.receivers.load_full();
+        let known = self.announced.as_ref();
+        if known.is_none_or(|known| !Arc::ptr_eq(known, &receivers)) {
+            self.with.metrics.announce(&receivers);
+            self.announced = Some(receivers);
+        }
     }
 
     /// Starts what waits while there are places; looks again where nothing waits any more.
@@ -312,45 +326,57 @@ impl Worker {
         self.under_way.push(attempt.instrument(span).boxed());
     }
 
-    async fn settle(&mut self, finished: Finished) {
+    /// Decides what follows the attempts that are over, and writes it at once for all of them.
+    async fn settle(&mut self, first: Finished) {
+        let now = self.with.clock.now();
+        let mut places = Vec::new();
+        let mut next = Some(first);
+        while let Some(finished) = next {
+            places.push(place(&finished.notification));
+            self.decide(finished, now);
+            next = self.under_way.next().now_or_never().flatten();
+        }
+        if let Err(error) = self.write_outcomes().await {
+            tracing::error!(%error, "write what became of notifications");
+        }
+        for place in places {
+            if let Some(lane) = self.lanes.get_mut(&place) {
+                lane.under_way = lane.under_way.saturating_sub(1);
+                self.look |= lane.is_idle();
+            }
+            self.advance(&place, now);
+        }
+    }
+
+    fn decide(&mut self, finished: Finished, now: Timestamp) {
         let Finished {
             notification,
             attempts,
             result,
             took,
         } = finished;
-        let now = self.with.clock.now();
-        let jitter = rand::random::<f64>();
         let outcome = decide(
             &self.with.policy,
             &result,
             attempts + 1,
             notification.created_at,
             now,
-            jitter,
+            rand::random::<f64>(),
         );
         self.with
             .metrics
             .attempt(&notification, &result, &outcome, took, now);
         log(&notification, attempts + 1, &result, &outcome);
-        let place = place(&notification);
         self.unwritten.push((notification, outcome));
-        if let Err(error) = self.write_outcomes().await {
-            tracing::error!(%error, "write what became of a notification");
-        }
-        if let Some(lane) = self.lanes.get_mut(&place) {
-            lane.under_way = lane.under_way.saturating_sub(1);
-            self.look |= lane.is_idle();
-        }
-        self.advance(&place, now);
     }
 
     async fn write_outcomes(&mut self) -> Result<(), DbError> {
-        while let Some((notification, outcome)) = self.unwritten.last() {
-            let now = self.with.clock.now();
-            table::finish(&self.with.database, notification, outcome, now).await?;
-            self.unwritten.pop();
+        if self.unwritten.is_empty() {
+            return Ok(());
         }
+        let now = self.with.clock.now();
+        table::finish(&self.with.database, &self.unwritten, now).await?;
+        self.unwritten.clear();
         Ok(())
     }
 }
