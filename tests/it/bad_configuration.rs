@@ -10,7 +10,7 @@ use crate::support::outrigger::run_to_end;
 use crate::support::place::Place;
 
 /// What to do follows the message, or ends it.
-const REMEDIES: [&str; 3] = ["; ", ", use one of ", ", did you mean "];
+const REMEDIES: [&str; 4] = ["; ", ", use one of ", ", did you mean ", ", expected "];
 
 struct Bad {
     name: String,

@@ -8,8 +8,7 @@ use crate::support::scene::{Scene, wait_for_evaluations};
 use crate::support::server::Reply;
 use crate::support::wait::{PATIENCE, wait_until};
 
-const RULES: &str = "\
-  - alert: Firing
+const RULES: &str = "  - alert: Firing
     expr: flag == 1
     labels: {severity: critical}
   - alert: Waiting

@@ -14,8 +14,7 @@ fn broken(count: usize) -> String {
         .collect()
 }
 
-const RULES: &str = "\
-  - alert: Broken
+const RULES: &str = "  - alert: Broken
     expr: broken == 1
     labels: {severity: warning}
     annotations: {summary: '{{ $labels.n }} is broken'}

@@ -220,9 +220,10 @@ fn read_line(line: &str) -> Series {
             // A label's value is a JSON string as these two write it.
             let mut values = serde_json::Deserializer::from_str(after).into_iter::<Value>();
             let value = values.next().expect("a value").expect("a quoted value");
-            // Prometheus does not keep empty labels.
+            // Neither Prometheus nor Outrigger keeps empty labels.
             if value != "" {
-                labels.insert(name.to_owned(), value.as_str().expect("a text").to_owned());
+                let value = canonical(name, value.as_str().expect("a text"));
+                labels.insert(name.to_owned(), value);
             }
             rest = &after[values.byte_offset()..];
         }
@@ -230,4 +231,14 @@ fn read_line(line: &str) -> Series {
     }
     let value = rest.split_whitespace().next().expect("a value");
     (labels, value.parse().expect("a number"))
+}
+
+/// A bound as it is stored: `1` and `1.0` are one bound, written the second way, as Prometheus 3 does.
+fn canonical(label: &str, value: &str) -> String {
+    let whole = matches!(label, "le" | "quantile") && value.parse::<u64>().is_ok();
+    if whole {
+        format!("{value}.0")
+    } else {
+        value.to_owned()
+    }
 }

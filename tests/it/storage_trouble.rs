@@ -72,7 +72,14 @@ impl Drop for SmallDisk {
 
 #[test]
 fn a_full_disk_degrades_and_says_so_and_passes() {
-    let scene = Scene::new("flag 0\n", "  - alert: Flag\n    expr: flag == 1\n");
+    let exposition = |flag: u32| {
+        // Enough series that one scrape does not fit into what is left of a page.
+        let others: String = (0..500)
+            .map(|n| format!("other{{n=\"{n}\"}} {n}\n"))
+            .collect();
+        format!("flag {flag}\n{others}")
+    };
+    let scene = Scene::new(&exposition(0), "  - alert: Flag\n    expr: flag == 1\n");
     let Some(disk) = SmallDisk::mount(&scene.place.join("data")) else {
         // Not a peer to install: containers rarely may mount.
         eprintln!(
@@ -92,7 +99,7 @@ fn a_full_disk_degrades_and_says_so_and_passes() {
     );
 
     // It goes on from memory: scrapes, evaluates.
-    scene.service.expose("flag 1\n");
+    scene.service.expose(&exposition(1));
     outrigger.wait_for_value("flag", 1.0);
     outrigger.wait_for_alert("Flag", "firing");
     wait_for_evaluations(&outrigger, 2);
