@@ -20,6 +20,7 @@ pub mod config;
 pub mod discovery;
 pub mod error;
 pub mod manager;
+pub mod metadata;
 pub mod metrics;
 pub mod node;
 pub mod readings;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot};
+use tracing::Instrument;
 
 use super::dispatch::{Dispatcher, Restored, Snapshot, Writes};
 use super::metrics::Metrics;
@@ -17,6 +18,7 @@ use crate::db::{Database, DbError, Transaction, ledger, notification_log, outbox
 use crate::model::alert::Alert;
 use crate::model::timestamp::Timestamp;
 use crate::tasks::Stop;
+use crate::telemetry::traces;
 
 /// Groups decided on between two yields to other tasks.
 const GROUPS_AT_ONCE: usize = 128;
@@ -264,20 +266,26 @@ impl Runner {
     async fn flush(&mut self, stop: &Stop) {
         let now = self.deps.clock.now();
         if self.dispatcher.next_due().is_some_and(|due| due <= now) {
-            let awaited = self.dispatcher.awaited(now);
-            let Some((transaction, fates)) = self.begin(&awaited, stop).await else {
-                return;
-            };
-            let mut writes = Writes::default();
-            while self
-                .dispatcher
-                .flush(now, &fates, GROUPS_AT_ONCE, &mut writes)
-            {
-                tokio::task::yield_now().await;
-            }
-            self.write(transaction, &writes, now, stop).await;
+            let span = tracing::info_span!("flush", trace.id = tracing::field::Empty);
+            traces::record_id(&span);
+            self.flush_due(now, stop).instrument(span).await;
         }
         self.deps.metrics.set_counts(self.dispatcher.counts(now));
+    }
+
+    async fn flush_due(&mut self, now: Timestamp, stop: &Stop) {
+        let awaited = self.dispatcher.awaited(now);
+        let Some((transaction, fates)) = self.begin(&awaited, stop).await else {
+            return;
+        };
+        let mut writes = Writes::default();
+        while self
+            .dispatcher
+            .flush(now, &fates, GROUPS_AT_ONCE, &mut writes)
+        {
+            tokio::task::yield_now().await;
+        }
+        self.write(transaction, &writes, now, stop).await;
     }
 
     /// Begins to write and reads what became of earlier notifications; it cannot change before the commit. `None` where

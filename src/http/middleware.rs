@@ -45,9 +45,7 @@ pub async fn observe(
         trace.id = tracing::field::Empty,
     );
     traces::set_parent(&span, traces::extract(request.headers()));
-    if let Some(trace_id) = traces::trace_id(&span) {
-        span.record("trace.id", trace_id);
-    }
+    traces::record_id(&span);
     let outcome = AssertUnwindSafe(next.run(request))
         .catch_unwind()
         .instrument(span.clone())

@@ -23,7 +23,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::Notify;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::decide::{Policy, decide, is_over};
 use super::integration::{Delivered, Integration, Reason, SendError};
@@ -34,6 +34,7 @@ use crate::db::{Database, DbError};
 use crate::model::notification::{self, Notification};
 use crate::model::timestamp::Timestamp;
 use crate::tasks::Stop;
+use crate::telemetry::traces;
 
 /// Messages under way to one integration of one receiver.
 pub const PLACES_PER_INTEGRATION: u32 = 8;
@@ -128,6 +129,8 @@ struct Finished {
     attempts: u32,
     result: Result<Delivered, SendError>,
     took: Duration,
+    /// What is said of the outcome belongs to the attempt's trace.
+    span: Span,
 }
 
 impl Worker {
@@ -293,7 +296,10 @@ impl Worker {
             integration = %notification.integration,
             notification.id = %notification.id,
             attempt = attempts + 1,
+            trace.id = tracing::field::Empty,
         );
+        traces::record_id(&span);
+        let within = span.clone();
         let attempt = async move {
             let stopwatch = Stopwatch::start();
             let result = match integration {
@@ -321,6 +327,7 @@ impl Worker {
                 attempts,
                 result,
                 took: stopwatch.elapsed(),
+                span: within,
             }
         };
         self.under_way.push(attempt.instrument(span).boxed());
@@ -354,6 +361,7 @@ impl Worker {
             attempts,
             result,
             took,
+            span,
         } = finished;
         let outcome = decide(
             &self.with.policy,
@@ -366,7 +374,7 @@ impl Worker {
         self.with
             .metrics
             .attempt(&notification, &result, &outcome, took, now);
-        log(&notification, attempts + 1, &result, &outcome);
+        span.in_scope(|| log(&notification, attempts + 1, &result, &outcome));
         self.unwritten.push((notification, outcome));
     }
 

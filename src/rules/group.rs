@@ -13,6 +13,7 @@ use crate::model::matcher::Matcher;
 use crate::model::timestamp::Timestamp;
 use crate::promql::walk;
 use crate::storage::query::{Queryable, SelectRequest};
+use crate::telemetry::traces;
 
 use super::file::{GroupSpec, RuleKind};
 use super::metrics::{GroupLabel, Metrics};
@@ -97,7 +98,13 @@ impl Group {
 
     /// Evaluates all rules in order. Blocking. A rule that fails is counted and told; the others go on.
     pub fn evaluate(&self, context: &Context, metrics: &Metrics, at: Timestamp) -> GroupEffects {
-        let span = tracing::info_span!(target: "outrigger", "evaluate group", rule.group = %self.spec.name, rule.file = %self.spec.file);
+        let span = tracing::info_span!(
+            "evaluate",
+            rule.group = %self.spec.name,
+            rule.file = %self.spec.file,
+            trace.id = tracing::field::Empty,
+        );
+        traces::record_id(&span);
         let _entered = span.enter();
         let stopwatch = Stopwatch::start();
         let mut effects = GroupEffects::default();

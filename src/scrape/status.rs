@@ -1,9 +1,11 @@
 //! What is known of each target, for `/api/v1/targets` and the status page.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::append::Counts;
 use super::error::Outcome;
+use super::metadata::Families;
 use crate::model::labels::Labels;
 use crate::model::timestamp::Timestamp;
 
@@ -59,6 +61,8 @@ pub struct TargetStatus {
     pub counts: Counts,
     /// Bytes of its body as sent.
     pub body_bytes: usize,
+    /// What it says of its metrics.
+    pub metadata: Arc<Families>,
 }
 
 /// A target that relabelling dropped.

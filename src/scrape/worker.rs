@@ -23,6 +23,7 @@ use super::builds;
 use super::cache::SeriesCache;
 use super::config::Protocol;
 use super::error::{Outcome, ScrapeError};
+use super::metadata;
 use super::metrics::ScrapeMetrics;
 use super::node::Node;
 use super::schedule::{Slots, Stamp, stamp};
@@ -133,6 +134,7 @@ impl Worker {
             last_duration: std::time::Duration::ZERO,
             counts: Counts::default(),
             body_bytes: 0,
+            metadata: Arc::default(),
         };
         let mut worker = Self {
             shared,
@@ -243,7 +245,9 @@ impl Worker {
             target.url = %self.shown_url(),
             outcome = tracing::field::Empty,
             samples = tracing::field::Empty,
+            trace.id = tracing::field::Empty,
         );
+        traces::record_id(&span);
         let visit = self.visit(now, &span).instrument(span.clone()).await;
         let large = self.body.len() >= BLOCKING_BYTES && on_many_threads();
         let outcome = span.in_scope(|| {
@@ -328,6 +332,10 @@ impl Worker {
                 Source::Node(node) => batch.readings(node.readings()),
             };
             counts = batch.counts;
+            if appended.is_ok() && counts.series_added > 0 && matches!(self.source, Source::Http(_))
+            {
+                self.status.lock().metadata = Arc::new(metadata::read(&self.body, visit.format));
+            }
             appended
         });
         match &result {

@@ -164,6 +164,13 @@ pub fn trace_id(span: &Span) -> Option<String> {
     (id != TraceId::INVALID).then(|| id.to_string())
 }
 
+/// Writes the trace id into the span's field `trace.id`, which it must have: log lines inside the span carry it.
+pub fn record_id(span: &Span) {
+    if let Some(id) = trace_id(span) {
+        span.record("trace.id", id);
+    }
+}
+
 /// Makes a span the child of a caller's context.
 pub fn set_parent(span: &Span, parent: Context) {
     if parent.span().span_context().is_valid() && span.set_parent(parent).is_err() {

@@ -1,5 +1,11 @@
 //! Tests across modules, and of the program as its users start it. One binary: it links once.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on panics"
+)]
+
 mod architecture;
 mod bad_configuration;
 mod bad_targets;

@@ -1,5 +1,6 @@
-//! `/api/v1/targets`.
+//! `/api/v1/targets` and `/api/v1/metadata`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -100,4 +101,37 @@ fn global_url(address: &str, context: &Context) -> String {
         tracing::debug!("external URL has no host");
     }
     address.to_string()
+}
+
+/// Type, help and unit of the metrics that targets expose.
+///
+/// # Errors
+/// Where a limit is no number.
+pub async fn metadata(
+    State(context): State<Arc<Context>>,
+    params: Params,
+) -> Result<Json<Value>, ApiError> {
+    let limit = params.limit()?;
+    let wanted = params.get("metric");
+    let mut data: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for target in context.targets.targets().active {
+        for (family, metadata) in target.metadata.iter() {
+            if wanted.is_some_and(|wanted| wanted != family) {
+                continue;
+            }
+            let entry = json!({
+                "type": metadata.kind.as_str(),
+                "unit": metadata.unit,
+                "help": metadata.help,
+            });
+            let entries = data.entry(family.clone()).or_default();
+            if !entries.contains(&entry) {
+                entries.push(entry);
+            }
+        }
+    }
+    if limit > 0 {
+        data = data.into_iter().take(limit).collect();
+    }
+    Ok(Json(json!({"status": "success", "data": data})))
 }
