@@ -226,7 +226,6 @@ impl Engine {
             start: at_ms,
             end: at_ms,
             step: 0,
-            is_range: false,
         };
         let mut evaluator = Evaluator::new(source, &self.config, query, times);
         let steps = Steps::single(at_ms);
@@ -277,10 +276,10 @@ impl Engine {
             start: range.start_ms,
             end: range.end_ms,
             step: range.step_ms,
-            is_range: true,
         };
         let mut evaluator = Evaluator::new(source, &self.config, query, times);
         let steps = Steps::between(range.start_ms, range.end_ms, range.step_ms);
+        evaluator.bound_steps(steps)?;
         let series = if steps.count == 0 {
             Vec::new()
         } else {

@@ -33,7 +33,10 @@ impl Evaluator<'_> {
         if aggregate.op == Op::CountValues {
             let label = text_argument(parameter()?)?;
             let grid = self.vector(&aggregate.expr, steps)?;
-            return count_values(aggregate, label, &grid);
+            let result = count_values(aggregate, label, &grid)?;
+            self.release(grid.cells.len());
+            self.hold(result.cells.len())?;
+            return Ok(result);
         }
         let parameters = match &aggregate.param {
             Some(parameter) => self.scalar(parameter, steps)?,

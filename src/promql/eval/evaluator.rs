@@ -16,7 +16,6 @@ pub(super) struct QueryTimes {
     pub(super) start: i64,
     pub(super) end: i64,
     pub(super) step: i64,
-    pub(super) is_range: bool,
 }
 
 /// A number or an instant vector, at every step.
@@ -112,6 +111,18 @@ impl<'a> Evaluator<'a> {
 
     pub(super) fn release(&mut self, samples: usize) {
         self.held = self.held.saturating_sub(samples);
+    }
+
+    /// Refuses more steps than samples may be held: even what reads no series has a value at each.
+    pub(super) fn bound_steps(&mut self, steps: Steps) -> Result<(), EvalError> {
+        self.hold(steps.count)?;
+        self.release(steps.count);
+        Ok(())
+    }
+
+    /// Whether evaluation may go on; asked within long work on one series.
+    pub(super) fn check_deadline(&self) -> Result<(), EvalError> {
+        self.deadline.check()
     }
 
     /// How many more samples may be held.

@@ -49,7 +49,8 @@ impl Steps {
         let count = if end < start {
             0
         } else {
-            usize::try_from((end - start) / step).map_or(usize::MAX, |steps| steps + 1)
+            usize::try_from(end.saturating_sub(start) / step)
+                .map_or(usize::MAX, |steps| steps.saturating_add(1))
         };
         Self { start, step, count }
     }

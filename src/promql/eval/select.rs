@@ -290,6 +290,7 @@ impl Evaluator<'_> {
                     .saturating_add(1)
                     .saturating_mul(step);
                 let inner = Steps::between(start, windows.reference.at(steps.end()), step);
+                self.bound_steps(inner)?;
                 let grid = if inner.count == 0 {
                     Grid::empty(0)
                 } else {

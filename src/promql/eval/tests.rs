@@ -504,6 +504,8 @@ fn bounds_end_a_query_with_their_own_errors() {
         run(6, &Deadline::after(Duration::ZERO)),
         Err(EvalError::TimedOut)
     ));
+    let endless = instant(&source, "count_over_time(vector(1)[100y:1ms])", 0);
+    assert!(matches!(endless, Err(EvalError::TooManySamples)));
     let stop = Stop::new();
     stop.cancel();
     assert!(matches!(

@@ -7,6 +7,9 @@ use super::super::grid::{ABSENT, Duplicates, Grid, Steps};
 use super::super::select::{RangeVector, Window};
 use super::{over_time, regression};
 
+/// How many samples are worked through, overlapping windows counted each, between two looks at the deadline.
+const SAMPLES_BETWEEN_CHECKS: usize = 1 << 20;
+
 impl Evaluator<'_> {
     pub(super) fn range_function(
         &mut self,
@@ -98,13 +101,23 @@ impl Evaluator<'_> {
         for series in &vector.series {
             self.tick()?;
             cells.clear();
+            let mut seen = 0;
+            let mut ended = None;
             vector.windows.each(&series.samples, steps, |window| {
-                cells.push(if window.samples.is_empty() {
+                seen += window.samples.len();
+                if seen > SAMPLES_BETWEEN_CHECKS {
+                    seen = 0;
+                    ended = ended.take().or(self.check_deadline().err());
+                }
+                cells.push(if window.samples.is_empty() || ended.is_some() {
                     ABSENT
                 } else {
                     kernel(&window).unwrap_or(ABSENT)
                 });
             });
+            if let Some(error) = ended {
+                return Err(error);
+            }
             grid.push_row(series.labels.clone(), cells.iter().copied());
         }
         self.drop_range_vector(vector);

@@ -59,7 +59,7 @@ impl Evaluator<'_> {
         order: impl Fn(&Grid, usize, usize) -> Ordering,
     ) -> Result<Grid, EvalError> {
         let grid = self.vector(arg, steps)?;
-        if self.times.is_range {
+        if steps.count > 1 {
             self.annotations.warn(
                 &expr.span,
                 "sort is ineffective for range queries since results are always ordered by labels"
