@@ -81,6 +81,20 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All of them, for metrics that begin at zero.
+    pub const ALL: [Self; 10] = [
+        Self::Timeout,
+        Self::Connection,
+        Self::Tls,
+        Self::RateLimited,
+        Self::ServerError,
+        Self::ClientError,
+        Self::Auth,
+        Self::BadResponse,
+        Self::Configuration,
+        Self::Gone,
+    ];
+
     /// The value of the label.
     pub fn as_str(self) -> &'static str {
         match self {

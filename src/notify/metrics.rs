@@ -11,7 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::integration::{Delivered, SendError};
+use super::integration::{Delivered, Reason, SendError};
 use super::outbox::Receivers;
 use crate::db::outbox::{Backlog, Outcome};
 use crate::model::notification::Notification;
@@ -126,6 +126,14 @@ impl Metrics {
             drop(self.sent.get_or_create(&place));
             drop(self.refused.get_or_create(&place));
             drop(self.expired.get_or_create(&place));
+            for reason in Reason::ALL {
+                let failure = Failure {
+                    receiver: Arc::clone(receiver),
+                    integration: Arc::clone(&integration.kind),
+                    reason: reason.as_str(),
+                };
+                drop(self.failed.get_or_create(&failure));
+            }
         }
     }
 

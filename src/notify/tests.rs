@@ -196,8 +196,16 @@ async fn a_refusal_is_not_repeated_and_is_told() {
     )])
     .await;
     let mut bench = Bench::new(&hook(&recorder.url)).await;
+    bench.after(Duration::ZERO).await;
+    let failed = r#"outrigger_notifications_failed_total{receiver="team",integration="webhook",reason="client_error"}"#;
+    assert_eq!(
+        bench.metric(failed),
+        "0",
+        "an increase needs a zero before it"
+    );
     bench.write(webhook("1")).await;
     bench.after(Duration::ZERO).await;
+    assert_eq!(bench.metric(failed), "1");
     bench.after(Duration::from_secs(600)).await;
     assert_eq!(recorder.requests().len(), 1);
     assert_eq!(
