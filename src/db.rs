@@ -21,7 +21,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Row, Sqlite};
+use sqlx::{ConnectOptions, Connection, Row, Sqlite};
 
 /// The migrations, by number from 1.
 const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_alert_delivery.sql")];
@@ -151,6 +151,12 @@ impl Database {
             .idle_timeout(None)
             .max_lifetime(None)
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            // Where SQLite ends a transaction by itself, as it may when the disk is full, sqlx goes on believing in it and
+            // refuses to begin another one, for ever. Such a connection is given up; a fresh one takes its place.
+            .before_acquire(|connection, _| {
+                let usable = !connection.is_in_transaction();
+                Box::pin(async move { Ok(usable) })
+            })
             .connect_with(options.clone())
             .await
             .map_err(|error| opening_error(path, error))?;

@@ -6,49 +6,61 @@
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use parking_lot::RwLock;
 use tokio::sync::mpsc;
 
 use crate::tasks::Stop;
 
-/// How long a burst of events may go on before it counts as over.
+/// The pause in a burst of events after which it counts as over.
 const QUIET: Duration = Duration::from_millis(100);
+/// How long a burst may go on: a file that changes without end does not put off the reload for ever.
+const LONGEST_BURST: Duration = Duration::from_secs(1);
 
 /// Watches what a configuration was read from.
 #[derive(Debug)]
 pub(super) struct Watch {
     watcher: RecommendedWatcher,
     events: mpsc::Receiver<PathBuf>,
-    paths: Vec<PathBuf>,
+    /// What is followed, absolute; read by the thread that takes the system's events.
+    paths: Arc<RwLock<Vec<PathBuf>>>,
     directories: HashSet<PathBuf>,
 }
 
 impl Watch {
     /// Watches nothing yet.
     pub(super) fn new() -> notify::Result<Self> {
-        // Full means that a reload is due already: further events may be dropped.
+        // Only what concerns us gets in, so full means that a reload is due already: further events may be dropped. A log
+        // file that grows beside the configuration must not take the places.
         let (sender, events) = mpsc::channel(256);
+        let paths = Arc::new(RwLock::new(Vec::new()));
+        let followed = Arc::clone(&paths);
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             let Ok(event) = event else { return };
             if matches!(event.kind, EventKind::Access(_)) {
                 return;
             }
             for path in event.paths {
-                drop(sender.try_send(path));
+                if concerns(&followed.read(), &path) {
+                    drop(sender.try_send(path));
+                }
             }
         })?;
         Ok(Self {
             watcher,
             events,
-            paths: Vec::new(),
+            paths,
             directories: HashSet::new(),
         })
     }
 
     /// Watches these files, and everything in these directories, instead of what was watched before.
     pub(super) fn follow(&mut self, paths: &[PathBuf]) {
+        // Before the watching begins, so that its first event is known to concern us.
+        *self.paths.write() = paths.iter().map(|path| absolute(path)).collect();
         let directories: HashSet<PathBuf> = paths.iter().map(|path| directory_of(path)).collect();
         for gone in self.directories.difference(&directories) {
             if let Err(error) = self.watcher.unwatch(gone) {
@@ -72,41 +84,34 @@ impl Watch {
             }
         }
         self.directories = watched;
-        self.paths = paths.to_vec();
     }
 
     /// Waits for a change of what is watched, and for the burst to be over; `None` once told to stop.
     pub(super) async fn changed(&mut self, stop: &Stop) -> Option<PathBuf> {
-        loop {
-            let path = tokio::select! {
-                () = stop.cancelled() => return None,
-                path = self.events.recv() => path?,
-            };
-            if !self.concerns(&path) {
-                continue;
-            }
+        let path = tokio::select! {
+            () = stop.cancelled() => return None,
+            path = self.events.recv() => path?,
+        };
+        let rest = async {
             while let Ok(Some(_)) = tokio::time::timeout(QUIET, self.events.recv()).await {}
-            return Some(path);
-        }
-    }
-
-    fn concerns(&self, path: &Path) -> bool {
-        let name = path.file_name().unwrap_or(OsStr::new(""));
-        // A ConfigMap's real files hang behind links named `..data` and `..2026_11_20…`.
-        let swapped = name.to_string_lossy().starts_with("..");
-        let inside =
-            |watched: &PathBuf| path.parent() == Some(watched.as_path()) && looks_like_ours(path);
-        swapped
-            || self
-                .paths
-                .iter()
-                .any(|watched| same_entry(watched, path) || inside(watched))
+        };
+        // Either way the burst counts as over.
+        drop(tokio::time::timeout(LONGEST_BURST, rest).await);
+        Some(path)
     }
 }
 
-/// Whether two paths name the same entry of the same directory, one of them perhaps written relative to here.
-fn same_entry(watched: &Path, path: &Path) -> bool {
-    watched.file_name() == path.file_name() && directory_of(watched) == directory_of(path)
+/// Whether a change of this path calls for a reload; both sides absolute.
+fn concerns(followed: &[PathBuf], path: &Path) -> bool {
+    let name = path.file_name().unwrap_or(OsStr::new(""));
+    // A ConfigMap's real files hang behind links named `..data` and `..2026_11_20…`.
+    let swapped = name.to_string_lossy().starts_with("..");
+    let inside =
+        |watched: &PathBuf| path.parent() == Some(watched.as_path()) && looks_like_ours(path);
+    swapped
+        || followed
+            .iter()
+            .any(|watched| watched == path || inside(watched))
 }
 
 /// Files of a watched directory that are read: not an editor's own.
@@ -127,7 +132,11 @@ fn directory_of(path: &Path) -> PathBuf {
     } else {
         directory
     };
-    std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned())
+    absolute(directory)
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 #[cfg(test)]
@@ -175,5 +184,21 @@ mod tests {
                 .unwrap()
                 .starts_with("..data")
         );
+    }
+
+    #[tokio::test]
+    async fn files_beside_it_that_change_all_the_time_hide_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let base = directory.path();
+        std::fs::create_dir(base.join("rules")).unwrap();
+        let mut watch = Watch::new().unwrap();
+        watch.follow(&[base.join("outrigger.yml"), base.join("rules")]);
+        for line in 0..1000 {
+            std::fs::write(base.join("outrigger.log"), line.to_string()).unwrap();
+        }
+        std::fs::write(base.join("rules/a.yml"), "").unwrap();
+        let changed = tokio::time::timeout(Duration::from_secs(10), watch.changed(&Stop::new()));
+        let path = changed.await.expect("an event").unwrap();
+        assert!(path.ends_with("rules/a.yml"), "{}", path.display());
     }
 }

@@ -284,3 +284,20 @@ async fn rule_state_is_kept_by_group_and_pruned_with_it() {
     );
     assert!(rule_state::load(&database, "h").await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn a_transaction_that_sqlite_ended_does_not_stop_those_after_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = open(directory.path()).await;
+    for _ in 0..2 {
+        let mut transaction = database.begin().await.unwrap();
+        // As a full disk does: the transaction is over, and nobody asked for it.
+        sqlx::query("ROLLBACK")
+            .execute(transaction.connection())
+            .await
+            .unwrap();
+        assert!(transaction.commit().await.is_err());
+    }
+    enqueue(&database, &[notification("a", "g", 0)]).await;
+    assert_eq!(claimed(&database, 0).await, ["a"]);
+}

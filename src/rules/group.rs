@@ -17,7 +17,7 @@ use crate::telemetry::traces;
 
 use super::file::{GroupSpec, RuleKind};
 use super::metrics::{GroupLabel, Metrics};
-use super::rule::{Context, Rule};
+use super::rule::{Context, Rule, RuleError};
 use super::state::{self, AlertInstance, RESEND_DELAY};
 
 /// A group and its rules.
@@ -113,8 +113,13 @@ impl Group {
         let evaluations = metrics.evaluations.get_or_create(&self.label).clone();
         for rule in &self.rules {
             evaluations.inc();
+            let failed = |error: &RuleError| {
+                metrics.failures.get_or_create(&self.label).inc();
+                tracing::warn!(rule.name = %rule.spec.name, %error, "evaluate rule");
+            };
             match rule.evaluate(context, &self.spec, at, resend_for) {
                 Ok(of_rule) => {
+                    of_rule.unwritten.iter().for_each(failed);
                     let identity = rule.spec.identity();
                     effects.alerts.extend(of_rule.alerts);
                     effects
@@ -130,8 +135,7 @@ impl Group {
                     );
                 }
                 Err(error) => {
-                    metrics.failures.get_or_create(&self.label).inc();
-                    tracing::warn!(rule.name = %rule.spec.name, %error, "evaluate rule");
+                    failed(&error);
                     effects.alerts.extend(rule.sustain(context, at, resend_for));
                 }
             }

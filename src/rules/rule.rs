@@ -94,6 +94,9 @@ pub struct Effects {
     pub changed: Vec<AlertInstance>,
     /// Instances no longer known.
     pub forgotten: Vec<Labels>,
+    /// Why `ALERTS` and `ALERTS_FOR_STATE` could not be written. People are told nonetheless: a full disk or a full store
+    /// is when they must be.
+    pub unwritten: Option<RuleError>,
 }
 
 /// Why an evaluation failed; the text stands in the rules API.
@@ -173,7 +176,7 @@ impl Rule {
     /// Evaluates the rule at `at`; `resend_for` is how long a firing alert stays valid without word from us.
     ///
     /// # Errors
-    /// Where the expression or the write fails; alerts then stay as they were.
+    /// Where the expression fails, or a recording rule's write; alerts then stay as they were.
     pub fn evaluate(
         &self,
         context: &Context,
@@ -186,10 +189,11 @@ impl Rule {
         let mut memory = self.memory.lock();
         memory.evaluation_time = stopwatch.elapsed();
         memory.last_evaluation = Some(at);
-        memory.health = match &outcome {
-            Ok(_) => Health::Ok,
-            Err(error) => Health::Failed(error.to_string()),
+        let error = match &outcome {
+            Ok(effects) => effects.unwritten.as_ref(),
+            Err(error) => Some(error),
         };
+        memory.health = error.map_or(Health::Ok, |error| Health::Failed(error.to_string()));
         outcome
     }
 
@@ -300,7 +304,7 @@ impl Rule {
             .filter(|labels| !memory.instances.contains_key(labels))
             .collect();
         drop(memory);
-        self.write(&context.storage, series, at)?;
+        effects.unwritten = self.write(&context.storage, series, at).err();
         Ok(effects)
     }
 
@@ -510,3 +514,6 @@ fn generator_url(external_url: &str, query: &str) -> Arc<str> {
     let query: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
     format!("{external_url}/graph?g0.expr={query}&g0.tab=1").into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ fn bad_targets_are_down_with_their_reason_and_a_good_one_goes_on() {
     // What is wrong with it, what it answers, and a word of the reason.
     let table: Vec<(&str, Reply, &str)> = vec![
         ("slow", Reply::Hang, "deadline"),
-        ("huge", Reply::Endless("shop_total{path=\"/\"} 1\n".to_owned()), "body_size_limit"),
+        ("huge", Reply::Endless("shop_total{path=\"/\"} 1\n".to_owned()), "body size limit"),
         ("not UTF-8", Reply::text(200, not_utf8), "UTF-8"),
         ("garbled", Reply::text(200, "shop 1\nshop{name=\"x\" 2\n"), "line 2"),
         ("not a number", Reply::text(200, "shop one\n"), "line 1"),

@@ -63,19 +63,18 @@ fn with_a_receiver_that_hangs_it_ends_at_the_deadline_and_names_it() {
 }
 
 #[test]
-fn samples_and_for_survive_an_orderly_restart() {
-    let scene = Scene::new(
-        "flag 1\n",
-        "  - alert: Waiting\n    expr: flag == 1\n    for: 1h\n",
-    );
+fn samples_and_firing_alerts_survive_an_orderly_restart() {
+    let scene = Scene::new("flag 1\n", "  - alert: Firing\n    expr: flag == 1\n");
     let mut outrigger = scene.start();
-    let before = outrigger.wait_for_alert("Waiting", "pending");
+    let before = outrigger.wait_for_alert("Firing", "firing");
+    scene.wait_for_told(1);
     let samples = outrigger.value("count_over_time(flag[10m])").unwrap();
     assert_eq!(outrigger.terminate(PATIENCE).code(), Some(0));
     outrigger.start_again();
     assert!(outrigger.value("count_over_time(flag[10m])").unwrap() >= samples);
     assert_eq!(
-        outrigger.wait_for_alert("Waiting", "pending")["activeAt"],
+        outrigger.wait_for_alert("Firing", "firing")["activeAt"],
         before["activeAt"]
     );
+    assert_eq!(scene.told().len(), 1, "nobody is told anew");
 }
