@@ -42,7 +42,9 @@ pub struct RuleSpec {
     pub kind: RuleKind,
     /// The expression.
     pub expr: Arc<Expr>,
-    /// The expression in canonical form.
+    /// The expression as written: what its spans lie in.
+    pub text: String,
+    /// The expression in canonical form: what people and APIs are shown.
     pub query: String,
     /// Labels added to the result, the group's among them; templates for alerts.
     pub labels: Vec<(String, String)>,
@@ -226,7 +228,7 @@ fn read_rule(value: &Value<'_>, group_labels: &[(String, String)]) -> Option<Rul
         }),
     };
     fields.finish();
-    let (name, (expr, query)) = (name?.to_owned(), expr?);
+    let (name, (expr, text, query)) = (name?.to_owned(), expr?);
     let kind = if is_alert {
         RuleKind::Alerting { holds, annotations }
     } else {
@@ -236,13 +238,14 @@ fn read_rule(value: &Value<'_>, group_labels: &[(String, String)]) -> Option<Rul
         name,
         kind,
         expr: Arc::new(expr),
+        text,
         query,
         labels,
     })
 }
 
-/// The expression, parsed, supported and of a type that rules can use.
-fn read_expr(fields: &Fields<'_>) -> Option<(Expr, String)> {
+/// The expression, parsed, supported and of a type that rules can use; its text, and its canonical form.
+fn read_expr(fields: &Fields<'_>) -> Option<(Expr, String, String)> {
     let value = fields.required("expr")?;
     let text = value.text()?;
     let expr = match parser::parse(text) {
@@ -271,7 +274,7 @@ fn read_expr(fields: &Fields<'_>) -> Option<(Expr, String)> {
     match typecheck::type_of(&expr) {
         ValueType::Vector | ValueType::Scalar => {
             let query = expr.to_string();
-            Some((expr, query))
+            Some((expr, text.to_owned(), query))
         }
         kind @ (ValueType::String | ValueType::Matrix) => {
             let message = format!("the expression is a {}", kind.describe());
@@ -371,7 +374,7 @@ mod tests {
                 "r.yml:13:5: groups[0].rules[3]: a rule needs record or alert",
                 "r.yml:16:28: groups[0].rules[4].annotations.summary: bad template: ",
                 "r.yml:17:3: groups[1]: group \"g\" is already defined on line 2",
-                "r.yml:18:30: groups[1].rules[0].expr: the expression is a range vector",
+                "r.yml:18:29: groups[1].rules[0].expr: the expression is a range vector",
             ],
         );
     }

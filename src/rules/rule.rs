@@ -205,7 +205,7 @@ impl Rule {
         resend_for: Duration,
     ) -> Result<Effects, RuleError> {
         let query_at = at - group.query_offset;
-        let result = context.query(&self.spec.query, &self.spec.expr, query_at)?;
+        let result = context.query(&self.spec.text, &self.spec.expr, query_at)?;
         let samples: Vec<(Labels, f64)> = match result.value {
             QueryValue::Vector(samples) => samples
                 .into_iter()
