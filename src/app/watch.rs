@@ -197,7 +197,8 @@ mod tests {
             std::fs::write(base.join("outrigger.log"), line.to_string()).unwrap();
         }
         std::fs::write(base.join("rules/a.yml"), "").unwrap();
-        let changed = tokio::time::timeout(Duration::from_secs(10), watch.changed(&Stop::new()));
+        let stop = Stop::new();
+        let changed = tokio::time::timeout(Duration::from_secs(10), watch.changed(&stop));
         let path = changed.await.expect("an event").unwrap();
         assert!(path.ends_with("rules/a.yml"), "{}", path.display());
     }
