@@ -51,6 +51,8 @@ pub struct Dispatcher {
     log: HashMap<LogKey, LogEntry>,
     throttle: Throttle,
     hold_until: Timestamp,
+    /// Notifications so far: two of one instant have different ids.
+    sent: u64,
 }
 
 /// What the database held when the process began.
@@ -168,6 +170,7 @@ impl Dispatcher {
             log,
             throttle: Throttle::restore(restored.throttle)?,
             hold_until,
+            sent: 0,
         })
     }
 

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 use serde::{Deserialize, Serialize};
 
 use super::writes::{Writes, digest_of};
@@ -203,6 +204,8 @@ pub(super) struct Item {
 struct OpenDigest {
     id: Arc<str>,
     opened_at: Timestamp,
+    /// Sent at the next flush, whatever its bucket says.
+    hurried: bool,
     // `None` where a notification was taken out again; `by_group` holds the place of every other.
     items: Vec<Option<Item>>,
     by_group: HashMap<Arc<str>, usize>,
@@ -213,6 +216,8 @@ struct OpenDigest {
 pub(super) struct Throttle {
     buckets: HashMap<BucketKey, BucketLevel>,
     digests: BTreeMap<BucketKey, OpenDigest>,
+    /// Digests opened so far: two of one instant have different ids.
+    opened: u64,
 }
 
 impl Throttle {
@@ -225,6 +230,7 @@ impl Throttle {
             let digest = OpenDigest {
                 id: row.id,
                 opened_at: row.opened_at,
+                hurried: false,
                 items: Vec::new(),
                 by_group: HashMap::new(),
             };
@@ -243,7 +249,11 @@ impl Throttle {
                 digest.hold(item);
             }
         }
-        Ok(Self { buckets, digests })
+        Ok(Self {
+            buckets,
+            digests,
+            opened: 0,
+        })
     }
 
     /// The bucket of a digest that still gathers.
@@ -321,13 +331,16 @@ impl Throttle {
         writes: &mut Writes,
     ) -> Arc<str> {
         writes.throttled.push(key.clone());
+        let opened = &mut self.opened;
         let digest = self.digests.entry(key.clone()).or_insert_with(|| {
+            *opened += 1;
             let id = digest_of(&[
                 b"digest",
                 key.receiver.as_bytes(),
                 key.integration.as_bytes(),
                 key.severity.as_bytes(),
                 &now.millis().to_le_bytes(),
+                &opened.to_le_bytes(),
             ]);
             writes.digests.push(DigestRow {
                 id: Arc::clone(&id),
@@ -337,6 +350,7 @@ impl Throttle {
             OpenDigest {
                 id,
                 opened_at: now,
+                hurried: false,
                 items: Vec::new(),
                 by_group: HashMap::new(),
             }
@@ -357,7 +371,8 @@ impl Throttle {
     }
 
     fn due_at(&self, config: &ThrottleConfig, key: &BucketKey, digest: &OpenDigest) -> Timestamp {
-        let Some(rule) = config.limit(&key.receiver, &key.severity) else {
+        let limit = config.limit(&key.receiver, &key.severity);
+        let Some(rule) = limit.filter(|_| !digest.hurried) else {
             return digest.opened_at;
         };
         let refilled_at = self.buckets.get(key).map_or(digest.opened_at, |level| {
@@ -365,6 +380,14 @@ impl Throttle {
             level.at + Duration::from_millis((missing * 1000.0).ceil() as u64)
         });
         refilled_at.max(digest.opened_at + rule.digest_interval)
+    }
+
+    /// Sends digests that hold a group which is gone: nothing orders them against the messages of the groups that its
+    /// alerts are in now.
+    pub(super) fn hurry(&mut self, is_gone: impl Fn(&str) -> bool) {
+        for digest in self.digests.values_mut() {
+            digest.hurried |= digest.by_group.keys().any(|group| is_gone(group));
+        }
     }
 
     /// When the next digest is sent.
@@ -452,6 +475,7 @@ impl OpenDigest {
         let mut groups = Vec::with_capacity(self.items.len());
         let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
         let mut alerts: Vec<NotifiedAlert> = Vec::new();
+        let mut places: HashMap<Labels, usize> = HashMap::new();
         for item in self.items.into_iter().flatten() {
             let firing = item
                 .alerts
@@ -465,7 +489,16 @@ impl OpenDigest {
                 firing,
                 resolved: item.alerts.len() - firing,
             });
-            alerts.extend(item.alerts);
+            // An alert in several groups is listed once, as it was last.
+            for alert in item.alerts {
+                match places.entry(alert.alert.labels.clone()) {
+                    Entry::Occupied(place) => alerts[*place.get()] = alert,
+                    Entry::Vacant(place) => {
+                        place.insert(alerts.len());
+                        alerts.push(alert);
+                    }
+                }
+            }
         }
         for alert in &alerts {
             let count = counts.entry(alert.alert.name().to_owned()).or_default();

@@ -375,7 +375,12 @@ impl Dispatcher {
                 .map_or(0, |told| told.at.millis())
                 .to_le_bytes(),
         ]);
-        let id = digest_of(&[idempotency_key.as_bytes(), &now.millis().to_le_bytes()]);
+        self.sent += 1;
+        let id = digest_of(&[
+            idempotency_key.as_bytes(),
+            &now.millis().to_le_bytes(),
+            &self.sent.to_le_bytes(),
+        ]);
         let notification = Notification {
             id: Arc::clone(&id),
             group_key: Arc::clone(&group.key),

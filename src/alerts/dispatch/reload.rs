@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::super::inhibit::Inhibitor;
 use super::super::route::{Route, Routing};
@@ -114,6 +114,12 @@ impl Dispatcher {
             }
             !group.members.is_empty()
         });
+        let present: HashSet<Arc<str>> = self
+            .groups
+            .values()
+            .map(|group| Arc::clone(&group.key))
+            .collect();
+        self.throttle.hurry(|group| !present.contains(group));
         for (id, labels) in moved {
             self.inherit(id, &labels, &known, now, writes);
         }
