@@ -9,6 +9,7 @@ use crate::support::outrigger::Outrigger;
 use crate::support::place::Place;
 use crate::support::recorder::Recorder;
 use crate::support::scene::{FAST, Scene};
+use crate::support::server::Reply;
 use crate::support::service::Service;
 use crate::support::smtp::SmtpSink;
 use crate::support::wait::{PATIENCE, wait_for, wait_until};
@@ -183,6 +184,26 @@ fn a_message_whose_template_fails_is_sent_in_words_of_its_own() {
     wait_until("the failure in the log", PATIENCE, || {
         outrigger.log().contains("template")
     });
+}
+
+#[test]
+fn a_receiver_that_hangs_holds_up_nobody_else() {
+    let scene = Scene::new("flag 1\n", "  - alert: Firing\n    expr: flag == 1\n");
+    let stuck = Recorder::start();
+    stuck.reply(Reply::Hang);
+    let routing = format!(
+        "route: {{receiver: team, group_wait: 0s, group_interval: 1s}}\nreceivers:\n- name: team\n\
+         \x20 webhook_configs: [{{url: '{}'}}, {{url: '{}'}}]\n",
+        stuck.url("/hook"),
+        scene.recorder.url("/hook"),
+    );
+    scene.place.write("alertmanager.yml", &routing);
+    let outrigger = scene.start();
+    scene.wait_for_told(1);
+    scene.service.expose("flag 0\n");
+    assert_eq!(scene.wait_for_told(2)[1]["status"], "resolved");
+    assert!(!stuck.messages().is_empty(), "the other one was tried");
+    assert!(outrigger.metric("outrigger_outbox_oldest_pending_seconds") >= 0.0);
 }
 
 #[track_caller]

@@ -16,6 +16,7 @@ mod grouping;
 mod host;
 mod memory_source;
 mod pages;
+mod prometheus_shapes;
 mod promql_conformance;
 mod real_targets;
 mod reload;
