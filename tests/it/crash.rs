@@ -142,3 +142,69 @@ fn samples(outrigger: &Outrigger) -> Vec<Value> {
         .cloned()
         .unwrap_or_default()
 }
+
+#[test]
+fn a_digest_that_is_being_gathered_survives_a_crash() {
+    let exposition: String = (0..30)
+        .map(|n| format!("broken{{n=\"{n}\"}} 1\n"))
+        .collect();
+    let scene = Scene::new(
+        &exposition,
+        "  - alert: Broken\n    expr: broken == 1\n    labels: {severity: warning}\n",
+    );
+    scene.routing("group_by: ['...'], group_wait: 0s, group_interval: 1m, repeat_interval: 1h");
+    scene.settings("throttle: {rules: [{burst: 3, refill_interval: 5s, digest_interval: 2s}]}\n");
+    let mut outrigger = scene.start();
+    scene.wait_for_told(3);
+    wait_until("the rest held back", PATIENCE, || {
+        let log = outrigger.data("/api/v1/notifications/log?kind=throttled&limit=1000");
+        log.as_array().is_some_and(|entries| entries.len() >= 27)
+    });
+    outrigger.kill_9();
+    outrigger.start_again();
+    let told = scene.wait_for_told(4);
+    let digest = told[3]["groupKey"].as_str().unwrap_or_default();
+    assert!(digest.starts_with("digest/"), "{}", told[3]);
+    assert_eq!(
+        told[3]["alerts"].as_array().map(Vec::len),
+        Some(27),
+        "{}",
+        told[3]
+    );
+    wait_for_evaluations(&outrigger, 8);
+    assert_eq!(scene.told().len(), 4, "each alert is told once");
+}
+
+#[test]
+fn killed_again_and_again_it_misses_no_turn() {
+    let scene = Scene::new("flag 0\n", "  - alert: Firing\n    expr: flag == 1\n");
+    let mut outrigger = scene.start();
+    for turn in 0..6_usize {
+        let (flag, status) = if turn % 2 == 0 {
+            (1, "firing")
+        } else {
+            (0, "resolved")
+        };
+        scene.service.expose(&format!("flag {flag}\n"));
+        // At another moment each time: before anything was seen, or with the message under way.
+        if turn % 3 != 0 {
+            wait_for_evaluations(&outrigger, turn % 3);
+        }
+        outrigger.kill_9();
+        outrigger.start_again();
+        wait_until(&format!("turn {turn} told as {status}"), PATIENCE, || {
+            scene
+                .told()
+                .last()
+                .is_some_and(|message| message["status"] == status)
+        });
+    }
+    // At least once each; once more only where it died between acceptance and record.
+    let told = scene.told().len();
+    assert!((6..=12).contains(&told), "{told} messages for 6 turns");
+    let log = outrigger.log();
+    assert!(
+        !log.contains("panicked") && !log.contains("corrupt"),
+        "{log}"
+    );
+}

@@ -8,7 +8,8 @@ use crate::support::http;
 use crate::support::outrigger::Outrigger;
 use crate::support::place::Place;
 use crate::support::recorder::Recorder;
-use crate::support::scene::FAST;
+use crate::support::scene::{FAST, Scene};
+use crate::support::server::Reply;
 use crate::support::service::Service;
 use crate::support::smtp::SmtpSink;
 use crate::support::wait::{PATIENCE, wait_for, wait_until};
@@ -147,6 +148,62 @@ fn without_routing_an_alert_is_printed() {
         &told.to_string(),
         &["/runbooks/api-instance-down", "critical", "firing"],
     );
+}
+
+#[test]
+fn a_rule_that_is_removed_while_it_fires_is_told_as_resolved() {
+    let scene = Scene::new("flag 1\n", "  - alert: Firing\n    expr: flag == 1\n");
+    let outrigger = scene.start();
+    scene.wait_for_told(1);
+    scene.rules("  - record: nothing\n    expr: vector(0)\n");
+    let told = scene.wait_for_told(2);
+    assert_eq!(told[1]["status"], "resolved", "{}", told[1]);
+    assert_eq!(told[1]["alerts"][0]["labels"]["alertname"], "Firing");
+    assert!(outrigger.alerts("Firing").is_empty());
+}
+
+#[test]
+fn a_message_whose_template_fails_is_sent_in_words_of_its_own() {
+    let scene = Scene::new("flag 1\n", "  - alert: Firing\n    expr: flag == 1\n");
+    // Well formed, and wrong for this very alert only: no trial at the start can find it.
+    let routing = format!(
+        "route: {{receiver: team, group_wait: 0s, group_interval: 1s}}\nreceivers:\n- name: team\n\
+         \x20 slack_configs: [{{api_url: '{}', channel: '#a', title: '{{{{ if eq .CommonLabels.alertname \"Firing\" }}}}{{{{ index .Alerts 5 }}}}{{{{ end }}}}'}}]\n",
+        scene.recorder.url("/slack"),
+    );
+    scene.place.write("alertmanager.yml", &routing);
+    let outrigger = scene.start();
+    let posted = wait_for("the message", PATIENCE, || {
+        scene.recorder.accepted("/slack").pop()
+    });
+    tells(&posted.to_string(), &["Firing"]);
+    assert!(
+        posted.to_string().contains("template"),
+        "the message says that its template failed: {posted}"
+    );
+    wait_until("the failure in the log", PATIENCE, || {
+        outrigger.log().contains("template")
+    });
+}
+
+#[test]
+fn a_receiver_that_hangs_holds_up_nobody_else() {
+    let scene = Scene::new("flag 1\n", "  - alert: Firing\n    expr: flag == 1\n");
+    let stuck = Recorder::start();
+    stuck.reply(Reply::Hang);
+    let routing = format!(
+        "route: {{receiver: team, group_wait: 0s, group_interval: 1s}}\nreceivers:\n- name: team\n\
+         \x20 webhook_configs: [{{url: '{}'}}, {{url: '{}'}}]\n",
+        stuck.url("/hook"),
+        scene.recorder.url("/hook"),
+    );
+    scene.place.write("alertmanager.yml", &routing);
+    let outrigger = scene.start();
+    scene.wait_for_told(1);
+    scene.service.expose("flag 0\n");
+    assert_eq!(scene.wait_for_told(2)[1]["status"], "resolved");
+    assert!(!stuck.messages().is_empty(), "the other one was tried");
+    assert!(outrigger.metric("outrigger_outbox_oldest_pending_seconds") >= 0.0);
 }
 
 #[track_caller]

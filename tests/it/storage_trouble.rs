@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::outrigger::{Outrigger, launch_only};
+use crate::support::outrigger::{Outrigger, launch_only, run_to_end};
 use crate::support::place::Place;
 use crate::support::scene::{Scene, wait_for_evaluations};
 use crate::support::wait::{PATIENCE, wait_until};
@@ -119,5 +119,64 @@ fn a_full_disk_degrades_and_says_so_and_passes() {
         history,
         Some(1.0),
         "samples from before and after are there"
+    );
+}
+
+#[test]
+fn a_port_that_is_taken_is_a_clear_error() {
+    let place = Place::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = run_to_end(place.path(), &["--listen", &address]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains(&address) && said.contains("port"), "{said}");
+}
+
+#[test]
+fn a_database_that_is_none_is_a_clear_error() {
+    let place = Place::new();
+    let mut outrigger = Outrigger::start(place.path(), &[]);
+    assert_eq!(outrigger.terminate(PATIENCE).code(), Some(0));
+    for beside in ["data/outrigger.db-wal", "data/outrigger.db-shm"] {
+        drop(std::fs::remove_file(place.join(beside)));
+    }
+    place.write("data/outrigger.db", &"this is no database ".repeat(500));
+    let mut process = launch_only(place.path(), &[]);
+    let status = process.wait(PATIENCE);
+    let said = process.stderr();
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("outrigger.db") && said.contains("move the file away"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_damaged_end_of_the_log_costs_its_end_only() {
+    let scene = Scene::new("flag 7\n", "  - record: twice\n    expr: flag * 2\n");
+    let mut outrigger = scene.start();
+    wait_for_evaluations(&outrigger, 6);
+    let before = outrigger.value("count_over_time(flag[10m])").unwrap();
+    outrigger.kill_9();
+    let segments = scene.place.join("data/tsdb/wal");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(segments)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    let last = files
+        .iter()
+        .rfind(|path| path.metadata().unwrap().len() > 0)
+        .expect("a segment with samples");
+    let mut file = std::fs::File::options().append(true).open(last).unwrap();
+    std::io::Write::write_all(&mut file, &[0xa5; 37]).unwrap();
+    drop(file);
+    outrigger.start_again();
+    assert!(outrigger.value("count_over_time(flag[10m])").unwrap() >= before);
+    wait_for_evaluations(&outrigger, 3);
+    assert!(
+        outrigger.value("count_over_time(flag[10m])").unwrap() > before,
+        "it goes on"
     );
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::support::outrigger::{BINARY, run_to_end};
-use crate::support::peers::{peer, run, succeed};
+use crate::support::peers::{absent, peer, run, succeed};
 use crate::support::place::Place;
 use crate::support::scene::Scene;
 
@@ -193,4 +193,33 @@ fn asking_nobody_is_an_error() {
         String::from_utf8_lossy(&output.stderr).contains("ask http://127.0.0.1"),
         "{BINARY}: {output:?}"
     );
+}
+
+/// What a user has who comes from Debian's Prometheus: two jobs, an `alerting` section, an empty list of rules.
+#[test]
+fn the_prometheus_yml_of_debian_is_accepted_as_it_is() {
+    let file = Path::new("/etc/prometheus/prometheus.yml");
+    if !file.is_file() {
+        absent(
+            "the_prometheus_yml_of_debian_is_accepted_as_it_is",
+            "/etc/prometheus/prometheus.yml is not there",
+        );
+        return;
+    }
+    let place = Place::new();
+    let output = run_to_end(
+        place.path(),
+        &["check", "--config.file", "/etc/prometheus/prometheus.yml"],
+    );
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(
+        said.contains("warning:") && said.contains("alerting"),
+        "what it does not use is told: {said}"
+    );
+    assert!(said.contains("2 jobs"), "{said}");
 }

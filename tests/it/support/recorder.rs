@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
+use super::http::header;
 use super::server::{Reply, Request, Server};
 
 /// A message that came.
@@ -13,8 +14,17 @@ pub(crate) struct Message {
     pub(crate) path: String,
     /// What was answered; 0 for nothing.
     pub(crate) status: u16,
-    /// Its body.
+    /// Names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
+    /// Its body; a text where it is not JSON.
     pub(crate) body: Value,
+}
+
+impl Message {
+    /// A header's first value.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        header(&self.headers, name)
+    }
 }
 
 struct State {
@@ -81,11 +91,12 @@ fn answer(state: &Mutex<State>, request: &Request) -> Reply {
     } else {
         0
     };
-    let body =
-        serde_json::from_str(&request.body).unwrap_or_else(|_| Value::String(request.body.clone()));
+    let body = serde_json::from_slice(&request.body)
+        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&request.body).into_owned()));
     state.messages.push(Message {
         path: request.path.clone(),
         status,
+        headers: request.headers.clone(),
         body,
     });
     reply

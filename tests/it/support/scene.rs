@@ -72,6 +72,15 @@ impl Scene {
         Outrigger::start(self.place.path(), &["--config", "outrigger.yml"])
     }
 
+    /// Starts Outrigger on it, with more arguments.
+    #[track_caller]
+    pub(crate) fn start_with(&self, arguments: &[&str]) -> Outrigger {
+        Outrigger::start(
+            self.place.path(),
+            &[&["--config", "outrigger.yml"], arguments].concat(),
+        )
+    }
+
     /// What the webhook accepted.
     pub(crate) fn told(&self) -> Vec<Value> {
         self.recorder.accepted("/hook")

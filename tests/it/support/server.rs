@@ -15,8 +15,8 @@ pub(crate) struct Request {
     pub(crate) path: String,
     /// Names in lower case.
     pub(crate) headers: Headers,
-    /// As text.
-    pub(crate) body: String,
+    /// As it came.
+    pub(crate) body: Vec<u8>,
 }
 
 /// What to answer.
@@ -132,7 +132,6 @@ fn serve(stream: &TcpStream, handler: &Handler) -> std::io::Result<()> {
     while let Some((first, headers)) = read_head(&mut reader)? {
         let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
         let body = read_body(&mut reader, &headers, false)?;
-        let body = String::from_utf8_lossy(&body).into_owned();
         let request = Request {
             path,
             headers,

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use super::http::header;
 use super::server::{Reply, Request, Server};
 
 /// A target.
@@ -10,6 +11,7 @@ pub(crate) struct Service {
     port: u16,
     server: Option<Server>,
     reply: Arc<Mutex<Reply>>,
+    last: Arc<Mutex<Option<Request>>>,
 }
 
 impl Service {
@@ -24,6 +26,7 @@ impl Service {
             port: 0,
             server: None,
             reply: Arc::new(Mutex::new(reply)),
+            last: Arc::default(),
         };
         service.up();
         service.port = service
@@ -45,6 +48,14 @@ impl Service {
         *self.reply.lock().expect("no holder panics") = Reply::text(200, exposition);
     }
 
+    /// A header of the last request.
+    pub(crate) fn asked_with(&self, name: &str) -> Option<String> {
+        let last = self.last.lock().expect("no holder panics");
+        last.as_ref()
+            .and_then(|request| header(&request.headers, name))
+            .map(str::to_owned)
+    }
+
     /// Stops it: its port refuses connections.
     pub(crate) fn down(&mut self) {
         self.server = None;
@@ -52,8 +63,11 @@ impl Service {
 
     /// Starts it again, on the port it had.
     pub(crate) fn up(&mut self) {
-        let reply = Arc::clone(&self.reply);
-        let handler = move |_: &Request| reply.lock().expect("no holder panics").clone();
+        let (reply, last) = (Arc::clone(&self.reply), Arc::clone(&self.last));
+        let handler = move |request: &Request| {
+            *last.lock().expect("no holder panics") = Some(request.clone());
+            reply.lock().expect("no holder panics").clone()
+        };
         self.server = Some(Server::start(self.port, Arc::new(handler)));
     }
 }
