@@ -1,10 +1,12 @@
 //! Commands. The only module that prints.
 
 mod check;
+mod junit;
 mod parse;
 mod query;
 mod run;
 mod terminal;
+mod test;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -48,6 +50,8 @@ enum Command {
     Query(query::QueryArgs),
     /// Read an exposition from standard input and print its samples as JSON. Exits with 1 where it is refused.
     Parse(parse::ParseArgs),
+    /// Run unit tests.
+    Test(test::TestArgs),
     /// Print version and build.
     Version,
 }
@@ -150,6 +154,7 @@ pub fn main() -> ExitCode {
         Some(Command::Check(args)) => check::check(&args.into_sources(environment)),
         Some(Command::Query(args)) => query::query(&args),
         Some(Command::Parse(args)) => parse::parse(&args),
+        Some(Command::Test(args)) => test::test(&args),
         Some(Command::Version) => {
             terminal::print(&format!("outrigger {}\n", env!("CARGO_PKG_VERSION")));
             exit::OK

@@ -18,3 +18,4 @@ pub mod metrics;
 pub mod rule;
 pub mod schedule;
 pub mod state;
+pub mod unit_test;

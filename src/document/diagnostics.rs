@@ -84,9 +84,23 @@ impl fmt::Display for Diagnostic {
 #[derive(Debug, Default)]
 pub struct Diagnostics {
     found: RefCell<Vec<Diagnostic>>,
+    ignores_unknown_keys: bool,
 }
 
 impl Diagnostics {
+    /// Takes no offence at keys that no reader knows.
+    pub fn ignoring_unknown_keys() -> Self {
+        Self {
+            ignores_unknown_keys: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether keys that no reader knows are no mistakes.
+    pub fn ignores_unknown_keys(&self) -> bool {
+        self.ignores_unknown_keys
+    }
+
     /// Adds a mistake.
     pub fn push(&self, diagnostic: Diagnostic) {
         self.found.borrow_mut().push(diagnostic);

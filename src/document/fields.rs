@@ -328,6 +328,9 @@ impl<'a> Fields<'a> {
 
     /// Ends the reading: keys that nobody took are unknown.
     pub fn finish(self) {
+        if self.value.diagnostics.ignores_unknown_keys() {
+            return;
+        }
         let known = self.known.into_inner();
         for (entry, taken) in self.entries.iter().zip(&self.taken) {
             if taken.get() {

@@ -17,6 +17,7 @@ mod duration;
 mod expression;
 pub(in crate::promql) mod literal;
 mod selector;
+pub mod series;
 
 /// The longest query that is read, in bytes.
 pub const MAX_QUERY_BYTES: usize = 1 << 20;

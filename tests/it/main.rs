@@ -20,6 +20,7 @@ mod prometheus_shapes;
 mod promql_conformance;
 mod real_targets;
 mod reload;
+mod rule_tests;
 mod shutdown;
 mod storage_trouble;
 mod support;
