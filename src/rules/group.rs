@@ -188,7 +188,9 @@ impl Group {
                     return true;
                 }
                 if instance.state == AlertState::Pending {
-                    let seen = last_seen(context, instance, now).unwrap_or(instance.active_at);
+                    // The sample lies as far back as the expression looked.
+                    let seen = last_seen(context, instance, now)
+                        .map_or(instance.active_at, |seen| seen + self.spec.query_offset);
                     let outage = now.since(seen);
                     // What happened during a short gap between two evaluations is no outage.
                     if outage > self.spec.interval * 2 {
@@ -278,4 +280,52 @@ fn last_seen(context: &Context, instance: &AlertInstance, now: Timestamp) -> Opt
     let found = context.storage.select(&request).ok()?;
     let series = found.into_iter().find(|series| series.labels == labels)?;
     Some(Timestamp::from_millis(series.samples.last()?.timestamp_ms))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::diagnostics::Diagnostics;
+    use crate::promql::eval::Engine;
+    use crate::rules::file;
+    use crate::storage::{Storage, StorageConfig};
+
+    /// How long a pending alert of a group with this offset has been held after a restart that took 20 seconds.
+    fn held_after_restart(query_offset: &str) -> Duration {
+        let text = format!(
+            "groups: [{{name: g, interval: 15s, query_offset: {query_offset}, rules: [{{alert: A, expr: vector(1), for: 1h}}]}}]"
+        );
+        let diagnostics = Diagnostics::default();
+        let specs = file::read("r.yml", &text, Duration::from_secs(15), &diagnostics);
+        assert!(diagnostics.is_empty());
+        let context = Context {
+            storage: Storage::in_memory(StorageConfig::default()),
+            engine: Arc::new(Engine::default()),
+            timeout: Duration::from_secs(10),
+            external_labels: Labels::empty(),
+            external_url: "".into(),
+        };
+        let metrics = Metrics::default();
+        let at = |seconds: i64| Timestamp::from_millis(seconds * 1000);
+        let before = Group::new(specs[0].clone(), None);
+        let saved = before
+            .evaluate(&context, &metrics, at(10_000))
+            .changed
+            .into_iter()
+            .collect();
+        for seconds in (10_015..=10_600).step_by(15) {
+            before.evaluate(&context, &metrics, at(seconds));
+        }
+        let after = Group::new(specs[0].clone(), None);
+        assert_eq!(after.restore(&context, saved, at(10_620)), [""; 0]);
+        let memory = after.rules[0].memory();
+        let instance = memory.instances.values().next().unwrap();
+        at(10_620).since(instance.active_at)
+    }
+
+    #[test]
+    fn an_offset_is_no_outage() {
+        assert_eq!(held_after_restart("0s"), Duration::from_secs(620));
+        assert_eq!(held_after_restart("5m"), Duration::from_secs(620));
+    }
 }

@@ -304,7 +304,9 @@ impl Rule {
             .filter(|labels| !memory.instances.contains_key(labels))
             .collect();
         drop(memory);
-        effects.unwritten = self.write(&context.storage, series, at).err();
+        // As with recorded series, samples lie where the expression looked.
+        let looked_at = at - group.query_offset;
+        effects.unwritten = self.write(&context.storage, series, looked_at).err();
         Ok(effects)
     }
 

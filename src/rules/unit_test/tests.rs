@@ -169,3 +169,25 @@ tests: [{{promql_expr_test: [{{expr: vector(3), exp_samples: [{{value: {value:?}
     assert!(passes(true, 3.0_f64.next_down()));
     assert!(!passes(true, 3.0_f64.next_up().next_up()));
 }
+
+#[test]
+fn what_a_group_with_an_offset_writes_lies_where_it_looked() {
+    let rules = "groups:
+- name: g
+  query_offset: 1m
+  rules:
+  - {record: copy, expr: up}
+  - {alert: Up, expr: up == 1}
+";
+    let test = "tests:
+- input_series: [{series: up, values: _ _ 1x3 0}]
+  promql_expr_test:
+  - {expr: timestamp(copy), eval_time: 2m30s, exp_samples: [{value: 120}]}
+  - {expr: timestamp(ALERTS), eval_time: 2m30s, exp_samples: [{labels: '{alertname=\"Up\", alertstate=\"firing\"}', value: 120}]}
+  - {expr: timestamp(ALERTS_FOR_STATE), eval_time: 2m30s, exp_samples: [{labels: '{alertname=\"Up\"}', value: 120}]}
+  - {expr: count(ALERTS), eval_time: 5m59s, exp_samples: [{value: 1}]}
+  - {expr: ALERTS, eval_time: 6m}
+  - {expr: vector(1), eval_time: 7m, exp_samples: [{value: 1}]}
+";
+    check(rules, test, &[]);
+}
