@@ -30,11 +30,13 @@ use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::{self};
 use crate::embedded;
 use crate::enrich::labels::EnrichConfig;
+use crate::model::duration;
 use crate::model::labels::Labels;
 use crate::model::timestamp::Timestamp;
 use crate::notify::config::Loaded;
 use crate::notify::console::Style;
-use crate::rules::file::{self as rule_file, GroupSpec};
+use crate::promql::walk;
+use crate::rules::file::{self as rule_file, GroupSpec, RuleSpec};
 use crate::scrape::config::ScrapeConfigs;
 
 use self::overrides::Overrides;
@@ -145,6 +147,10 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
     );
     let mut watched: Vec<PathBuf> = sources.file.iter().cloned().collect();
     let rules = read_rules(&root, &settings, &base, extras, &mut watched, diagnostics);
+    warnings.extend(rules.iter().flat_map(|group| {
+        let too_far = |rule| looks_past_retention(group, rule, settings.retention);
+        group.rules.iter().filter_map(too_far)
+    }));
     let enrich = match root.get("enrich") {
         Some(value) => crate::scrape::config::enrich::read(&value),
         None => EnrichConfig::zero_config(overrides.in_pod()),
@@ -223,6 +229,27 @@ fn read_rules(
         }
     }
     groups
+}
+
+/// A warning where a rule reads samples that are no longer kept.
+fn looks_past_retention(
+    group: &GroupSpec,
+    rule: &RuleSpec,
+    retention: Duration,
+) -> Option<Diagnostic> {
+    let lookback = walk::max_lookback(&rule.expr) + group.query_offset;
+    if lookback <= retention {
+        return None;
+    }
+    let message = format!(
+        "rule {:?} of group {:?} looks back {}, but samples are kept for {}",
+        rule.name,
+        group.name,
+        duration::format(lookback),
+        duration::format(retention)
+    );
+    let remedy = "raise storage.retention, or look back less far";
+    Some(mistake(&group.file, message, remedy))
 }
 
 /// A mistake that belongs to no place in a file.

@@ -147,3 +147,37 @@ fn another_address_than_loopback_needs_the_users_word() {
     );
     assert!(listen("[::1]:9000", false).is_ok());
 }
+
+#[test]
+fn rules_that_look_back_past_the_retention_are_warned_of() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("outrigger.yml");
+    let rules = directory.path().join("rules.yml");
+    std::fs::write(
+        &rules,
+        "groups:\n- name: g\n  query_offset: 1m\n  rules:\n  - {record: near, expr: 'up + sum_over_time(up[1d23h59m])'}\n  - {record: far, expr: 'rate(up[1h] offset 1d23h)'}\n  - {record: fixed, expr: 'up @ 5'}\n",
+    )
+    .unwrap();
+    let warned = |retention: &str| -> Vec<String> {
+        std::fs::write(
+            &file,
+            format!("rule_files: [rules.yml]\nstorage: {{retention: {retention}}}\n"),
+        )
+        .unwrap();
+        let config = load_now(&sources(Some(&file), Overrides::default())).unwrap();
+        config.warnings.iter().map(ToString::to_string).collect()
+    };
+    let warning = format!(
+        "{}: rule \"far\" of group \"g\" looks back 2d1m, but samples are kept for 2d; raise storage.retention, or look back less far",
+        rules.display()
+    );
+    assert_eq!(warned("2d"), [warning]);
+    assert_eq!(warned("2d1m"), [""; 0]);
+    assert_eq!(
+        load_now(&sources(None, Overrides::default()))
+            .unwrap()
+            .warnings,
+        [],
+        "the shipped rules"
+    );
+}
