@@ -45,7 +45,7 @@ enum Command {
     /// Run: scrape, evaluate, route, notify, serve.
     Run(RunArgs),
     /// Check configuration, rules and routing; tell every mistake with its place and remedy. Exits with 2 on mistakes.
-    Check(SourceArgs),
+    Check(check::CheckArgs),
     /// Evaluate a PromQL expression on a running Outrigger or Prometheus.
     Query(query::QueryArgs),
     /// Read an exposition from standard input and print its samples as JSON. Exits with 1 where it is refused.
@@ -151,7 +151,7 @@ pub fn main() -> ExitCode {
     let code = match cli.command {
         None => run::run(cli.run.sources.into_sources(environment)),
         Some(Command::Run(args)) => run::run(args.sources.into_sources(environment)),
-        Some(Command::Check(args)) => check::check(&args.into_sources(environment)),
+        Some(Command::Check(args)) => args.check(environment),
         Some(Command::Query(args)) => query::query(&args),
         Some(Command::Parse(args)) => parse::parse(&args),
         Some(Command::Test(args)) => test::test(&args),

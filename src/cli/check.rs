@@ -1,14 +1,99 @@
-//! `outrigger check`: what would go wrong at the start, all at once.
+//! `outrigger check`: what would go wrong at the start, all at once. `outrigger check rules`: rule files alone.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
 
 use crate::clock::Clock;
-use crate::config::{self, Sources};
-use crate::document::diagnostics::Diagnostic;
+use crate::config::overrides::Environment;
+use crate::config::{self, Sources, files};
+use crate::document::diagnostics::{Diagnostic, Diagnostics};
+use crate::rules::file::{self as rule_file, RuleKind};
 
-use super::exit;
 use super::terminal::{Paint, complain, print};
+use super::{SourceArgs, exit};
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct CheckArgs {
+    #[command(subcommand)]
+    what: Option<What>,
+    #[command(flatten)]
+    sources: SourceArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Check rule files alone. Exits with 2 on mistakes.
+    Rules(RulesArgs),
+}
+
+#[derive(Debug, Args)]
+struct RulesArgs {
+    /// Take no offence at unknown keys.
+    #[arg(long)]
+    ignore_unknown_fields: bool,
+    /// Rule files.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+impl CheckArgs {
+    /// Checks what the arguments name; returns the exit code.
+    pub(super) fn check(self, environment: Environment) -> u8 {
+        match self.what {
+            Some(What::Rules(args)) => check_rules(&args),
+            None => check(&self.sources.into_sources(environment)),
+        }
+    }
+}
+
+fn check_rules(args: &RulesArgs) -> u8 {
+    let mut code = exit::OK;
+    for path in &args.files {
+        print(&format!("Checking {}\n", path.display()));
+        match count_rules(path, args.ignore_unknown_fields) {
+            Ok(text) => print(&format!("  {}: {text}\n", Paint::stdout().good("SUCCESS"))),
+            Err(mistakes) => {
+                complain_of(&mistakes);
+                code = exit::MISTAKES;
+            }
+        }
+    }
+    code
+}
+
+/// How many rules of each kind a file holds, or every mistake in it.
+fn count_rules(path: &Path, lenient: bool) -> Result<String, Vec<Diagnostic>> {
+    let diagnostics = if lenient {
+        Diagnostics::ignoring_unknown_keys()
+    } else {
+        Diagnostics::default()
+    };
+    let name = path.display().to_string();
+    // The interval does not decide whether a file is right.
+    let interval = Duration::from_secs(60);
+    let groups = files::read(path, &diagnostics)
+        .map(|text| rule_file::read(&name, &text, interval, &diagnostics))
+        .unwrap_or_default();
+    let mistakes = diagnostics.into_sorted();
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
+    let rules = groups.iter().flat_map(|group| &group.rules);
+    let (recording, alerting): (Vec<_>, Vec<_>) =
+        rules.partition(|rule| rule.kind == RuleKind::Recording);
+    Ok(format!(
+        "{} alerting and {} recording rules in {} groups",
+        alerting.len(),
+        recording.len(),
+        groups.len()
+    ))
+}
 
 /// Loads everything and says what was found; returns the exit code.
-pub(super) fn check(sources: &Sources) -> u8 {
+fn check(sources: &Sources) -> u8 {
     let paint = Paint::stdout();
     match config::load(sources, Clock::system().now()) {
         Ok(config) => {

@@ -111,3 +111,34 @@ fn files_that_are_missing_or_wrong_fail() {
     check("wrong_test.yml", 1, "did you mean \"tests\"?");
     check("wrong_test.yml", 1, "did you mean \"interval\"?");
 }
+
+#[test]
+fn rule_files_alone_are_checked() {
+    let place = Place::new();
+    place.write("good.yml", &RULES.replace("owner: me, ", ""));
+    place.write("unknown.yml", RULES);
+    place.write(
+        "bad.yml",
+        "groups: [{name: g, rules: [{alert: A}, {record: r, expr: 'up['}]}]\n",
+    );
+    let check = |arguments: &[&str], code: i32, wanted: &[&str]| {
+        let arguments = [&["check", "rules"], arguments].concat();
+        let output = run_to_end(place.path(), &arguments);
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        for wanted in wanted {
+            assert!(said.contains(wanted), "{said}\nlacks\n{wanted}");
+        }
+    };
+    let good = "SUCCESS: 1 alerting and 0 recording rules in 1 groups";
+    check(&["good.yml"], 0, &[good]);
+    check(&["unknown.yml"], 2, &["unknown key \"owner\""]);
+    check(&["--ignore-unknown-fields", "unknown.yml"], 0, &[good]);
+    check(
+        &["good.yml", "bad.yml"],
+        2,
+        &[good, "missing key \"expr\"", "bad PromQL", "2 mistakes"],
+    );
+    check(&["missing.yml"], 2, &["missing.yml: open file: "]);
+}
