@@ -172,6 +172,7 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
     if let Some(directory) = &settings.runbooks {
         watched.push(directory.clone());
     }
+    warnings.extend(diagnostics.take_warnings());
     let (routing, receivers) = routing?;
     Some(Config {
         file: sources.file.clone(),

@@ -77,6 +77,9 @@ fn count_rules(path: &Path, lenient: bool) -> Result<String, Vec<Diagnostic>> {
     let groups = files::read(path, &diagnostics)
         .map(|text| rule_file::read(&name, &text, interval, &diagnostics))
         .unwrap_or_default();
+    for warning in diagnostics.take_warnings() {
+        print_warning(&warning);
+    }
     let mistakes = diagnostics.into_sorted();
     if !mistakes.is_empty() {
         return Err(mistakes);
@@ -98,7 +101,7 @@ fn check(sources: &Sources) -> u8 {
     match config::load(sources, Clock::system().now()) {
         Ok(config) => {
             for warning in &config.warnings {
-                print(&format!("{} {warning}\n", paint.warn("warning:")));
+                print_warning(warning);
             }
             let file = sources
                 .file
@@ -122,6 +125,11 @@ fn check(sources: &Sources) -> u8 {
             exit::MISTAKES
         }
     }
+}
+
+fn print_warning(warning: &Diagnostic) {
+    let paint = Paint::stdout();
+    print(&format!("{} {warning}\n", paint.warn("warning:")));
 }
 
 /// Writes mistakes to standard error, and how many there are.

@@ -80,10 +80,11 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// The mistakes found so far. Shared by reference while reading; single-threaded.
+/// The mistakes found so far, and what is worth knowing. Shared by reference while reading; single-threaded.
 #[derive(Debug, Default)]
 pub struct Diagnostics {
     found: RefCell<Vec<Diagnostic>>,
+    warnings: RefCell<Vec<Diagnostic>>,
     ignores_unknown_keys: bool,
 }
 
@@ -104,6 +105,16 @@ impl Diagnostics {
     /// Adds a mistake.
     pub fn push(&self, diagnostic: Diagnostic) {
         self.found.borrow_mut().push(diagnostic);
+    }
+
+    /// Adds something worth knowing that is no mistake.
+    pub fn warn(&self, diagnostic: Diagnostic) {
+        self.warnings.borrow_mut().push(diagnostic);
+    }
+
+    /// What is worth knowing so far, in the order it was found.
+    pub fn take_warnings(&self) -> Vec<Diagnostic> {
+        self.warnings.take()
     }
 
     /// Whether nothing was found.

@@ -49,6 +49,12 @@ impl<'a> Value<'a> {
         self.report(self.diagnostic(message).remedy(remedy));
     }
 
+    /// Tells something about this value that is no mistake.
+    pub fn warning(&self, message: impl Into<String>, remedy: impl Into<String>) {
+        self.diagnostics
+            .warn(self.diagnostic(message).remedy(remedy));
+    }
+
     /// Reports a mistake at byte `offset` inside this text.
     pub fn error_at(
         &self,

@@ -154,7 +154,8 @@ fn read_group(value: &Value<'_>, default_interval: Duration) -> Option<GroupSpec
         };
         if let Some(line) = lines.insert(identity, value.position().line) {
             let message = format!("rule {:?} repeats the one on line {line}", rule.name);
-            value.error(message, "remove one, or tell them apart by their labels");
+            // Prometheus takes such files.
+            value.warning(message, "remove one, or tell them apart by their labels");
         }
         rules.push(rule);
     }
@@ -380,14 +381,27 @@ mod tests {
     }
 
     #[test]
-    fn repeated_rules_are_refused() {
+    fn repeated_rules_are_warned_of() {
         let text = "groups:\n- name: g\n  rules:\n  - {record: r, expr: up}\n  - {record: r, expr: down}\n  - {alert: A, expr: up}\n  - {alert: A, expr: up}\n  - {alert: A, expr: up > 1}\n";
-        check(
-            text,
-            &[
-                "r.yml:5:5: groups[0].rules[1]: rule \"r\" repeats",
-                "r.yml:7:5: groups[0].rules[3]: rule \"A\" repeats",
-            ],
+        assert_eq!(check(text, &[])[0].rules.len(), 5);
+        let diagnostics = Diagnostics::default();
+        read("r.yml", text, Duration::from_secs(15), &diagnostics);
+        let warnings: Vec<String> = diagnostics
+            .take_warnings()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let remedy = "remove one, or tell them apart by their labels";
+        assert_eq!(
+            warnings,
+            [
+                format!(
+                    "r.yml:5:5: groups[0].rules[1]: rule \"r\" repeats the one on line 4; {remedy}"
+                ),
+                format!(
+                    "r.yml:7:5: groups[0].rules[3]: rule \"A\" repeats the one on line 6; {remedy}"
+                ),
+            ]
         );
     }
 }

@@ -1,6 +1,6 @@
 //! One group while it runs: its rules in order, each seeing the results of those before it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,13 +67,16 @@ impl Group {
             .map(|rule| Arc::new(Rule::new(rule)))
             .collect();
         if let Some(earlier) = earlier {
-            let mut theirs: HashMap<String, &Arc<Rule>> = earlier
-                .rules
-                .iter()
-                .map(|rule| (rule.spec.identity(), rule))
-                .collect();
+            let mut theirs: HashMap<String, VecDeque<&Arc<Rule>>> = HashMap::new();
+            for rule in &earlier.rules {
+                theirs
+                    .entry(rule.spec.identity())
+                    .or_default()
+                    .push_back(rule);
+            }
             for rule in &rules {
-                if let Some(same) = theirs.remove(&rule.spec.identity()) {
+                let same = theirs.get_mut(&rule.spec.identity());
+                if let Some(same) = same.and_then(VecDeque::pop_front) {
                     rule.inherit(same);
                 }
             }
@@ -172,10 +175,12 @@ impl Group {
     pub fn restore(
         &self,
         context: &Context,
-        mut saved: HashMap<String, AlertInstance>,
+        saved: HashMap<String, AlertInstance>,
         now: Timestamp,
     ) -> Vec<String> {
         let key = self.spec.key();
+        // A rule that is written twice has its alerts saved once.
+        let mut known: HashSet<&String> = HashSet::with_capacity(saved.len());
         for rule in self
             .rules
             .iter()
@@ -183,29 +188,32 @@ impl Group {
         {
             let identity = rule.spec.identity();
             let mut memory = rule.memory();
-            saved.retain(|saved_key, instance| {
+            for (saved_key, instance) in &saved {
                 if instance_key(&key, &identity, &instance.labels) != *saved_key {
-                    return true;
+                    continue;
                 }
+                known.insert(saved_key);
+                let mut instance = instance.clone();
                 if instance.state == AlertState::Pending {
                     // The sample lies as far back as the expression looked.
-                    let seen = last_seen(context, instance, now)
+                    let seen = last_seen(context, &instance, now)
                         .map_or(instance.active_at, |seen| seen + self.spec.query_offset);
                     let outage = now.since(seen);
                     // What happened during a short gap between two evaluations is no outage.
                     if outage > self.spec.interval * 2 {
-                        state::restore(instance, outage);
+                        state::restore(&mut instance, outage);
                     }
                 }
                 // Told again after a restart: the routes know what they have already said.
                 instance.last_sent_at = None;
-                memory
-                    .instances
-                    .insert(instance.labels.clone(), instance.clone());
-                false
-            });
+                memory.instances.insert(instance.labels.clone(), instance);
+            }
         }
-        saved.into_keys().collect()
+        saved
+            .keys()
+            .filter(|saved_key| !known.contains(saved_key))
+            .cloned()
+            .collect()
     }
 
     /// Ends its rules: returns their firing alerts as resolved, and the keys of the state to forget.
@@ -290,10 +298,11 @@ mod tests {
     use crate::rules::file;
     use crate::storage::{Storage, StorageConfig};
 
-    /// How long a pending alert of a group with this offset has been held after a restart that took 20 seconds.
-    fn held_after_restart(query_offset: &str) -> Duration {
+    /// A group of a pending alert, its rule written twice, evaluated from 10,000 s to 10,600 s; with what it saved.
+    fn pending(query_offset: &str) -> (Group, Context, HashMap<String, AlertInstance>) {
+        let rule = "{alert: A, expr: vector(1), for: 1h}";
         let text = format!(
-            "groups: [{{name: g, interval: 15s, query_offset: {query_offset}, rules: [{{alert: A, expr: vector(1), for: 1h}}]}}]"
+            "groups: [{{name: g, interval: 15s, query_offset: {query_offset}, rules: [{rule}, {rule}]}}]"
         );
         let diagnostics = Diagnostics::default();
         let specs = file::read("r.yml", &text, Duration::from_secs(15), &diagnostics);
@@ -306,26 +315,57 @@ mod tests {
             external_url: "".into(),
         };
         let metrics = Metrics::default();
-        let at = |seconds: i64| Timestamp::from_millis(seconds * 1000);
-        let before = Group::new(specs[0].clone(), None);
-        let saved = before
-            .evaluate(&context, &metrics, at(10_000))
-            .changed
-            .into_iter()
-            .collect();
-        for seconds in (10_015..=10_600).step_by(15) {
-            before.evaluate(&context, &metrics, at(seconds));
+        let group = Group::new(specs[0].clone(), None);
+        let mut saved = HashMap::new();
+        for seconds in (10_000..=10_600).step_by(15) {
+            let at = Timestamp::from_millis(seconds * 1000);
+            saved.extend(group.evaluate(&context, &metrics, at).changed);
         }
-        let after = Group::new(specs[0].clone(), None);
-        assert_eq!(after.restore(&context, saved, at(10_620)), [""; 0]);
-        let memory = after.rules[0].memory();
-        let instance = memory.instances.values().next().unwrap();
-        at(10_620).since(instance.active_at)
+        (group, context, saved)
+    }
+
+    /// How long each rule's alert has been held at 10,620 s, in seconds.
+    fn held(group: &Group) -> Vec<u64> {
+        let now = Timestamp::from_millis(10_620_000);
+        group
+            .rules
+            .iter()
+            .map(|rule| match rule.memory().instances.values().next() {
+                Some(instance) => now.since(instance.active_at).as_secs(),
+                None => 0,
+            })
+            .collect()
     }
 
     #[test]
     fn an_offset_is_no_outage() {
-        assert_eq!(held_after_restart("0s"), Duration::from_secs(620));
-        assert_eq!(held_after_restart("5m"), Duration::from_secs(620));
+        for query_offset in ["0s", "5m"] {
+            let (group, context, saved) = pending(query_offset);
+            let after = Group::new(group.spec.clone(), None);
+            let now = Timestamp::from_millis(10_620_000);
+            assert_eq!(after.restore(&context, saved, now), [""; 0]);
+            assert_eq!(held(&after), [620, 620], "{query_offset}");
+        }
+    }
+
+    #[test]
+    fn state_that_belongs_to_no_rule_is_named() {
+        let (group, context, saved) = pending("0s");
+        let keys: Vec<String> = saved.keys().cloned().collect();
+        let spec = GroupSpec {
+            rules: Vec::new(),
+            ..group.spec
+        };
+        let after = Group::new(spec, None);
+        assert_eq!(after.restore(&context, saved, Timestamp::MAX), keys);
+    }
+
+    #[test]
+    fn a_rule_written_twice_keeps_both_states_over_a_reload() {
+        let (group, ..) = pending("0s");
+        assert_eq!(
+            held(&Group::new(group.spec.clone(), Some(&group))),
+            [620, 620]
+        );
     }
 }

@@ -140,5 +140,12 @@ fn rule_files_alone_are_checked() {
         2,
         &[good, "missing key \"expr\"", "bad PromQL", "2 mistakes"],
     );
+    place.write(
+        "twice.yml",
+        "groups: [{name: g, rules: [{alert: A, expr: up}, {alert: A, expr: up}]}]\n",
+    );
+    let warning =
+        "warning: twice.yml:1:50: groups[0].rules[1]: rule \"A\" repeats the one on line 1";
+    check(&["twice.yml"], 0, &[warning, "SUCCESS: 2 alerting"]);
     check(&["missing.yml"], 2, &["missing.yml: open file: "]);
 }
