@@ -229,6 +229,12 @@ fn read_rules(
             Err(error) => pattern.error(error, "write a path; * stands for any file name"),
         }
     }
+    if extras {
+        // Prometheus runs a rule that is written twice, and so does the exact mode; nobody ever means it.
+        for repeated in diagnostics.take_warnings() {
+            diagnostics.push(repeated);
+        }
+    }
     groups
 }
 

@@ -59,6 +59,7 @@ struct First {
     config: Config,
     runner: Runner,
     worker: Worker,
+    data_ready: watch::Sender<bool>,
 }
 
 /// What a reload changes.
@@ -193,7 +194,6 @@ impl Parts {
             watched: Mutex::new(config.watched.clone()),
             started_with: Fixed::of(&settings),
         });
-        super::maintenance::watch_first_scrapes(tasks, &targets, data_ready);
         Ok(Self {
             clock: clock.clone(),
             listen,
@@ -212,6 +212,7 @@ impl Parts {
                 config,
                 runner,
                 worker,
+                data_ready,
             })),
         })
     }
@@ -253,6 +254,7 @@ impl Parts {
             config,
             runner,
             worker,
+            data_ready,
         }) = self.first.lock().take()
         else {
             return;
@@ -271,6 +273,7 @@ impl Parts {
             tracing::warn!("{warning}");
         }
         self.applied.start(config).await;
+        super::maintenance::watch_first_scrapes(tasks, &self.applied.targets, data_ready);
         let targets = Arc::clone(&self.applied.targets);
         let stop = tasks.stop_token();
         tasks.spawn("target discovery", async move { targets.run(stop).await });

@@ -48,7 +48,7 @@ impl Maintenance {
     }
 }
 
-/// Says so once every target has been scraped, or had its chance: before that an absent series means nothing, and rules
+/// Says so, from when the targets are known, once each has been scraped, or had its chance: before that an absent series means nothing, and rules
 /// must not resolve what they restored.
 pub(super) fn watch_first_scrapes(
     tasks: &Tasks,

@@ -136,7 +136,10 @@ fn rule_json(rule: &Rule, with_alerts: bool) -> Value {
             })
         }
     };
-    json["labels"] = json!(labels);
+    // As Prometheus: a recording rule without labels has no such key.
+    if !labels.is_empty() || rule.spec.kind != RuleKind::Recording {
+        json["labels"] = json!(labels);
+    }
     json["health"] = json!(health);
     if let Some(error) = last_error {
         json["lastError"] = json!(error);

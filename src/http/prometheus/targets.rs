@@ -50,11 +50,15 @@ pub async fn targets(
             .filter(|target| wanted(&target.job))
             .map(|target| json!({"discoveredLabels": target.discovered, "scrapePool": target.job}))
             .collect();
-        let counts: Map<String, Value> = snapshot
-            .dropped_counts
+        // Every job is there, most with none.
+        let mut counts: Map<String, Value> = snapshot
+            .active
             .iter()
-            .map(|(job, count)| (job.clone(), json!(count)))
+            .map(|target| (target.job.clone(), json!(0)))
             .collect();
+        for (job, count) in &snapshot.dropped_counts {
+            counts.insert(job.clone(), json!(count));
+        }
         data.insert("droppedTargets".to_owned(), json!(dropped));
         data.insert("droppedTargetCounts".to_owned(), json!(counts));
     }
