@@ -230,8 +230,9 @@ async fn what_is_not_delivered_within_an_hour_is_given_up_and_told() {
     }
     let ledger = bench.ledger().await;
     assert_eq!(ledger.len(), 1);
+    // The last error, or that the hour was over before the next attempt: the jitter decides which.
     assert!(
-        ledger[0].starts_with("not delivered, gave up after retries: connection: "),
+        ledger[0].starts_with("not delivered, gave up after retries: "),
         "{ledger:?}"
     );
     assert_eq!(
