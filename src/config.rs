@@ -19,6 +19,7 @@ pub mod settings;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -205,6 +206,7 @@ fn read_rules(
 ) -> Vec<GroupSpec> {
     let interval = settings.evaluation_interval;
     let mut groups = Vec::new();
+    let mut seen = HashSet::new();
     let Some(patterns) = root.get("rule_files") else {
         if extras {
             for (name, text) in embedded::rules() {
@@ -220,6 +222,15 @@ fn read_rules(
         match files::expand(&path) {
             Ok(found) => {
                 for path in found {
+                    // Two patterns may name one file; its rules are there once.
+                    if !seen.insert(path.clone()) {
+                        continue;
+                    }
+                    if !path.exists() {
+                        let message = format!("there is no file {}", path.display());
+                        pattern.error(message, "correct the path; * stands for any file name");
+                        continue;
+                    }
                     if let Some(text) = files::read(&path, diagnostics) {
                         let name = path.display().to_string();
                         groups.extend(rule_file::read(&name, &text, interval, diagnostics));

@@ -127,15 +127,16 @@ fn directory_of(path: &Path) -> PathBuf {
     } else {
         path.parent().unwrap_or(Path::new(""))
     };
-    let directory = if directory.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        directory
-    };
     absolute(directory)
 }
 
+/// The path from the root on; an empty one is the working directory.
 fn absolute(path: &Path) -> PathBuf {
+    let path = if path.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        path
+    };
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 

@@ -171,8 +171,14 @@ impl Worker {
             .await
             .is_err()
         {
+            let busy = self.lanes.iter().filter(|(_, lane)| lane.under_way > 0);
+            let mut receivers: Vec<String> = busy
+                .map(|((receiver, integration), _)| format!("{receiver}/{integration}"))
+                .collect();
+            receivers.sort();
             tracing::warn!(
                 under_way = self.under_way.len(),
+                receivers = receivers.join(" "),
                 "stop delivery: what is under way is sent again after the next start"
             );
         }

@@ -1,7 +1,7 @@
 //! Mistakes in files: each is told with its place and what to do, all at once, and nothing is started.
 //!
 //! `tests/data/config/bad/` holds one file a mistake. Its first line says what kind of file it is and what is expected:
-//! `# rules: 6:24: part of the message`. An empty place means that the file as a whole is at fault.
+//! `# rules: 6:24: part of the message`.
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -74,10 +74,7 @@ fn stderr(output: &Output) -> String {
 
 /// The file's expectation, after its name as it is printed.
 fn expectation(file: &str, bad: &Bad) -> String {
-    match bad.expected.strip_prefix(": ") {
-        Some(message) => message.to_owned(),
-        None => format!("error: {file}:{}", bad.expected),
-    }
+    format!("error: {file}:{}", bad.expected)
 }
 
 #[test]

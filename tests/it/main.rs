@@ -14,6 +14,7 @@ mod discovery;
 mod drill;
 mod grouping;
 mod host;
+mod http_edges;
 mod memory_source;
 mod pages;
 mod prometheus_shapes;

@@ -198,3 +198,31 @@ fn routing_and_targets_are_reloaded_too() {
     wait_for_evaluations(&outrigger, 6);
     assert_eq!(scene.told().len(), 1, "nobody is told anew");
 }
+
+#[test]
+fn a_rule_file_beside_the_configuration_is_noticed_and_loaded_once() {
+    let scene = Scene::new("flag 1\n", &pending("first"));
+    let text = std::fs::read_to_string(scene.place.join("outrigger.yml")).unwrap();
+    // Two patterns name the one file.
+    scene.place.write(
+        "outrigger.yml",
+        &text.replace("rules/*.yml", "service*.yml, service.yml"),
+    );
+    scene
+        .place
+        .write("service.yml", &rule_file(&pending("first")));
+    let outrigger = scene.start();
+    outrigger.wait_for_alert("Waiting", "pending");
+    assert_eq!(
+        outrigger.data("/api/v1/rules")["groups"]
+            .as_array()
+            .map(Vec::len),
+        Some(1)
+    );
+    scene
+        .place
+        .write("service.yml", &rule_file(&pending("second")));
+    wait_until("the new annotation", PATIENCE, || {
+        summary_of_rule(&outrigger) == "second"
+    });
+}
