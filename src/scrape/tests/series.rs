@@ -163,6 +163,33 @@ async fn limits_cost_the_whole_scrape() {
 }
 
 #[tokio::test]
+async fn over_the_sample_limit_all_samples_are_counted_and_none_is_remembered() {
+    let yaml = "sample_limit: 2\nmetric_relabel_configs: [{source_labels: [__name__], regex: go_.*, action: drop}]";
+    let mut bench = Bench::new(yaml).await;
+    let body: String = (0..100).map(|i| format!("a{i} 1\ngo_{i} 1\n")).collect();
+    let outcome = bench.scrape(&body).await;
+    assert_eq!(outcome.outcome, Outcome::SampleLimit);
+    assert_eq!(bench.report("scrape_samples_scraped"), "15=200");
+    assert_eq!(
+        bench.report("scrape_samples_post_metric_relabeling"),
+        "15=100"
+    );
+    assert!(
+        bench.worker.remembered() <= 4,
+        "{}",
+        bench.worker.remembered()
+    );
+    assert!(
+        bench.storage.stats().series <= 2 + 5,
+        "{:?}",
+        bench.storage.stats()
+    );
+    // What breaks the format is at fault even behind the limit, as it would be without one.
+    let outcome = bench.scrape(&(body + "}\n")).await;
+    assert_eq!(outcome.outcome, Outcome::Parse);
+}
+
+#[tokio::test]
 async fn timestamps_of_the_target_are_honoured_or_not() {
     let body = |offset: i64| format!("a 1 {}\n", super::START + offset);
     let mut bench = Bench::new("").await;
