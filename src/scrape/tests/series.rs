@@ -326,6 +326,25 @@ async fn names_change_all_the_time_and_memory_does_not_grow() {
 }
 
 #[tokio::test]
+async fn names_change_all_the_time_in_bodies_at_fault_and_memory_does_not_grow() {
+    let mut bench = Bench::new("").await;
+    bench.scrape("kept 1\n").await;
+    for round in 0..20 {
+        let body: String = (0..100)
+            .map(|i| format!("a{{round=\"{round}\",i=\"{i}\"}} 1\n"))
+            .collect();
+        bench.scrape(&(body + "}\n")).await;
+    }
+    assert!(
+        bench.worker.remembered() <= 300,
+        "{}",
+        bench.worker.remembered()
+    );
+    bench.scrape("kept 2\n").await;
+    assert_eq!(bench.stored(), ["kept 15=1 30=stale 330=2"]);
+}
+
+#[tokio::test]
 async fn a_panic_costs_one_scrape_and_not_the_loop() {
     let mut bench = Bench::new("").await;
     let body: String = (0..super::PANIC_AT).map(|i| format!("a{i} 1\n")).collect();
