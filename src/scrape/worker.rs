@@ -416,11 +416,9 @@ impl Worker {
         }
         self.labels = labels;
         self.cache.reset();
-        let at_ms = self
-            .last
-            .map_or_else(|| self.shared.clock.now(), |last| last + MILLISECOND);
+        let at_ms = self.end_ms();
         let mut appender = self.shared.storage.appender();
-        self.reports.end(&mut appender, at_ms.millis());
+        self.reports.end(&mut appender, at_ms);
         if let Err(error) = appender.commit() {
             tracing::warn!(%error, "end the report series of old labels");
         }
@@ -436,14 +434,23 @@ impl Worker {
 
     /// Ends all series of the target.
     pub(super) fn retire(&mut self) {
-        let now = self.shared.clock.now();
-        let at_ms = stamp(now, now, self.last).at.millis();
+        let at_ms = self.end_ms();
         let mut appender = self.shared.storage.appender();
         self.cache.fail(|series| end(&mut appender, series, at_ms));
         self.reports.end(&mut appender, at_ms);
         if let Err(error) = appender.commit() {
             tracing::warn!(target.url = %self.work.target.url, %error, "end the series of a removed target");
         }
+    }
+
+    /// When series end that end between scrapes: just behind the last scrape, so that another loop which has scraped the
+    /// same series since is not disturbed.
+    fn end_ms(&self) -> i64 {
+        let end = match self.last {
+            Some(last) => last + MILLISECOND,
+            None => self.shared.clock.now(),
+        };
+        end.millis()
     }
 
     fn shown_url(&self) -> &str {

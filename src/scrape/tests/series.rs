@@ -266,8 +266,28 @@ async fn a_removed_target_ends_its_series_and_reports() {
     bench.scrape("a 1\n").await;
     bench.clock.advance(Duration::from_secs(1));
     bench.worker.retire();
-    assert_eq!(bench.stored(), ["a 15=1 16=stale"]);
-    assert_eq!(bench.report("up"), "15=1 16=stale");
+    assert_eq!(bench.stored(), ["a 15=1 15.001=stale"]);
+    assert_eq!(bench.report("up"), "15=1 15.001=stale");
+}
+
+#[tokio::test]
+async fn a_loop_that_ends_late_does_not_end_what_its_successor_has_scraped() {
+    let mut bench = Bench::new("").await;
+    bench.scrape("a 1\n").await;
+    // The same labels at another address, say: its loop has scraped while this one was still waiting for its target.
+    let mut appender = bench.storage.appender();
+    for name in ["a", "up"] {
+        let pairs = [("__name__", name), ("instance", "i"), ("job", "t")];
+        let series = appender
+            .series(&crate::model::labels::Labels::from_pairs(pairs))
+            .unwrap();
+        appender.append(series, super::START + 20_000, 7.0).unwrap();
+    }
+    appender.commit().unwrap();
+    bench.clock.advance(Duration::from_secs(10));
+    bench.worker.retire();
+    assert_eq!(bench.stored(), ["a 15=1 20=7"]);
+    assert_eq!(bench.report("up"), "15=1 20=7");
 }
 
 #[tokio::test]
