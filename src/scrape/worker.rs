@@ -428,6 +428,8 @@ impl Worker {
         self.work = work;
         self.source = source(&self.work);
         self.cache.reset();
+        let wanted = &self.work.build;
+        self.build.retain(|(name, _)| wanted.contains(name));
         self.relabel();
         self.show_target();
     }

@@ -330,6 +330,31 @@ async fn labels_of_the_build_follow_the_target() {
 }
 
 #[tokio::test]
+async fn labels_of_the_build_go_with_their_setting() {
+    let mut bench = Bench::new("").await;
+    let body = "a 1\nt_build_info{version=\"1\",revision=\"r\"} 1\n";
+    for build in [vec!["version", "revision"], vec!["version"], vec![]] {
+        let mut work = bench.worker.work().clone();
+        work.build = build.iter().map(|name| (*name).to_owned()).collect();
+        bench.worker.reconfigure(work);
+        bench.scrape(body).await;
+    }
+    let a: Vec<_> = bench
+        .stored()
+        .into_iter()
+        .filter(|line| line.starts_with("a"))
+        .collect();
+    assert_eq!(
+        a,
+        [
+            "a 45=1",
+            r#"a{revision="r", version="1"} 15=1 30=stale"#,
+            r#"a{version="1"} 30=1 45=stale"#
+        ]
+    );
+}
+
+#[tokio::test]
 async fn names_change_all_the_time_and_memory_does_not_grow() {
     let mut bench = Bench::new("").await;
     for round in 0..20 {
