@@ -109,6 +109,25 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::Success,
+        Self::Timeout,
+        Self::Connect,
+        Self::Tls,
+        Self::Http,
+        Self::Status,
+        Self::BodyLimit,
+        Self::Parse,
+        Self::SampleLimit,
+        Self::LabelLimit,
+        Self::TargetLimit,
+        Self::Credentials,
+        Self::Store,
+        Self::Collect,
+        Self::Panic,
+    ];
+
     /// The label's value.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -265,6 +265,7 @@ impl ScrapeManager {
             }
             let (orders, receiver) = watch::channel(Order::Work(work.clone()));
             let name = format!("scrape {} {}", key.job, key.url);
+            self.shared.metrics.begin(&key.job);
             let worker = Worker::new(Arc::clone(&self.shared), work.clone());
             let status = worker.status();
             let running = Running {
