@@ -96,6 +96,21 @@ impl Drop for Running {
     }
 }
 
+/// Does work that may take longer than half a millisecond: where it is `heavy`, the runtime's other tasks go on on other
+/// threads meanwhile, if there are any.
+pub fn heavy<T>(heavy: bool, work: impl FnOnce() -> T) -> T {
+    let many_threads = || {
+        tokio::runtime::Handle::try_current().is_ok_and(|handle| {
+            handle.runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread
+        })
+    };
+    if heavy && many_threads() {
+        tokio::task::block_in_place(work)
+    } else {
+        work()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,14 +2,6 @@
 //!
 //! Protobuf is neither asked for nor recognised: the text formats carry all that the sidecar keeps.
 
-/// The `Accept` header of a scrape: what Prometheus 3 sends by default (OpenMetrics first, anything as a last resort;
-/// UTF-8 names unescaped), see <https://prometheus.io/docs/instrumenting/content_negotiation/>.
-pub const ACCEPT: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
-    application/openmetrics-text;version=0.0.1;q=0.5,\
-    text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,\
-    text/plain;version=0.0.4;q=0.3,\
-    */*;q=0.2";
-
 /// An exposition format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Format {
@@ -22,14 +14,6 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format a `Content-Type` names. A missing, malformed or unknown one falls back to the text format, which
-    /// nearly every such target speaks.
-    pub fn from_content_type(content_type: Option<&str>) -> Self {
-        content_type
-            .and_then(Self::recognise)
-            .unwrap_or(Self::PrometheusText)
-    }
-
     /// The format a `Content-Type` names, or `None` when it names none that is known.
     pub fn recognise(content_type: &str) -> Option<Self> {
         let mut parts = content_type.split(';');
@@ -84,42 +68,32 @@ mod tests {
     #[test]
     fn content_types_choose_the_format() {
         for (content_type, format) in [
-            (None, PrometheusText),
-            (Some(""), PrometheusText),
-            (Some("text/plain"), PrometheusText),
+            ("", None),
+            ("text/plain", Some(PrometheusText)),
             (
-                Some("text/plain; version=0.0.4; charset=utf-8"),
-                PrometheusText,
+                "text/plain; version=0.0.4; charset=utf-8",
+                Some(PrometheusText),
             ),
-            (Some("application/openmetrics-text"), OpenMetrics),
+            ("application/openmetrics-text", Some(OpenMetrics)),
             (
-                Some(
-                    "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=allow-utf-8",
-                ),
-                OpenMetrics,
+                "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=allow-utf-8",
+                Some(OpenMetrics),
             ),
             (
-                Some("application/openmetrics-text;version=\"1.0.0\";"),
-                OpenMetrics,
+                "application/openmetrics-text;version=\"1.0.0\";",
+                Some(OpenMetrics),
             ),
             (
-                Some("APPLICATION/OpenMetrics-Text ; version=0.0.1"),
-                OpenMetrics,
+                "APPLICATION/OpenMetrics-Text ; version=0.0.1",
+                Some(OpenMetrics),
             ),
-            (
-                Some("application/openmetrics-text; version"),
-                PrometheusText,
-            ),
-            (Some("application/openmetrics-text; a b=1"), PrometheusText),
-            (Some("application/openmetrics-textual"), PrometheusText),
-            (Some("text/html"), PrometheusText),
-            (Some("application/vnd.google.protobuf"), PrometheusText),
+            ("application/openmetrics-text; version", None),
+            ("application/openmetrics-text; a b=1", None),
+            ("application/openmetrics-textual", None),
+            ("text/html", None),
+            ("application/vnd.google.protobuf", None),
         ] {
-            assert_eq!(
-                Format::from_content_type(content_type),
-                format,
-                "{content_type:?}"
-            );
+            assert_eq!(Format::recognise(content_type), format, "{content_type:?}");
         }
     }
 

@@ -34,6 +34,7 @@ use super::body::{self, UnpackError};
 use super::config::HttpClientConfig;
 use super::credentials::CredentialsError;
 use super::tls::TlsError;
+use crate::tasks;
 
 /// Redirects that are followed before giving up, as in Go.
 const MAX_REDIRECTS: usize = 10;
@@ -41,6 +42,8 @@ const MAX_REDIRECTS: usize = 10;
 const DRAIN_LIMIT: usize = 64 << 10;
 /// The most one connection buffers of what it has read and not handed out.
 const READ_BUFFER: usize = 64 << 10;
+/// From this size of a packed body on, unpacking is taken off the runtime's thread.
+const HEAVY_BYTES: usize = 16 << 10;
 /// What we call ourselves.
 pub const USER_AGENT: &str = concat!("outrigger/", env!("CARGO_PKG_VERSION"));
 
@@ -217,13 +220,19 @@ impl Client {
     pub async fn get(&mut self, get: Get<'_>, into: &mut Vec<u8>) -> Result<Answer, FetchError> {
         let mut phase = Phase::Connect;
         let exchange = self.follow(get, into, &mut phase);
-        match tokio::time::timeout(get.timeout, exchange).await {
+        let outcome = match tokio::time::timeout(get.timeout, exchange).await {
             Ok(outcome) => outcome,
             Err(_) => Err(FetchError::Timeout {
                 after: get.timeout,
                 phase,
             }),
+        };
+        if outcome.is_err() {
+            // What is too large or too slow is not held until the next request.
+            self.packed.clear();
         }
+        body::shrink(&mut self.packed);
+        outcome
     }
 
     async fn follow(
@@ -329,8 +338,8 @@ impl Client {
             Some(name) if name.eq_ignore_ascii_case(b"gzip") => {
                 connection.read(incoming, limit, &mut self.packed).await?;
                 answer.wire_bytes = self.packed.len();
-                body::gunzip(&self.packed, limit, into)?;
-                body::shrink(&mut self.packed);
+                let heavy = self.packed.len() >= HEAVY_BYTES;
+                tasks::heavy(heavy, || body::gunzip(&self.packed, limit, into))?;
             }
             Some(name) => {
                 let name = String::from_utf8_lossy(&name[..name.len().min(32)]);
@@ -386,6 +395,12 @@ impl Client {
             driver: Some(Box::new(driver)),
             used: false,
         })
+    }
+
+    /// Bytes held for the next packed body.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.packed.capacity()
     }
 
     async fn tls(&mut self) -> Result<Arc<rustls::ClientConfig>, FetchError> {

@@ -136,6 +136,24 @@ async fn nobody_listening_is_told_with_the_address() {
 }
 
 #[tokio::test]
+async fn a_packed_body_that_is_refused_is_not_held() {
+    let packed = vec![0xff; 1 << 20];
+    let server =
+        TestServer::start(move |_| raw("HTTP/1.1 200 OK\nContent-Encoding: gzip", &packed)).await;
+    let mut client = Client::new(HttpClientConfig::default());
+    let get = Get {
+        url: &server.url("/"),
+        headers: &HeaderMap::new(),
+        timeout: Duration::from_secs(5),
+        body_limit: 2 << 20,
+        compression: true,
+    };
+    let outcome = client.get(get, &mut Vec::new()).await;
+    assert!(matches!(outcome, Err(FetchError::Unpack(_))), "{outcome:?}");
+    assert!(client.held() <= 128 << 10, "{}", client.held());
+}
+
+#[tokio::test]
 async fn gzip_is_unpacked_with_a_cap() {
     let pack = |body: &str| {
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

@@ -2,7 +2,8 @@
 //!
 //! What Prometheus does per sample, in its order: found again by its bytes, or else decoded, merged with the target's
 //! labels, relabelled, checked against the limits; then appended with the scrape's time or its own. Samples out of
-//! order are counted and cost nothing else; what breaks the format or a limit costs the whole scrape.
+//! order are counted and cost nothing else; what breaks the format or a limit costs the whole scrape. Behind the sample
+//! limit samples are only counted, so that the scrape's own series say how high the limit would have to be.
 
 use super::cache::{Known, SeriesCache};
 use super::config::{JobConfig, Limits};
@@ -87,7 +88,7 @@ impl<'a> Batch<'a> {
                 Ok(())
             })?;
         }
-        Ok(())
+        self.check_sample_limit()
     }
 
     /// Appends what a built-in collector has read.
@@ -98,7 +99,7 @@ impl<'a> Batch<'a> {
                 Ok(())
             })?;
         }
-        Ok(())
+        self.check_sample_limit()
     }
 
     fn sample(
@@ -119,27 +120,34 @@ impl<'a> Batch<'a> {
             None => {
                 let mut labels = LabelsBuilder::default();
                 decode(&mut labels)?;
-                match self.resolve(labels)? {
-                    Some(Known::Dropped) => {
-                        self.cache.insert(key, Known::Dropped, false);
-                        Known::Dropped
-                    }
-                    Some(known @ Known::Series(_)) => {
-                        self.cache.insert(key, known, tracked);
-                        known
-                    }
-                    None => {
-                        self.keep()?;
-                        self.counts.over_series_limit += 1;
-                        return Ok(());
-                    }
+                let kept = self.relabel(labels)?;
+                if !self.has_room(usize::from(kept.is_some())) {
+                    self.counts.kept += usize::from(kept.is_some());
+                    return Ok(());
                 }
+                let known = match kept {
+                    None => Known::Dropped,
+                    Some(labels) => match self.appender.series(&labels) {
+                        Ok(series) => Known::Series(series),
+                        Err(_) => {
+                            self.counts.kept += 1;
+                            self.counts.over_series_limit += 1;
+                            return Ok(());
+                        }
+                    },
+                };
+                let tracked = tracked && known != Known::Dropped;
+                self.cache.insert(key, known, tracked);
+                known
             }
         };
         let Known::Series(series) = known else {
             return Ok(());
         };
-        self.keep()?;
+        self.counts.kept += 1;
+        if !self.has_room(0) {
+            return Ok(());
+        }
         let fresh = hit.is_none_or(|hit| hit.returned);
         match self.append(series, at_ms, value) {
             Some(AppendError::UnknownSeries) => {}
@@ -152,25 +160,34 @@ impl<'a> Batch<'a> {
         let Some(hit) = hit else { return Ok(()) };
         let mut labels = LabelsBuilder::default();
         decode(&mut labels)?;
-        match self.resolve(labels)? {
-            Some(Known::Series(series)) => {
+        let Some(labels) = self.relabel(labels)? else {
+            return Ok(());
+        };
+        match self.appender.series(&labels) {
+            Ok(series) => {
                 self.cache.replace(hit, series);
                 self.append(series, at_ms, value);
                 self.counts.series_added += 1;
             }
-            Some(Known::Dropped) => {}
-            None => self.counts.over_series_limit += 1,
+            Err(_) => self.counts.over_series_limit += 1,
         }
         Ok(())
     }
 
-    fn keep(&mut self) -> Result<(), ScrapeError> {
-        self.counts.kept += 1;
-        match self.treatment.job.limits.samples {
-            0 => Ok(()),
-            limit if self.counts.kept <= limit => Ok(()),
-            limit => Err(ScrapeError::SampleLimit { limit }),
+    /// Whether the sample limit allows for so many samples more.
+    fn has_room(&self, more: usize) -> bool {
+        let limit = self.treatment.job.limits.samples;
+        limit == 0 || self.counts.kept + more <= limit
+    }
+
+    fn check_sample_limit(&self) -> Result<(), ScrapeError> {
+        if self.has_room(0) {
+            return Ok(());
         }
+        Err(ScrapeError::SampleLimit {
+            limit: self.treatment.job.limits.samples,
+            samples: self.counts.kept,
+        })
     }
 
     /// Appends one sample and counts why it was refused.
@@ -186,25 +203,21 @@ impl<'a> Batch<'a> {
         Some(error)
     }
 
-    /// The series of a decoded label set; `None` where the store has no room for another.
-    fn resolve(&mut self, mut labels: LabelsBuilder) -> Result<Option<Known>, ScrapeError> {
+    /// The labels under which a decoded label set is stored; `None` where relabelling drops it.
+    fn relabel(&self, mut labels: LabelsBuilder) -> Result<Option<Labels>, ScrapeError> {
         merge(
             &mut labels,
             self.treatment.labels,
             self.treatment.job.honor_labels,
         );
         if !self.treatment.job.metric_relabel.apply(&mut labels) || labels.is_empty() {
-            return Ok(Some(Known::Dropped));
+            return Ok(None);
         }
         if labels.get(METRIC_NAME).is_none() {
             return Err(ScrapeError::NameMissing);
         }
         check_limits(&labels, &self.treatment.job.limits)?;
-        Ok(self
-            .appender
-            .series(&labels.build())
-            .ok()
-            .map(Known::Series))
+        Ok(Some(labels.build()))
     }
 }
 

@@ -152,21 +152,22 @@ impl SeriesCache {
                 gone(series);
             }
         }
-        if away > KEEP_GONE.max(self.entries.len() / 4) {
-            self.compact();
-        }
+        self.compact_if(away);
     }
 
     /// Ends a pass whose samples did not go in: every live series must be ended.
     pub(super) fn fail(&mut self, mut gone: impl FnMut(SeriesRef)) {
         self.end_orphans(|_| false, &mut gone);
+        let mut away = 0;
         for entry in &mut self.entries {
+            away += usize::from(entry.pass != self.pass && entry.pass != self.succeeded);
             if std::mem::take(&mut entry.live)
                 && let Known::Series(series) = entry.known
             {
                 gone(series);
             }
         }
+        self.compact_if(away);
     }
 
     /// Forgets the keys (labels or formats have changed) but not that live series may have to be ended.
@@ -209,17 +210,21 @@ impl SeriesCache {
         }
     }
 
-    /// Leaves out the entries that the last pass has not seen.
-    fn compact(&mut self) {
+    /// Leaves out the entries that neither the last pass nor the last good one has seen, where those are many.
+    fn compact_if(&mut self, away: usize) {
+        if away <= KEEP_GONE.max(self.entries.len() / 4) {
+            return;
+        }
         let old = std::mem::take(&mut self.entries);
         let old_keys = std::mem::take(&mut self.keys);
         self.table.clear();
-        let pass = self.pass;
-        for entry in old.iter().filter(|entry| entry.pass == pass) {
+        let kept = [self.pass, self.succeeded];
+        for entry in old.iter().filter(|entry| kept.contains(&entry.pass)) {
             let key = key_of(&old_keys, entry);
             self.insert(key, entry.known, entry.tracked);
             if let Some(copy) = self.entries.last_mut() {
                 copy.live = entry.live;
+                copy.pass = entry.pass;
             }
         }
         self.keys.shrink_to_fit();

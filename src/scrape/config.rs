@@ -225,6 +225,24 @@ impl JobConfig {
     }
 }
 
+impl JobConfig {
+    /// Whether a target is scraped alike under both: what only finds targets, or counts them, does not matter.
+    pub fn scrapes_like(&self, other: &Self) -> bool {
+        let scraping = |job: &Self| Self {
+            statics: Vec::new(),
+            files: Vec::new(),
+            relabel: Relabelling::default(),
+            limits: Limits {
+                targets: 0,
+                ..job.limits
+            },
+            keep_dropped_targets: 0,
+            ..job.clone()
+        };
+        self == other || scraping(self) == scraping(other)
+    }
+}
+
 impl Global {
     /// What applies without any configuration file: every 15 s.
     pub fn zero_config() -> Self {

@@ -82,7 +82,12 @@ impl Files {
 fn read(path: &Path) -> Result<Vec<TargetGroup>, String> {
     let name = path.display().to_string();
     let failed = |error: std::io::Error| format!("{name}: read file: {error}");
-    if std::fs::metadata(path).map_err(failed)?.len() > MAX_BYTES {
+    let metadata = std::fs::metadata(path).map_err(failed)?;
+    // A pipe without a writer would be waited for without end.
+    if !metadata.is_file() {
+        return Err(format!("{name}: not a regular file"));
+    }
+    if metadata.len() > MAX_BYTES {
         return Err(format!("{name}: file is larger than 16 MiB"));
     }
     let text = std::fs::read_to_string(path).map_err(failed)?;
@@ -201,5 +206,10 @@ mod tests {
         assert_eq!(targets(), ("c:1".to_owned(), String::new()));
         std::fs::remove_file(&exact).unwrap();
         assert_eq!(targets(), (String::new(), String::new()));
+        let made = std::process::Command::new("mkfifo").arg(&exact).status();
+        if made.is_ok_and(|status| status.success()) {
+            let (_, error) = targets();
+            assert!(error.contains("more.yml: not a regular file"), "{error}");
+        }
     }
 }

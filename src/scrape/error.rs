@@ -20,11 +20,13 @@ pub enum ScrapeError {
     Parse(#[from] ParseError),
     /// More samples than `sample_limit`.
     #[error(
-        "sample limit exceeded: more than {limit} samples after relabelling; raise sample_limit or drop series with metric_relabel_configs"
+        "sample limit exceeded: {samples} samples after relabelling, limit {limit}; raise sample_limit or drop series with metric_relabel_configs"
     )]
     SampleLimit {
         /// The limit.
         limit: usize,
+        /// What there was.
+        samples: usize,
     },
     /// A series breaks a label limit.
     #[error("{0}")]
@@ -107,6 +109,25 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::Success,
+        Self::Timeout,
+        Self::Connect,
+        Self::Tls,
+        Self::Http,
+        Self::Status,
+        Self::BodyLimit,
+        Self::Parse,
+        Self::SampleLimit,
+        Self::LabelLimit,
+        Self::TargetLimit,
+        Self::Credentials,
+        Self::Store,
+        Self::Collect,
+        Self::Panic,
+    ];
+
     /// The label's value.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -220,7 +220,13 @@ impl ScrapeManager {
                 files.refresh(patterns.iter());
                 files
             });
-            files = refreshed.await.unwrap_or_default();
+            files = match refreshed.await {
+                Ok(files) => files,
+                Err(error) => {
+                    tracing::error!(%error, "reading discovery files panicked; the targets stay as they are");
+                    return;
+                }
+            };
         }
         let discovered = self.discover(&settings, &files);
         let errors = files.errors();
@@ -259,6 +265,7 @@ impl ScrapeManager {
             }
             let (orders, receiver) = watch::channel(Order::Work(work.clone()));
             let name = format!("scrape {} {}", key.job, key.url);
+            self.shared.metrics.begin(&key.job);
             let worker = Worker::new(Arc::clone(&self.shared), work.clone());
             let status = worker.status();
             let running = Running {

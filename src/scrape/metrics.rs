@@ -95,46 +95,64 @@ impl ScrapeMetrics {
         metrics
     }
 
+    /// A target of the job is there: its counters begin at zero, so that their first event is an increase.
+    pub(super) fn begin(&self, job: &str) {
+        for outcome in Outcome::ALL {
+            drop(self.scrapes.get_or_create(&Ended::new(job, outcome)));
+        }
+        for family in [&self.samples, &self.body_bytes, &self.missed, &self.held] {
+            drop(family.get_or_create(&Job::new(job)));
+        }
+        self.refused(job, &Counts::default());
+    }
+
     pub(super) fn scraped(&self, job: &str, outcome: Outcome, counts: &Counts, bytes: usize) {
-        let label = Job {
-            job: job.to_owned(),
-        };
-        let ended = Ended {
-            job: job.to_owned(),
-            outcome: outcome.as_str(),
-        };
-        self.scrapes.get_or_create(&ended).inc();
+        let label = Job::new(job);
+        self.scrapes.get_or_create(&Ended::new(job, outcome)).inc();
         self.samples
             .get_or_create(&label)
             .inc_by(counts.kept as u64);
         self.body_bytes.get_or_create(&label).inc_by(bytes as u64);
+        self.refused(job, counts);
+    }
+
+    fn refused(&self, job: &str, counts: &Counts) {
         for (reason, count) in [
             ("out_of_order", counts.out_of_order),
             ("duplicate", counts.duplicate),
             ("out_of_bounds", counts.out_of_bounds),
             ("series_limit", counts.over_series_limit),
         ] {
-            if count > 0 {
-                let refused = Refused {
-                    job: job.to_owned(),
-                    reason,
-                };
-                self.refused.get_or_create(&refused).inc_by(count as u64);
-            }
+            let refused = Refused {
+                job: job.to_owned(),
+                reason,
+            };
+            self.refused.get_or_create(&refused).inc_by(count as u64);
         }
     }
 
     pub(super) fn missed(&self, job: &str, slots: u64) {
-        let label = Job {
-            job: job.to_owned(),
-        };
-        self.missed.get_or_create(&label).inc_by(slots);
+        self.missed.get_or_create(&Job::new(job)).inc_by(slots);
     }
 
     pub(super) fn held(&self, job: &str) {
-        let label = Job {
+        self.held.get_or_create(&Job::new(job)).inc();
+    }
+}
+
+impl Job {
+    fn new(job: &str) -> Self {
+        Self {
             job: job.to_owned(),
-        };
-        self.held.get_or_create(&label).inc();
+        }
+    }
+}
+
+impl Ended {
+    fn new(job: &str, outcome: Outcome) -> Self {
+        Self {
+            job: job.to_owned(),
+            outcome: outcome.as_str(),
+        }
     }
 }

@@ -101,7 +101,9 @@ pub fn populate(job: &Arc<JobConfig>, found: Found<'_>) -> Populated {
             labels.set(&format!("__param_{name}"), first);
         }
     }
-    for (name, value) in found.meta.iter().chain(found.group) {
+    // An empty label is an absent one: it does not take a default away.
+    let given = found.meta.iter().chain(found.group);
+    for (name, value) in given.filter(|(_, value)| !value.is_empty()) {
         labels.set(name, value);
     }
     labels.set("__address__", found.address);
@@ -170,12 +172,14 @@ fn url(job: &JobConfig, labels: &LabelsBuilder, address: &str) -> Result<Url, Ta
     let mut url = Url::parse(&format!("{scheme}://{address}"))
         .map_err(|_| AddressError::Invalid(address.to_owned()))?;
     url.set_path(labels.value("__metrics_path__"));
-    // A relabelled `__param_x` stands for the first value; further values come from the configuration.
+    // A relabelled `__param_x` stands for the first value; all others, and one whose label is gone, are as configured.
     let mut params: Vec<(String, String)> = Vec::new();
     for (name, values) in &job.params {
-        let first = labels.value(&format!("__param_{name}"));
-        let rest = values.iter().skip(1).map(String::as_str);
-        let all = (!first.is_empty()).then_some(first).into_iter().chain(rest);
+        let first = labels.get(&format!("__param_{name}"));
+        let configured = values.iter().map(String::as_str);
+        let all = first
+            .into_iter()
+            .chain(configured.skip(usize::from(first.is_some())));
         params.extend(all.map(|value| (name.clone(), value.to_owned())));
     }
     for (name, value) in labels.iter() {
@@ -207,7 +211,7 @@ impl Target {
             && self.url == other.url
             && self.interval == other.interval
             && self.timeout == other.timeout
-            && self.job == other.job
+            && self.job.scrapes_like(&other.job)
     }
 }
 
@@ -280,6 +284,22 @@ mod tests {
             "{job_name: a, relabel_configs: [{source_labels: [__meta_outrigger_pod_name], target_label: instance}, {target_label: __address__, replacement: 'b:1'}]}",
             &[],
             Ok((r#"{instance="p", job="a", pod="p"}"#, "http://b:1/metrics")),
+        );
+        check(
+            "{job_name: a}",
+            &[("job", ""), ("__scheme__", ""), ("x", "")],
+            Ok((
+                r#"{instance="shop:8080", job="a", pod="p"}"#,
+                "http://shop:8080/metrics",
+            )),
+        );
+        check(
+            "{job_name: a, params: {q: [1, 2]}, relabel_configs: [{action: labeldrop, regex: __param_.*}]}",
+            &[],
+            Ok((
+                r#"{instance="shop:8080", job="a", pod="p"}"#,
+                "http://shop:8080/metrics?q=1&q=2",
+            )),
         );
         check(
             "{job_name: a, relabel_configs: [{action: drop}]}",

@@ -36,7 +36,7 @@ use crate::model::timestamp::Timestamp;
 use crate::net::body::{self, HARD_LIMIT};
 use crate::net::client::{Client, Get};
 use crate::storage::Storage;
-use crate::tasks::Stop;
+use crate::tasks::{self, Stop};
 use crate::telemetry::traces;
 
 /// Told after each commit, on the scraping task: it must not block. A `watch` or `Notify` behind it keeps it bounded.
@@ -249,14 +249,8 @@ impl Worker {
         );
         traces::record_id(&span);
         let visit = self.visit(now, &span).instrument(span.clone()).await;
-        let large = self.body.len() >= BLOCKING_BYTES && on_many_threads();
-        let outcome = span.in_scope(|| {
-            if large {
-                tokio::task::block_in_place(|| self.store(stamp, watch, visit))
-            } else {
-                self.store(stamp, watch, visit)
-            }
-        });
+        let large = self.body.len() >= BLOCKING_BYTES;
+        let outcome = span.in_scope(|| tasks::heavy(large, || self.store(stamp, watch, visit)));
         span.record("outcome", outcome.outcome.as_str());
         span.record("samples", outcome.counts.kept);
         outcome
@@ -343,6 +337,8 @@ impl Worker {
                 .cache
                 .succeed(|series| end(&mut appender, series, at_ms)),
             Err(_) => {
+                // A body that is too large, say, is not held until the next one.
+                self.body.clear();
                 // Nothing of a failed scrape goes in, as in Prometheus: a new batch without its samples.
                 appender = shared.storage.appender();
                 self.cache.fail(|series| end(&mut appender, series, at_ms));
@@ -416,11 +412,9 @@ impl Worker {
         }
         self.labels = labels;
         self.cache.reset();
-        let at_ms = self
-            .last
-            .map_or_else(|| self.shared.clock.now(), |last| last + MILLISECOND);
+        let at_ms = self.end_ms();
         let mut appender = self.shared.storage.appender();
-        self.reports.end(&mut appender, at_ms.millis());
+        self.reports.end(&mut appender, at_ms);
         if let Err(error) = appender.commit() {
             tracing::warn!(%error, "end the report series of old labels");
         }
@@ -430,20 +424,31 @@ impl Worker {
         self.work = work;
         self.source = source(&self.work);
         self.cache.reset();
+        let wanted = &self.work.build;
+        self.build.retain(|(name, _)| wanted.contains(name));
         self.relabel();
         self.show_target();
     }
 
     /// Ends all series of the target.
     pub(super) fn retire(&mut self) {
-        let now = self.shared.clock.now();
-        let at_ms = stamp(now, now, self.last).at.millis();
+        let at_ms = self.end_ms();
         let mut appender = self.shared.storage.appender();
         self.cache.fail(|series| end(&mut appender, series, at_ms));
         self.reports.end(&mut appender, at_ms);
         if let Err(error) = appender.commit() {
             tracing::warn!(target.url = %self.work.target.url, %error, "end the series of a removed target");
         }
+    }
+
+    /// When series end that end between scrapes: just behind the last scrape, so that another loop which has scraped the
+    /// same series since is not disturbed.
+    fn end_ms(&self) -> i64 {
+        let end = match self.last {
+            Some(last) => last + MILLISECOND,
+            None => self.shared.clock.now(),
+        };
+        end.millis()
     }
 
     fn shown_url(&self) -> &str {
@@ -513,6 +518,12 @@ impl Worker {
         self.cache.len()
     }
 
+    /// Bytes held for the next body.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.body.capacity()
+    }
+
     /// What it does.
     #[cfg(test)]
     pub(super) fn work(&self) -> &Work {
@@ -564,10 +575,4 @@ fn warning_of(counts: &Counts, held: bool, reported: bool) -> Option<String> {
         parts.push("up and the scrape's own series could not be stored".to_owned());
     }
     (!parts.is_empty()).then(|| parts.join("; "))
-}
-
-/// Whether other threads can take over while this one is busy.
-fn on_many_threads() -> bool {
-    tokio::runtime::Handle::try_current()
-        .is_ok_and(|handle| handle.runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread)
 }

@@ -61,7 +61,8 @@ impl Exporter {
             return Ok(Self(None));
         };
         let address: url::Url = endpoint.parse().map_err(|error| ExporterError {
-            reason: format!("bad address {endpoint:?}: {error}"),
+            // Without the address itself: it may hold a password.
+            reason: format!("bad address: {error}"),
         })?;
         let address = if address.path() == "/" {
             format!("{endpoint}/v1/traces")

@@ -4,7 +4,6 @@ use std::time::Duration;
 use super::{Global, Protocol, ScrapeConfigs};
 use crate::document::diagnostics::Diagnostics;
 use crate::document::parse;
-use crate::exposition::format::ACCEPT;
 
 fn read(yaml: &str) -> (ScrapeConfigs, Vec<String>) {
     let diagnostics = Diagnostics::default();
@@ -67,7 +66,14 @@ scrape_configs:
     assert!(shop.honor_timestamps && !shop.honor_labels && shop.http.follow_redirects);
     assert_eq!(shop.statics[0].targets, ["localhost:8080", "[::1]:9100"]);
     assert_eq!(shop.limits.samples, 7);
-    assert_eq!(Protocol::accept(&shop.protocols), ACCEPT);
+    // What Prometheus 3 sends, without protobuf.
+    assert_eq!(
+        Protocol::accept(&shop.protocols),
+        "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
+         application/openmetrics-text;version=0.0.1;q=0.5,\
+         text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,\
+         text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+    );
     assert_eq!(
         slow.scrape_timeout,
         Duration::from_secs(5),

@@ -129,3 +129,11 @@ async fn a_large_body_is_taken_off_the_runtimes_thread() {
     let outcome = bench.scrape(&body).await;
     assert_eq!(outcome.counts.series_added, 0);
 }
+
+#[tokio::test]
+async fn a_body_that_is_refused_is_not_held() {
+    let mut bench = Bench::new("sample_limit: 1").await;
+    bench.scrape(&"a 1\n".repeat(500_000)).await;
+    assert_eq!(bench.status().health, crate::scrape::status::Health::Down);
+    assert!(bench.worker.held() <= 128 << 10, "{}", bench.worker.held());
+}

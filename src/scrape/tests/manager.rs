@@ -126,6 +126,34 @@ async fn targets_start_stay_and_end_with_the_settings() {
     );
 }
 
+#[test]
+fn a_target_more_or_less_does_not_disturb_the_others() {
+    let one = job("a", &["x:1"]);
+    let mut two = job("a", &["x:1", "y:1"]);
+    two.keep_dropped_targets = 7;
+    two.limits.targets = 9;
+    assert!(one.scrapes_like(&two));
+    two.limits.samples = 9;
+    assert!(!one.scrapes_like(&two));
+}
+
+#[tokio::test]
+async fn counters_stand_at_zero_before_the_first_event() {
+    let mut registry = prometheus_client::registry::Registry::default();
+    let metrics = ScrapeMetrics::register(&mut registry);
+    metrics.begin("shop");
+    let text = crate::telemetry::metrics::encode(&registry).unwrap();
+    for line in [
+        "outrigger_scrapes_total{job=\"shop\",outcome=\"timeout\"} 0",
+        "outrigger_scrape_samples_total{job=\"shop\"} 0",
+        "outrigger_scrape_samples_refused_total{job=\"shop\",reason=\"series_limit\"} 0",
+        "outrigger_scrape_missed_total{job=\"shop\"} 0",
+        "outrigger_scrape_clock_held_total{job=\"shop\"} 0",
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+    }
+}
+
 #[tokio::test]
 async fn the_process_behind_a_local_target_is_watched_under_its_instance() {
     let server = TestServer::start(|_| text("a 1\n")).await;

@@ -163,6 +163,33 @@ async fn limits_cost_the_whole_scrape() {
 }
 
 #[tokio::test]
+async fn over_the_sample_limit_all_samples_are_counted_and_none_is_remembered() {
+    let yaml = "sample_limit: 2\nmetric_relabel_configs: [{source_labels: [__name__], regex: go_.*, action: drop}]";
+    let mut bench = Bench::new(yaml).await;
+    let body: String = (0..100).map(|i| format!("a{i} 1\ngo_{i} 1\n")).collect();
+    let outcome = bench.scrape(&body).await;
+    assert_eq!(outcome.outcome, Outcome::SampleLimit);
+    assert_eq!(bench.report("scrape_samples_scraped"), "15=200");
+    assert_eq!(
+        bench.report("scrape_samples_post_metric_relabeling"),
+        "15=100"
+    );
+    assert!(
+        bench.worker.remembered() <= 4,
+        "{}",
+        bench.worker.remembered()
+    );
+    assert!(
+        bench.storage.stats().series <= 2 + 5,
+        "{:?}",
+        bench.storage.stats()
+    );
+    // What breaks the format is at fault even behind the limit, as it would be without one.
+    let outcome = bench.scrape(&(body + "}\n")).await;
+    assert_eq!(outcome.outcome, Outcome::Parse);
+}
+
+#[tokio::test]
 async fn timestamps_of_the_target_are_honoured_or_not() {
     let body = |offset: i64| format!("a 1 {}\n", super::START + offset);
     let mut bench = Bench::new("").await;
@@ -239,8 +266,28 @@ async fn a_removed_target_ends_its_series_and_reports() {
     bench.scrape("a 1\n").await;
     bench.clock.advance(Duration::from_secs(1));
     bench.worker.retire();
-    assert_eq!(bench.stored(), ["a 15=1 16=stale"]);
-    assert_eq!(bench.report("up"), "15=1 16=stale");
+    assert_eq!(bench.stored(), ["a 15=1 15.001=stale"]);
+    assert_eq!(bench.report("up"), "15=1 15.001=stale");
+}
+
+#[tokio::test]
+async fn a_loop_that_ends_late_does_not_end_what_its_successor_has_scraped() {
+    let mut bench = Bench::new("").await;
+    bench.scrape("a 1\n").await;
+    // The same labels at another address, say: its loop has scraped while this one was still waiting for its target.
+    let mut appender = bench.storage.appender();
+    for name in ["a", "up"] {
+        let pairs = [("__name__", name), ("instance", "i"), ("job", "t")];
+        let series = appender
+            .series(&crate::model::labels::Labels::from_pairs(pairs))
+            .unwrap();
+        appender.append(series, super::START + 20_000, 7.0).unwrap();
+    }
+    appender.commit().unwrap();
+    bench.clock.advance(Duration::from_secs(10));
+    bench.worker.retire();
+    assert_eq!(bench.stored(), ["a 15=1 20=7"]);
+    assert_eq!(bench.report("up"), "15=1 20=7");
 }
 
 #[tokio::test]
@@ -283,6 +330,31 @@ async fn labels_of_the_build_follow_the_target() {
 }
 
 #[tokio::test]
+async fn labels_of_the_build_go_with_their_setting() {
+    let mut bench = Bench::new("").await;
+    let body = "a 1\nt_build_info{version=\"1\",revision=\"r\"} 1\n";
+    for build in [vec!["version", "revision"], vec!["version"], vec![]] {
+        let mut work = bench.worker.work().clone();
+        work.build = build.iter().map(|name| (*name).to_owned()).collect();
+        bench.worker.reconfigure(work);
+        bench.scrape(body).await;
+    }
+    let a: Vec<_> = bench
+        .stored()
+        .into_iter()
+        .filter(|line| line.starts_with("a"))
+        .collect();
+    assert_eq!(
+        a,
+        [
+            "a 45=1",
+            r#"a{revision="r", version="1"} 15=1 30=stale"#,
+            r#"a{version="1"} 30=1 45=stale"#
+        ]
+    );
+}
+
+#[tokio::test]
 async fn names_change_all_the_time_and_memory_does_not_grow() {
     let mut bench = Bench::new("").await;
     for round in 0..20 {
@@ -296,6 +368,25 @@ async fn names_change_all_the_time_and_memory_does_not_grow() {
         "{}",
         bench.worker.remembered()
     );
+}
+
+#[tokio::test]
+async fn names_change_all_the_time_in_bodies_at_fault_and_memory_does_not_grow() {
+    let mut bench = Bench::new("").await;
+    bench.scrape("kept 1\n").await;
+    for round in 0..20 {
+        let body: String = (0..100)
+            .map(|i| format!("a{{round=\"{round}\",i=\"{i}\"}} 1\n"))
+            .collect();
+        bench.scrape(&(body + "}\n")).await;
+    }
+    assert!(
+        bench.worker.remembered() <= 300,
+        "{}",
+        bench.worker.remembered()
+    );
+    bench.scrape("kept 2\n").await;
+    assert_eq!(bench.stored(), ["kept 15=1 30=stale 330=2"]);
 }
 
 #[tokio::test]

@@ -24,6 +24,24 @@ fn a_restart_loses_nothing() {
 }
 
 #[test]
+fn many_large_new_series_in_one_commit_survive_a_restart() {
+    let (disk, clock) = (MemoryDisk::default(), clock());
+    let storage = open(&disk, &clock);
+    // As much as the largest body of a scrape holds, and what a target's own labels add to it.
+    let large = "x".repeat(1 << 20);
+    let mut appender = storage.appender();
+    for number in 0..70 {
+        let number = number.to_string();
+        let pairs = [("__name__", "m"), ("number", &number), ("large", &large)];
+        let series = appender.series(&Labels::from_pairs(pairs)).expect("room");
+        appender.append(series, START_MS, 1.0).expect("in order");
+    }
+    appender.commit().expect("room on the disk");
+    drop(storage);
+    assert_eq!(open(&disk, &clock).stats().series, 70);
+}
+
+#[test]
 fn a_commit_is_one_write() {
     let (disk, clock) = (MemoryDisk::default(), clock());
     let storage = open(&disk, &clock);

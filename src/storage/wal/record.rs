@@ -28,8 +28,11 @@ use crate::storage::slots::MAX_ID;
 
 /// Begins each file.
 pub(in crate::storage) const MAGIC: [u8; 8] = *b"OUTRLOG1";
-/// Larger lengths are damage: commits and series are split far below.
-pub(in crate::storage) const MAX_BODY: usize = 64 << 20;
+/// Larger lengths are damage. Records are split far below; only the labels of one series cannot be, and they come out of
+/// one scrape's body, which is far smaller too.
+pub(in crate::storage) const MAX_BODY: usize = 256 << 20;
+/// Bytes of definitions after which another record begins.
+const RECORD_BYTES: usize = 1 << 20;
 /// Samples in one record, at most.
 pub(in crate::storage) const RECORD_SAMPLES: usize = 100_000;
 const HEAD: usize = 8;
@@ -69,17 +72,23 @@ pub(in crate::storage) fn put_record(out: &mut Vec<u8>, write: impl FnOnce(&mut 
     out[start + 4..start + HEAD].copy_from_slice(&crc.to_le_bytes());
 }
 
-/// Appends a record of definitions.
+/// Appends records of definitions.
 pub(in crate::storage) fn put_definitions<'a>(
     out: &mut Vec<u8>,
     series: impl Iterator<Item = (u64, &'a Labels)>,
 ) {
-    put_record(out, |out| {
-        out.push(1);
-        for (id, labels) in series {
-            put_definition(out, id, labels);
-        }
-    });
+    let mut series = series.peekable();
+    while series.peek().is_some() {
+        put_record(out, |out| {
+            let end = out.len() + RECORD_BYTES;
+            out.push(1);
+            while out.len() < end
+                && let Some((id, labels)) = series.next()
+            {
+                put_definition(out, id, labels);
+            }
+        });
+    }
 }
 
 /// Appends records of samples.
