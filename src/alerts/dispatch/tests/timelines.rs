@@ -115,6 +115,24 @@ fn an_end_that_is_sent_again_and_again_is_told_once() {
 }
 
 #[test]
+fn an_end_whose_message_fails_after_a_newer_one_was_written_is_told_by_that_one() {
+    check(
+        &[ONE],
+        "0 fire Down i=a
+         2 receiver slow
+         2 resolve Down i=a
+         3.2 receiver down
+         3.5 fire Down i=b
+         5 supersede
+         5 receiver up
+         20",
+        "1 hook first_notification: +Down[i=a]
+         3 hook all_resolved: -Down[i=a]
+         4.5 hook first_notification: -Down[i=a] +Down[i=b]",
+    );
+}
+
+#[test]
 fn an_alert_that_fires_again_begins_a_new_group() {
     check(
         &[ONE],
