@@ -458,7 +458,7 @@ fn timers_follow_a_clock_that_steps_back() {
     simulation.now = Timestamp::from_millis(1_000_000_000);
     simulation
         .dispatcher
-        .clock_stepped_back(std::time::Duration::from_secs(1000));
+        .clock_stepped_back(std::time::Duration::from_secs(1000), simulation.now);
     simulation.until(5.0);
     assert_eq!(simulation.sent, ["1 hook first_notification: +Down"]);
 }
