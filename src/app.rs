@@ -53,7 +53,7 @@ pub async fn run(config: Config, sources: Sources) -> anyhow::Result<()> {
     let deadline = config.settings.shutdown_deadline;
 
     let parts = Parts::build(config, &clock, &tasks, listener.local_addr()?).await?;
-    let reloader = Reloader::start(sources, &parts, &tasks);
+    let (reloader, reloading) = Reloader::new(sources, &parts, &tasks);
     let context = parts.http_context(reloader.handle());
     let http_stop = tasks.stop_token().child_token();
     let serving = server::serve(
@@ -65,6 +65,8 @@ pub async fn run(config: Config, sources: Sources) -> anyhow::Result<()> {
     );
     tasks.spawn("http server", serving);
     parts.start(&tasks).await;
+    // Not before: a reload would be overtaken by the configuration of the start.
+    tasks.spawn("reload", reloading.run());
     parts.readiness.send_replace(Readiness::Ready);
     tracing::info!(address = %parts.listen, url = %parts.external_url, "Outrigger is ready");
 

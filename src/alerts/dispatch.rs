@@ -315,14 +315,33 @@ impl Dispatcher {
         })
     }
 
-    /// The wall clock stepped back by this much: timers follow, so that no group waits for the time to come again.
-    pub fn clock_stepped_back(&mut self, by: std::time::Duration) {
+    /// The wall clock stepped back by this much: timers, alerts and limits follow, so that nothing waits for the time to
+    /// come again and no ended alert fires anew.
+    pub fn clock_stepped_back(&mut self, by: std::time::Duration, now: Timestamp) {
+        for stored in self.alerts.values_mut() {
+            let alert = Arc::make_mut(&mut stored.alert);
+            alert.starts_at = alert.starts_at - by;
+            alert.ends_at = alert.ends_at - by;
+            alert.updated_at = alert.updated_at - by;
+        }
         self.timers.clear();
         for (id, group) in &mut self.groups {
+            for (labels, member) in &mut group.members {
+                if let Some(stored) = self.alerts.get(labels) {
+                    member.alert = Arc::clone(&stored.alert);
+                }
+            }
             group.next = group.next - by;
             self.timers.insert((group.next, *id));
         }
         self.hold_until = self.hold_until - by;
+        self.throttle.clock_stepped_back(by);
+        self.rebuild_inhibitor(now);
+    }
+
+    /// Everybody has sent what they have: what is due may be flushed.
+    pub fn open(&mut self, now: Timestamp) {
+        self.hold_until = self.hold_until.min(now);
     }
 
     /// Forgets what no decision needs any more.

@@ -27,7 +27,21 @@ struct ReasonLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ThrottleLabels {
     receiver: String,
-    severity: String,
+    severity: &'static str,
+}
+
+/// Severities come from alerts, that is from rules and series: words nobody knows share one label value.
+fn severity_label(severity: &str) -> &'static str {
+    const KNOWN: [&str; 7] = [
+        "critical", "error", "high", "warning", "low", "info", "none",
+    ];
+    match severity {
+        "" => "",
+        severity => KNOWN
+            .into_iter()
+            .find(|known| *known == severity)
+            .unwrap_or("other"),
+    }
 }
 
 /// The counters and gauges; clones share them.
@@ -123,7 +137,7 @@ impl Metrics {
         for bucket in &writes.throttled {
             let labels = ThrottleLabels {
                 receiver: bucket.receiver.to_string(),
-                severity: bucket.severity.to_string(),
+                severity: severity_label(&bucket.severity),
             };
             self.throttled.get_or_create(&labels).inc();
         }

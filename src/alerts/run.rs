@@ -34,7 +34,8 @@ const MAINTENANCE: Duration = Duration::from_secs(15 * 60);
 pub struct Config {
     /// Batches that wait before senders do.
     pub queue: usize,
-    /// Time after the start before anything is flushed, so that rules can send all they have first.
+    /// The longest after the start that nothing is flushed, so that rules can send all they have first; they end it with
+    /// [`AlertSink::open`].
     pub start_delay: Duration,
     /// How long finished notifications and ledger entries are kept.
     pub retention: Duration,
@@ -71,6 +72,7 @@ enum Message {
     Alerts(Vec<Alert>),
     Reload(Arc<Routing>, oneshot::Sender<()>),
     Snapshot(oneshot::Sender<Snapshot>),
+    Open,
 }
 
 /// The dispatcher has ended.
@@ -115,6 +117,14 @@ impl AlertSink {
             .await
             .map_err(|_| Closed)?;
         wait.await.map_err(|_| Closed)
+    }
+
+    /// Ends the start's delay: everybody has sent what they have.
+    ///
+    /// # Errors
+    /// Where the dispatcher has ended.
+    pub async fn open(&self) -> Result<(), Closed> {
+        self.queue.send(Message::Open).await.map_err(|_| Closed)
     }
 
     /// The groups and their alerts now.
@@ -199,7 +209,11 @@ impl Runner {
                 biased;
                 () = stop.cancelled() => break,
                 message = self.queue.recv() => match message {
-                    Some(message) => self.take_all(message, &stop).await,
+                    Some(message) => {
+                        // What it says is said after the step.
+                        self.follow_clock(&mut watch);
+                        self.take_all(message, &stop).await;
+                    }
                     None => break,
                 },
                 () = due => {}
@@ -247,6 +261,7 @@ impl Runner {
                 // Nobody waits any more where the other side gave up; the routes hold all the same.
                 done.send(()).ok();
             }
+            Message::Open => self.dispatcher.open(now),
             Message::Snapshot(reply) => {
                 reply.send(self.dispatcher.snapshot(now)).ok();
             }
@@ -347,14 +362,14 @@ impl Runner {
         }
     }
 
-    /// Where the wall clock stepped back, timers step with it.
+    /// Where the wall clock stepped back, everything steps with it.
     fn follow_clock(&mut self, watch: &mut (Timestamp, Stopwatch)) {
         let now = self.deps.clock.now();
         let expected = watch.0 + watch.1.elapsed();
         let behind = expected.since(now);
         if behind > Duration::from_secs(1) && now < watch.0 {
             tracing::warn!(by = ?behind, "wall clock stepped back; timers follow");
-            self.dispatcher.clock_stepped_back(behind);
+            self.dispatcher.clock_stepped_back(behind, now);
         }
         *watch = (now, Stopwatch::start());
     }

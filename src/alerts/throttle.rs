@@ -430,6 +430,16 @@ impl Throttle {
         rows
     }
 
+    /// The wall clock stepped back by this much.
+    pub(super) fn clock_stepped_back(&mut self, by: Duration) {
+        for level in self.buckets.values_mut() {
+            level.at = level.at - by;
+        }
+        for digest in self.digests.values_mut() {
+            digest.opened_at = digest.opened_at - by;
+        }
+    }
+
     /// Forgets buckets that are full again.
     pub(super) fn sweep(&mut self, config: &ThrottleConfig, now: Timestamp) {
         self.buckets.retain(|key, level| {

@@ -128,7 +128,10 @@ impl Parts {
         let alert_metrics = crate::alerts::metrics::Metrics::default();
         alert_metrics.register(&mut registry);
         let (alerts, runner) = dispatcher::build(
-            dispatcher::Config::default(),
+            dispatcher::Config {
+                start_delay: super::maintenance::LONGEST_START,
+                ..dispatcher::Config::default()
+            },
             Arc::clone(&config.routing),
             dispatcher::Deps {
                 database: database.clone(),

@@ -18,6 +18,9 @@ const MAINTAIN_EVERY: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The longest that rules wait for the first scrapes.
 const LONGEST_WAIT: Duration = Duration::from_secs(75);
+/// The longest that routes wait for the first evaluations: one alert that ended, told before the others were sent again,
+/// would look like the end of them all.
+pub(super) const LONGEST_START: Duration = Duration::from_secs(LONGEST_WAIT.as_secs() + 15);
 
 /// Syncs the store's log and drops what is past retention.
 pub(super) struct Maintenance {

@@ -78,8 +78,9 @@ pub(super) struct Reloader {
 }
 
 impl Reloader {
-    /// Starts the task that reloads, watching the files the configuration was read from.
-    pub(super) fn start(sources: Sources, parts: &Parts, tasks: &Tasks) -> Self {
+    /// The way to ask for a reload, and the task that reloads, watching the files the configuration was read from. The
+    /// task is to run once the parts have started: what is asked before waits.
+    pub(super) fn new(sources: Sources, parts: &Parts, tasks: &Tasks) -> (Self, ReloadTask) {
         // A waiting request covers those behind it: the sender waits.
         let (requests, incoming) = mpsc::channel(8);
         let task = ReloadTask {
@@ -90,8 +91,7 @@ impl Reloader {
             incoming,
             stop: tasks.stop_token(),
         };
-        tasks.spawn("reload", task.run());
-        Self { requests }
+        (Self { requests }, task)
     }
 
     /// Asks for a reload whose outcome is logged.
@@ -135,7 +135,8 @@ impl Reloader {
     }
 }
 
-struct ReloadTask {
+/// Takes one request after the other.
+pub(super) struct ReloadTask {
     sources: Sources,
     applied: Arc<Applied>,
     clock: Clock,
@@ -145,7 +146,7 @@ struct ReloadTask {
 }
 
 impl ReloadTask {
-    async fn run(mut self) {
+    pub(super) async fn run(mut self) {
         let mut watch = match Watch::new() {
             Ok(watch) => Some(watch),
             Err(error) => {

@@ -53,6 +53,8 @@ pub struct Claimed {
     pub notification: Notification,
     /// Attempts before this one.
     pub attempts: u32,
+    /// Why the last of them did not work.
+    pub last_error: Option<String>,
 }
 
 /// How an attempt ended.
@@ -237,6 +239,24 @@ pub async fn release(database: &Database, now: Timestamp) -> Result<u64, DbError
     Ok(released)
 }
 
+/// Makes due at `now` what was last touched later than that: the wall clock stepped back, and it would wait for the time
+/// to come again.
+///
+/// # Errors
+/// Where the database cannot be written.
+pub async fn clock_stepped_back(database: &Database, now: Timestamp) -> Result<(), DbError> {
+    const ACTION: &str = "set back outbox";
+    let mut transaction = database.begin().await?;
+    sqlx::query(
+        "UPDATE outbox SET next_attempt_at = $1, updated_at = $1 WHERE state = 'pending' AND updated_at > $1",
+    )
+    .bind(now.millis())
+    .execute(transaction.connection())
+    .await
+    .map_err(DbError::query(ACTION))?;
+    transaction.commit().await
+}
+
 /// Takes due notifications, oldest first, at most `limit` for each integration of each receiver, and marks them as
 /// being sent. Nothing is taken for the pairs of receiver and integration in `full`, so that a slow receiver delays
 /// nobody else. A group's next notification is not taken while the one before it is being sent.
@@ -261,7 +281,7 @@ pub async fn claim(
     let mut rows = Vec::new();
     for lane in lanes.iter().filter(|lane| !full.contains(lane)) {
         let due = sqlx::query(
-            "SELECT id, payload, attempts FROM outbox AS o WHERE state = 'pending' AND receiver = $1 \
+            "SELECT id, payload, attempts, last_error FROM outbox AS o WHERE state = 'pending' AND receiver = $1 \
              AND integration = $2 AND next_attempt_at <= $3 \
              AND NOT EXISTS (SELECT 1 FROM outbox AS before WHERE before.group_key = o.group_key \
                 AND before.receiver = o.receiver AND before.integration = o.integration \
@@ -288,6 +308,7 @@ pub async fn claim(
                 claimed.push(Claimed {
                     notification,
                     attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
+                    last_error: row.try_get(3).map_err(DbError::query(ACTION))?,
                 });
                 ids.push(id);
             }

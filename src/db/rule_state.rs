@@ -68,6 +68,27 @@ pub async fn load(database: &Database, group_key: &str) -> Result<Vec<(String, S
         .map_err(DbError::query("read rule state"))
 }
 
+/// The states of the groups that are not among `known`: key and JSON.
+///
+/// # Errors
+/// Where the database cannot be read.
+pub async fn others(
+    database: &Database,
+    known: &[String],
+) -> Result<Vec<(String, String)>, DbError> {
+    let stored: Vec<String> = sqlx::query_scalar("SELECT DISTINCT group_key FROM rule_state")
+        .fetch_all(database.reader())
+        .await
+        .map_err(DbError::query("read rule state"))?;
+    let mut states = Vec::new();
+    for group_key in stored {
+        if !known.contains(&group_key) {
+            states.extend(load(database, &group_key).await?);
+        }
+    }
+    Ok(states)
+}
+
 /// Forgets the groups that are not among `known`; returns how many rows went.
 ///
 /// # Errors

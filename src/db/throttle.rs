@@ -116,6 +116,8 @@ pub async fn save_digests(
                 .push_bind(&*digest.bucket.severity)
                 .push_bind(digest.opened_at.millis());
         });
+        // Where a commit took effect without saying so, the batch is written once more.
+        query.push(" ON CONFLICT DO NOTHING");
         query
             .build()
             .persistent(false)

@@ -43,6 +43,8 @@ pub const PLACES_PER_INTEGRATION: u32 = 8;
 const CLAIMED_AT_ONCE: u32 = 32;
 /// The longest the worker sleeps without looking, so that a step of the wall clock does no lasting harm.
 const LONGEST_SLEEP: Duration = Duration::from_secs(15);
+/// Smaller steps of the wall clock do no harm.
+const CLOCK_SLACK: Duration = Duration::from_secs(1);
 /// The pause after the database failed.
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -106,6 +108,8 @@ pub struct Worker {
     lanes: HashMap<Place, Lane>,
     /// Whether there may be something to claim that was not looked for yet.
     look: bool,
+    /// When the outbox was last looked into.
+    looked_at: Timestamp,
     /// Outcomes that the database did not take yet; their notifications are not sent again meanwhile.
     unwritten: Vec<(Notification, Outcome)>,
 }
@@ -142,6 +146,8 @@ impl Worker {
             announced: None,
             lanes: HashMap::new(),
             look: true,
+            // The first look puts right what was written before a step that the process did not see.
+            looked_at: Timestamp::MAX,
             unwritten: Vec::new(),
         }
     }
@@ -235,6 +241,10 @@ impl Worker {
         self.announce();
         self.write_outcomes().await?;
         let now = self.with.clock.now();
+        if now + CLOCK_SLACK < self.looked_at {
+            table::clock_stepped_back(&self.with.database, now).await?;
+        }
+        self.looked_at = now;
         let supplied: Vec<(String, String)> = self
             .lanes
             .iter()
@@ -293,6 +303,7 @@ impl Worker {
         let Claimed {
             notification,
             attempts,
+            last_error,
         } = claimed;
         let integration = self.with.receivers.load().get(&notification);
         let over = is_over(&self.with.policy, notification.created_at, now);
@@ -312,7 +323,10 @@ impl Worker {
                 // Sending it now would mislead; `decide` expires it.
                 _ if over => Err(SendError::temporary(
                     Reason::Timeout,
-                    "its time was over before it could be sent",
+                    match last_error {
+                        Some(error) => format!("its time was over; the last attempt: {error}"),
+                        None => "its time was over before it could be sent".to_owned(),
+                    },
                 )),
                 None => Err(SendError::permanent(
                     Reason::Gone,

@@ -232,7 +232,8 @@ async fn what_is_not_delivered_within_an_hour_is_given_up_and_told() {
     assert_eq!(ledger.len(), 1);
     // The last error, or that the hour was over before the next attempt: the jitter decides which.
     assert!(
-        ledger[0].starts_with("not delivered, gave up after retries: "),
+        ledger[0].starts_with("not delivered, gave up after retries: ")
+            && ledger[0].contains("connection: "),
         "{ledger:?}"
     );
     assert_eq!(

@@ -18,7 +18,7 @@ use crate::telemetry::traces;
 use super::file::{GroupSpec, RuleKind};
 use super::metrics::{GroupLabel, Metrics};
 use super::rule::{Context, Rule, RuleError};
-use super::state::{self, AlertInstance, RESEND_DELAY};
+use super::state::{self, AlertInstance};
 
 /// A group and its rules.
 #[derive(Debug)]
@@ -30,6 +30,37 @@ pub struct Group {
     /// Label of its metrics.
     pub label: GroupLabel,
     last: Mutex<LastEvaluation>,
+    unsaved: Mutex<Unsaved>,
+}
+
+/// Alert state that the database has not taken yet.
+#[derive(Clone, Debug, Default)]
+pub struct Unsaved {
+    /// Instances by what they are saved under.
+    pub changed: HashMap<String, AlertInstance>,
+    /// What is to be forgotten.
+    pub forgotten: HashSet<String>,
+    /// When the database refused it last.
+    pub refused_at: Option<Timestamp>,
+}
+
+impl Unsaved {
+    /// Adds what an evaluation changed.
+    pub fn add(&mut self, changed: Vec<(String, AlertInstance)>, forgotten: Vec<String>) {
+        for (key, instance) in changed {
+            self.forgotten.remove(&key);
+            self.changed.insert(key, instance);
+        }
+        for key in forgotten {
+            self.changed.remove(&key);
+            self.forgotten.insert(key);
+        }
+    }
+
+    /// Whether there is nothing to save.
+    pub fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.forgotten.is_empty()
+    }
 }
 
 /// When the group was last evaluated and how long it took.
@@ -91,7 +122,23 @@ impl Group {
             rules,
             label,
             last: Mutex::new(last),
+            unsaved: Mutex::new(earlier.map(Self::take_unsaved).unwrap_or_default()),
         }
+    }
+
+    /// Has saved state removed with the next evaluation.
+    pub fn forget(&self, keys: Vec<String>) {
+        self.unsaved.lock().add(Vec::new(), keys);
+    }
+
+    /// Takes the state that is still to be saved.
+    pub fn take_unsaved(&self) -> Unsaved {
+        std::mem::take(&mut *self.unsaved.lock())
+    }
+
+    /// Keeps state to be saved later.
+    pub fn keep_unsaved(&self, unsaved: Unsaved) {
+        *self.unsaved.lock() = unsaved;
     }
 
     /// When it was last evaluated.
@@ -111,7 +158,6 @@ impl Group {
         let _entered = span.enter();
         let stopwatch = Stopwatch::start();
         let mut effects = GroupEffects::default();
-        let resend_for = self.resend_for();
         let key = self.spec.key();
         let evaluations = metrics.evaluations.get_or_create(&self.label).clone();
         for rule in &self.rules {
@@ -120,7 +166,7 @@ impl Group {
                 metrics.failures.get_or_create(&self.label).inc();
                 tracing::warn!(rule.name = %rule.spec.name, %error, "evaluate rule");
             };
-            match rule.evaluate(context, &self.spec, at, resend_for) {
+            match rule.evaluate(context, &self.spec, at) {
                 Ok(of_rule) => {
                     of_rule.unwritten.iter().for_each(failed);
                     let identity = rule.spec.identity();
@@ -139,7 +185,7 @@ impl Group {
                 }
                 Err(error) => {
                     failed(&error);
-                    effects.alerts.extend(rule.sustain(context, at, resend_for));
+                    effects.alerts.extend(rule.sustain(context, at));
                 }
             }
         }
@@ -164,23 +210,18 @@ impl Group {
         effects
     }
 
-    /// How long a firing alert stays valid without word: four intervals or four minutes, as in Prometheus.
-    fn resend_for(&self) -> Duration {
-        self.spec.interval.max(RESEND_DELAY) * 4
-    }
-
     /// Takes back alerts saved before a restart, by [`instance_key`]. A pending alert keeps the time it had held; the
-    /// outage, from the last `ALERTS_FOR_STATE` sample to `now`, does not count. Returns the keys that belong to no
-    /// rule of the group any more.
+    /// outage, from the last `ALERTS_FOR_STATE` sample to `now`, does not count. Returns what belongs to no rule of the
+    /// group any more.
     pub fn restore(
         &self,
         context: &Context,
-        saved: HashMap<String, AlertInstance>,
+        mut saved: HashMap<String, AlertInstance>,
         now: Timestamp,
-    ) -> Vec<String> {
+    ) -> HashMap<String, AlertInstance> {
         let key = self.spec.key();
         // A rule that is written twice has its alerts saved once.
-        let mut known: HashSet<&String> = HashSet::with_capacity(saved.len());
+        let mut known: HashSet<String> = HashSet::with_capacity(saved.len());
         for rule in self
             .rules
             .iter()
@@ -192,7 +233,7 @@ impl Group {
                 if instance_key(&key, &identity, &instance.labels) != *saved_key {
                     continue;
                 }
-                known.insert(saved_key);
+                known.insert(saved_key.clone());
                 let mut instance = instance.clone();
                 if instance.state == AlertState::Pending {
                     // The sample lies as far back as the expression looked.
@@ -209,11 +250,21 @@ impl Group {
                 memory.instances.insert(instance.labels.clone(), instance);
             }
         }
+        saved.retain(|saved_key, _| !known.contains(saved_key));
         saved
-            .keys()
-            .filter(|saved_key| !known.contains(saved_key))
-            .cloned()
-            .collect()
+    }
+
+    /// Its firing alerts as they were told under other external labels, resolved.
+    pub fn renamed(&self, old: &Context, new: &Context, now: Timestamp) -> Vec<Alert> {
+        let of_rule = |rule: &Arc<Rule>| rule.renamed(old, new, now);
+        self.rules.iter().flat_map(of_rule).collect()
+    }
+
+    /// The wall clock stepped back by this much: the alerts' times follow.
+    pub fn clock_stepped_back(&self, by: Duration) {
+        for rule in &self.rules {
+            rule.clock_stepped_back(by);
+        }
     }
 
     /// Ends its rules: returns their firing alerts as resolved, and the keys of the state to forget.
@@ -343,7 +394,7 @@ mod tests {
             let (group, context, saved) = pending(query_offset);
             let after = Group::new(group.spec.clone(), None);
             let now = Timestamp::from_millis(10_620_000);
-            assert_eq!(after.restore(&context, saved, now), [""; 0]);
+            assert!(after.restore(&context, saved, now).is_empty());
             assert_eq!(held(&after), [620, 620], "{query_offset}");
         }
     }
@@ -357,7 +408,8 @@ mod tests {
             ..group.spec
         };
         let after = Group::new(spec, None);
-        assert_eq!(after.restore(&context, saved, Timestamp::MAX), keys);
+        let orphans = after.restore(&context, saved, Timestamp::MAX);
+        assert_eq!(orphans.into_keys().collect::<Vec<_>>(), keys);
     }
 
     #[test]

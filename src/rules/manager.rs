@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::alerts::run::AlertSink;
@@ -19,9 +19,9 @@ use crate::storage::query::Queryable;
 use crate::tasks::{Stop, Tasks};
 
 use super::file::GroupSpec;
-use super::group::{Group, GroupEffects, Reads};
+use super::group::{Group, GroupEffects, Reads, Unsaved};
 use super::metrics::Metrics;
-use super::rule::Context;
+use super::rule::{self, Context};
 use super::schedule::{Decision, Schedule, Trigger};
 use super::state::AlertInstance;
 
@@ -43,14 +43,13 @@ pub struct Dependencies {
 }
 
 impl Dependencies {
-    /// Saves alert state. A failure is told and counted; alerting goes on.
-    async fn save(&self, group: &str, changed: &[(String, String)], forgotten: &[String]) {
-        if changed.is_empty() && forgotten.is_empty() {
-            return;
+    /// Saves alert state; returns whether it is saved. A failure is told and counted; alerting goes on.
+    async fn save(&self, group: &str, changed: &[(String, String)], forgotten: &[String]) -> bool {
+        let saved = rule_state::save(&self.database, group, changed, forgotten).await;
+        if let Err(error) = &saved {
+            self.state_failed(group, error);
         }
-        if let Err(error) = rule_state::save(&self.database, group, changed, forgotten).await {
-            self.state_failed(group, &error);
-        }
+        saved.is_ok()
     }
 
     /// Hands alerts to the routes; they take none only while the process ends.
@@ -68,6 +67,23 @@ impl Dependencies {
 
 /// A target's job and instance.
 type TargetKey = (String, String);
+
+/// Held by each group until its first evaluation after the start.
+type FirstRound = mpsc::Sender<()>;
+
+/// How long state that the database refused waits for the next attempt where nothing new comes to it.
+const SAVE_RETRY: Duration = Duration::from_secs(60);
+
+/// How many targets' metric names are kept; where targets come and go, those of the gone are forgotten.
+const NAMES_KEPT: usize = 1_000;
+
+/// A group of the new configuration.
+enum Next {
+    /// It runs already.
+    Same(RunningGroup),
+    /// It is to be started.
+    New(Arc<Group>),
+}
 
 /// The groups that run.
 #[derive(Debug)]
@@ -112,14 +128,11 @@ impl RuleManager {
     }
 
     /// Replaces the groups. Those that did not change go on untouched; a changed one takes over the state of its rules
-    /// that did not change; a removed rule's series end and its alerts resolve.
+    /// that did not change; a removed rule's series end and its alerts resolve. To be called by one task at a time.
     pub async fn apply(&self, specs: Vec<GroupSpec>, context: Context) {
         let context = Arc::new(context);
-        let (kept, mut replaced) = self.take_unchanged(&specs, &context);
-        let mut kept: HashMap<String, RunningGroup> = kept
-            .into_iter()
-            .map(|running| (running.group.spec.key(), running))
-            .collect();
+        let old = std::mem::take(&mut *self.running.lock());
+        let (mut kept, mut replaced) = part(old.groups, &specs, old.context.as_deref(), &context);
         for old in replaced.values_mut() {
             old.stop.cancel();
             if let Err(error) = (&mut old.task).await {
@@ -127,38 +140,55 @@ impl RuleManager {
             }
         }
         let now = self.dependencies.clock.now();
-        let mut groups = Vec::with_capacity(specs.len());
+        let known: Vec<String> = specs.iter().map(GroupSpec::key).collect();
+        let mut next = Vec::with_capacity(specs.len());
         let mut resolved = Vec::new();
         for spec in specs {
             let key = spec.key();
             if let Some(same) = kept.remove(&key) {
-                groups.push(same);
+                next.push(Next::Same(same));
                 continue;
             }
-            let old = replaced.remove(&key);
-            let group = Arc::new(Group::new(spec, old.as_ref().map(|old| old.group.as_ref())));
-            match &old {
-                // Rules that were not taken over still hold their alerts: those end.
-                Some(old) => {
-                    let (alerts, keys) = old.group.retire(&context, now);
-                    resolved.extend(alerts);
-                    self.dependencies.save(&key, &[], &keys).await;
-                }
-                None => self.restore(&group, &context, now).await,
+            let earlier = replaced.remove(&key).map(|old| old.group);
+            if let (Some(group), Some(told_in)) = (&earlier, &old.context) {
+                resolved.extend(group.renamed(told_in, &context, now));
             }
-            groups.push(self.start(group, &context));
+            let group = Arc::new(Group::new(spec, earlier.as_deref()));
+            let (alerts, keys) = match earlier {
+                // Rules that were not taken over still hold their alerts: those end.
+                Some(earlier) => earlier.retire(old.context.as_deref().unwrap_or(&context), now),
+                None => self.restore(&group, &context, now).await,
+            };
+            resolved.extend(alerts);
+            group.forget(keys);
+            next.push(Next::New(group));
         }
-        for old in replaced.into_values() {
-            resolved.extend(old.group.retire(&context, now).0);
-            self.dependencies.metrics.forget(&old.group.label);
+        for old_group in replaced.into_values() {
+            let told_in = old.context.as_deref().unwrap_or(&context);
+            resolved.extend(old_group.group.retire(told_in, now).0);
+            self.dependencies.metrics.forget(&old_group.group.label);
         }
-        let known: Vec<String> = groups
-            .iter()
-            .map(|running| running.group.spec.key())
-            .collect();
+        if old.context.is_none() {
+            resolved.extend(self.strangers(&known, &context, now).await);
+        }
+        // Before any group starts: the same alert may go on firing in another rule. And people first: should the process
+        // die in between, the ends are found again.
+        self.dependencies.tell(resolved).await;
         if let Err(error) = rule_state::prune(&self.dependencies.database, &known).await {
             self.dependencies.state_failed("all groups", &error);
         }
+        let first = old
+            .context
+            .is_none()
+            .then(|| self.open_when_all_have_spoken());
+        let mut groups: Vec<RunningGroup> = next
+            .into_iter()
+            .map(|next| match next {
+                Next::Same(running) => running,
+                Next::New(group) => self.start(group, &context, first.clone()),
+            })
+            .collect();
+        drop(first);
         let feeds = feeds(&groups);
         for (running, feeds) in groups.iter_mut().zip(feeds) {
             running.feeds = feeds;
@@ -167,60 +197,70 @@ impl RuleManager {
             .iter()
             .map(|running| Arc::clone(&running.group))
             .collect();
+        self.names.lock().clear();
         *self.running.lock() = Running {
             context: Some(context),
             groups,
         };
-        if !resolved.is_empty() {
-            self.dependencies.tell(resolved).await;
-        }
     }
 
-    /// Parts the running groups into those that go on and those that end or change, by key.
-    fn take_unchanged(
-        &self,
-        specs: &[GroupSpec],
-        context: &Arc<Context>,
-    ) -> (Vec<RunningGroup>, HashMap<String, RunningGroup>) {
-        let old = std::mem::take(&mut *self.running.lock());
-        // External labels and addresses are part of what every rule says.
-        let same_context = old.context.as_ref().is_some_and(|old| {
-            old.external_labels == context.external_labels
-                && old.external_url == context.external_url
-        });
-        let (kept, replaced): (Vec<_>, Vec<_>) = old
-            .groups
-            .into_iter()
-            .partition(|old| same_context && specs.contains(&old.group.spec));
-        (
-            kept,
-            replaced
-                .into_iter()
-                .map(|old| (old.group.spec.key(), old))
-                .collect(),
-        )
-    }
-
-    async fn restore(&self, group: &Arc<Group>, context: &Arc<Context>, now: Timestamp) {
-        match rule_state::load(&self.dependencies.database, &group.spec.key()).await {
-            Ok(saved) if saved.is_empty() => {}
-            Ok(saved) => {
-                let saved: HashMap<String, AlertInstance> = saved
-                    .into_iter()
-                    .filter_map(|(key, json)| Some((key, serde_json::from_str(&json).ok()?)))
-                    .collect();
-                let count = saved.len();
-                let orphans = group.restore(context, saved, now);
-                self.dependencies
-                    .save(&group.spec.key(), &[], &orphans)
-                    .await;
-                tracing::info!(rule.group = %group.spec.name, alerts = count, "alert state restored");
+    /// Lets the routes begin once every group was evaluated: what is still to be sent again has not ended.
+    fn open_when_all_have_spoken(&self) -> FirstRound {
+        let (round, mut over) = mpsc::channel(1);
+        let alerts = self.dependencies.alerts.clone();
+        let opening = async move {
+            // Nothing is ever sent: the last of the groups hangs up.
+            while over.recv().await.is_some() {}
+            if alerts.open().await.is_err() {
+                tracing::debug!("shut down before every rule was evaluated");
             }
-            Err(error) => self.dependencies.state_failed(&group.spec.key(), &error),
+        };
+        drop(self.dependencies.tasks.spawn("first evaluations", opening));
+        round
+    }
+
+    /// Takes back a group's alerts after a restart. Returns those that ended because their rule is gone, and the keys of
+    /// the state to forget.
+    async fn restore(
+        &self,
+        group: &Group,
+        context: &Context,
+        now: Timestamp,
+    ) -> (Vec<Alert>, Vec<String>) {
+        let saved = match rule_state::load(&self.dependencies.database, &group.spec.key()).await {
+            Ok(saved) => readable(saved),
+            Err(error) => {
+                self.dependencies.state_failed(&group.spec.key(), &error);
+                return (Vec::new(), Vec::new());
+            }
+        };
+        if saved.is_empty() {
+            return (Vec::new(), Vec::new());
+        }
+        let count = saved.len();
+        let orphans = group.restore(context, saved, now);
+        tracing::info!(rule.group = %group.spec.name, alerts = count, "alert state restored");
+        let keys = orphans.keys().cloned().collect();
+        (ends_of(orphans, context, now), keys)
+    }
+
+    /// The ends of alerts whose group went while the process was down.
+    async fn strangers(&self, known: &[String], context: &Context, now: Timestamp) -> Vec<Alert> {
+        match rule_state::others(&self.dependencies.database, known).await {
+            Ok(saved) => ends_of(readable(saved), context, now),
+            Err(error) => {
+                self.dependencies.state_failed("all groups", &error);
+                Vec::new()
+            }
         }
     }
 
-    fn start(&self, group: Arc<Group>, context: &Arc<Context>) -> RunningGroup {
+    fn start(
+        &self,
+        group: Arc<Group>,
+        context: &Arc<Context>,
+        first: Option<FirstRound>,
+    ) -> RunningGroup {
         let stop = self.dependencies.tasks.stop_token().child_token();
         let landed = Arc::new(Notify::new());
         let label = &group.label;
@@ -238,6 +278,7 @@ impl RuleManager {
             dependencies: Arc::clone(&self.dependencies),
             landed: Arc::clone(&landed),
             stop: stop.clone(),
+            first,
         };
         let task = self
             .dependencies
@@ -293,9 +334,46 @@ impl RuleManager {
             .label_values(METRIC_NAME, &sets, now - 300_000, now)
             .unwrap_or_default();
         let found: Arc<HashSet<String>> = Arc::new(found.into_iter().collect());
+        if names.len() >= NAMES_KEPT && !names.contains_key(&key) {
+            names.clear();
+        }
         names.insert(key, Arc::clone(&found));
         found
     }
+}
+
+/// Parts running groups into those that go on and those that end or change, by key.
+fn part(
+    old: Vec<RunningGroup>,
+    specs: &[GroupSpec],
+    told_in: Option<&Context>,
+    context: &Context,
+) -> (HashMap<String, RunningGroup>, HashMap<String, RunningGroup>) {
+    // External labels and addresses are part of what every rule says.
+    let same_context = told_in.is_some_and(|old| {
+        old.external_labels == context.external_labels
+            && old.external_url == context.external_url
+            && old.timeout == context.timeout
+    });
+    old.into_iter()
+        .map(|old| (old.group.spec.key(), old))
+        .partition(|(_, old)| same_context && specs.contains(&old.group.spec))
+}
+
+fn readable(saved: Vec<(String, String)>) -> HashMap<String, AlertInstance> {
+    let read = |(key, json): (String, String)| match serde_json::from_str(&json) {
+        Ok(instance) => Some((key, instance)),
+        Err(error) => {
+            tracing::error!(alert.key = key, %error, "saved alert state is not readable; `for` starts over");
+            None
+        }
+    };
+    saved.into_iter().filter_map(read).collect()
+}
+
+fn ends_of(saved: HashMap<String, AlertInstance>, context: &Context, now: Timestamp) -> Vec<Alert> {
+    let end = |instance| rule::ended(instance, context, now);
+    saved.into_values().filter_map(end).collect()
 }
 
 /// What feeds each group: the metrics it reads, and those that feed the groups whose records it reads.
@@ -338,10 +416,11 @@ struct GroupTask {
     dependencies: Arc<Dependencies>,
     landed: Arc<Notify>,
     stop: Stop,
+    first: Option<FirstRound>,
 }
 
 impl GroupTask {
-    async fn run(self) {
+    async fn run(mut self) {
         let mut ready = self.dependencies.data_ready.clone();
         tokio::select! {
             () = self.stop.cancelled() => return,
@@ -368,7 +447,11 @@ impl GroupTask {
                             .inc_by(missed);
                         tracing::warn!(rule.group = %self.group.spec.name, missed, "evaluations missed");
                     }
+                    if let Some(last) = schedule.last().filter(|last| at < *last) {
+                        self.group.clock_stepped_back(last.since(at));
+                    }
                     let cost = self.evaluate(at).await;
+                    self.first = None;
                     schedule.evaluated(at, cost);
                     trigger = Trigger::Slot;
                     schedule.next_slot(self.dependencies.clock.now())
@@ -412,14 +495,41 @@ impl GroupTask {
         if !alerts.is_empty() {
             self.dependencies.tell(alerts).await;
         }
-        let changed: Vec<(String, String)> = changed
-            .into_iter()
-            .filter_map(|(key, instance)| Some((key, serde_json::to_string(&instance).ok()?)))
-            .collect();
-        self.dependencies
-            .save(&self.group.spec.key(), &changed, &forgotten)
-            .await;
+        self.save(changed, forgotten, at).await;
         duration
+    }
+
+    /// Saves what changed, and what the database did not take before.
+    async fn save(
+        &self,
+        changed: Vec<(String, AlertInstance)>,
+        forgotten: Vec<String>,
+        at: Timestamp,
+    ) {
+        let mut unsaved = self.group.take_unsaved();
+        let news = !(changed.is_empty() && forgotten.is_empty());
+        unsaved.add(changed, forgotten);
+        // A database that stands still must not hold up every evaluation.
+        let waits = unsaved
+            .refused_at
+            .is_some_and(|refused| at.since(refused) < SAVE_RETRY);
+        if !unsaved.is_empty() && (news || !waits) {
+            let changed: Vec<(String, String)> = unsaved
+                .changed
+                .iter()
+                .filter_map(|(key, instance)| {
+                    Some((key.clone(), serde_json::to_string(instance).ok()?))
+                })
+                .collect();
+            let forgotten: Vec<String> = unsaved.forgotten.iter().cloned().collect();
+            let key = self.group.spec.key();
+            if self.dependencies.save(&key, &changed, &forgotten).await {
+                unsaved = Unsaved::default();
+            } else {
+                unsaved.refused_at = Some(at);
+            }
+        }
+        self.group.keep_unsaved(unsaved);
     }
 }
 

@@ -1,6 +1,7 @@
 //! One rule while it runs: evaluated, its alerts moved, its series written.
 
 use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,11 @@ use crate::template::prometheus::QuerySample;
 
 use super::file::{GroupSpec, RuleKind, RuleSpec};
 use super::state::{self, Active, AlertInstance, Holds, Instances};
+
+/// How long an alert counts as firing without word from its rule. Rules say themselves when it is over; where they say
+/// nothing, because an evaluation takes long, the queue stands still or the machine sleeps, it has not ended. Prometheus's
+/// four intervals are for a sender that died: here the routes die with it.
+const VALID_FOR: Duration = Duration::from_secs(24 * 3600);
 
 /// What every rule needs to be evaluated.
 #[derive(Clone, Debug)]
@@ -125,6 +131,9 @@ pub enum RuleError {
     /// The series cannot be written.
     #[error("write series: {0}")]
     Write(String),
+    /// The evaluation panicked; the log says where.
+    #[error("evaluation panicked; this is a bug in Outrigger")]
+    Panicked,
 }
 
 impl Rule {
@@ -173,7 +182,7 @@ impl Rule {
         ours.last_evaluation = theirs.last_evaluation;
     }
 
-    /// Evaluates the rule at `at`; `resend_for` is how long a firing alert stays valid without word from us.
+    /// Evaluates the rule at `at`.
     ///
     /// # Errors
     /// Where the expression fails, or a recording rule's write; alerts then stay as they were.
@@ -182,10 +191,11 @@ impl Rule {
         context: &Context,
         group: &GroupSpec,
         at: Timestamp,
-        resend_for: Duration,
     ) -> Result<Effects, RuleError> {
         let stopwatch = Stopwatch::start();
-        let outcome = self.try_evaluate(context, group, at, resend_for);
+        // A fault in one expression must not take the group's other rules along.
+        let attempt = AssertUnwindSafe(|| self.try_evaluate(context, group, at));
+        let outcome = catch_unwind(attempt).unwrap_or(Err(RuleError::Panicked));
         let mut memory = self.memory.lock();
         memory.evaluation_time = stopwatch.elapsed();
         memory.last_evaluation = Some(at);
@@ -202,7 +212,6 @@ impl Rule {
         context: &Context,
         group: &GroupSpec,
         at: Timestamp,
-        resend_for: Duration,
     ) -> Result<Effects, RuleError> {
         let query_at = at - group.query_offset;
         let result = context.query(&self.spec.text, &self.spec.expr, query_at)?;
@@ -219,9 +228,7 @@ impl Rule {
                 self.record(context, group.limit, samples, query_at)?;
                 Ok(Effects::default())
             }
-            RuleKind::Alerting { holds, .. } => {
-                self.alert(context, group, *holds, samples, at, resend_for)
-            }
+            RuleKind::Alerting { holds, .. } => self.alert(context, group, *holds, samples, at),
         }
     }
 
@@ -260,7 +267,6 @@ impl Rule {
         holds: Holds,
         samples: Vec<(Labels, f64)>,
         at: Timestamp,
-        resend_for: Duration,
     ) -> Result<Effects, RuleError> {
         let active = samples
             .into_iter()
@@ -290,13 +296,9 @@ impl Rule {
             }
             if state::needs_sending(instance, at) {
                 instance.last_sent_at = Some(at);
-                effects.alerts.push(outgoing(
-                    instance,
-                    context,
-                    &generator_url,
-                    at,
-                    at + resend_for,
-                ));
+                effects
+                    .alerts
+                    .push(outgoing(instance, context, &generator_url, at));
             }
         }
         effects.forgotten = before
@@ -312,7 +314,7 @@ impl Rule {
 
     /// Firing alerts whose evaluation failed: they are told again before they would count as ended, since a rule that
     /// cannot be evaluated has not resolved.
-    pub fn sustain(&self, context: &Context, at: Timestamp, resend_for: Duration) -> Vec<Alert> {
+    pub fn sustain(&self, context: &Context, at: Timestamp) -> Vec<Alert> {
         let generator_url = generator_url(&context.external_url, &self.spec.query);
         let mut memory = self.memory.lock();
         memory
@@ -323,9 +325,33 @@ impl Rule {
             })
             .map(|instance| {
                 instance.last_sent_at = Some(at);
-                outgoing(instance, context, &generator_url, at, at + resend_for)
+                outgoing(instance, context, &generator_url, at)
             })
             .collect()
+    }
+
+    /// Its firing alerts as they were told under other external labels, resolved: what goes on firing is another alert.
+    pub fn renamed(&self, old: &Context, new: &Context, at: Timestamp) -> Vec<Alert> {
+        let mut memory = self.memory.lock();
+        let mut resolved = Vec::new();
+        for instance in memory.instances.values_mut() {
+            let labels = told_labels(instance, old);
+            if labels != told_labels(instance, new)
+                && let Some(alert) = ended(instance.clone(), old, at)
+            {
+                instance.last_sent_at = None;
+                resolved.push(alert);
+            }
+        }
+        resolved
+    }
+
+    /// The wall clock stepped back by this much: times follow, so that what was held stays held.
+    pub fn clock_stepped_back(&self, by: Duration) {
+        let mut memory = self.memory.lock();
+        for instance in memory.instances.values_mut() {
+            state::clock_stepped_back(instance, by);
+        }
     }
 
     /// Ends the rule: stale markers for its series, and its firing alerts as resolved.
@@ -337,9 +363,8 @@ impl Rule {
             .values_mut()
             .filter(|instance| instance.state == AlertState::Firing)
             .map(|instance| {
-                instance.state = AlertState::Inactive;
-                instance.resolved_at = Some(at);
-                outgoing(instance, context, &generator_url, at, at)
+                end(instance, at);
+                outgoing(instance, context, &generator_url, at)
             })
             .collect();
         memory.instances.clear();
@@ -482,24 +507,42 @@ fn state_series(instance: &AlertInstance) -> Labels {
     builder.build()
 }
 
-fn outgoing(
-    instance: &AlertInstance,
-    context: &Context,
-    generator_url: &Arc<str>,
-    at: Timestamp,
-    valid_until: Timestamp,
-) -> Alert {
+/// An alert's labels outside: with the external ones it does not have itself.
+fn told_labels(instance: &AlertInstance, context: &Context) -> Labels {
     let mut labels = LabelsBuilder::from(&instance.labels);
     for (name, value) in &context.external_labels {
         if labels.get(name).is_none() {
             labels.set(name, value);
         }
     }
+    labels.build()
+}
+
+fn end(instance: &mut AlertInstance, at: Timestamp) {
+    instance.state = AlertState::Inactive;
+    instance.resolved_at = Some(at);
+}
+
+/// The end of an alert whose rule is gone; `None` where it did not fire.
+pub fn ended(mut instance: AlertInstance, context: &Context, at: Timestamp) -> Option<Alert> {
+    if instance.state != AlertState::Firing {
+        return None;
+    }
+    end(&mut instance, at);
+    Some(outgoing(&instance, context, &Arc::from(""), at))
+}
+
+fn outgoing(
+    instance: &AlertInstance,
+    context: &Context,
+    generator_url: &Arc<str>,
+    at: Timestamp,
+) -> Alert {
     Alert {
-        labels: labels.build(),
+        labels: told_labels(instance, context),
         annotations: instance.annotations.clone(),
         starts_at: instance.fired_at.unwrap_or(instance.active_at),
-        ends_at: instance.resolved_at.unwrap_or(valid_until),
+        ends_at: instance.resolved_at.unwrap_or(at + VALID_FOR),
         updated_at: at,
         generator_url: Arc::clone(generator_url),
         value: Some(instance.value),

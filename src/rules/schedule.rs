@@ -91,25 +91,31 @@ impl Schedule {
         match trigger {
             Trigger::Landing => {
                 let earliest = last + self.last_cost * 5;
-                if now < earliest {
-                    return Decision::Wait(earliest);
+                if now >= earliest {
+                    return Decision::Evaluate {
+                        at: now,
+                        missed: self.missed(last, now),
+                    };
                 }
-                Decision::Evaluate {
-                    at: now,
-                    missed: self.missed(last, now),
-                }
-            }
-            Trigger::Slot => {
-                let slot = self.slot(now);
-                // Evaluated within the slot that just ended: its data is in. Wait for the next landing or slot.
-                if last > slot - self.interval {
-                    return Decision::Wait(self.next_slot(now));
-                }
-                Decision::Evaluate {
-                    at: slot,
-                    missed: self.missed(last, slot),
+                // A landing that has to wait does not take the slot's own evaluation away.
+                match self.decide_slot(last, now) {
+                    Decision::Wait(until) => Decision::Wait(until.min(earliest)),
+                    evaluate @ Decision::Evaluate { .. } => evaluate,
                 }
             }
+            Trigger::Slot => self.decide_slot(last, now),
+        }
+    }
+
+    fn decide_slot(&self, last: Timestamp, now: Timestamp) -> Decision {
+        let slot = self.slot(now);
+        // Evaluated within the slot that just ended: its data is in. Wait for the next landing or slot.
+        if last > slot - self.interval {
+            return Decision::Wait(self.next_slot(now));
+        }
+        Decision::Evaluate {
+            at: slot,
+            missed: self.missed(last, slot),
         }
     }
 
@@ -196,6 +202,21 @@ mod tests {
             Trigger::Landing,
             14_100,
             Decision::Wait(at(14_500)),
+        );
+        // A group so slow that landings wait past the slot's end is evaluated there all the same.
+        check(
+            Some(14_000),
+            4_000,
+            Trigger::Landing,
+            20_000,
+            Decision::Wait(at(23_000)),
+        );
+        check(
+            Some(14_000),
+            4_000,
+            Trigger::Landing,
+            33_001,
+            evaluate(33_000, 0),
         );
         // Three slots went by in between.
         check(Some(14_000), 1, Trigger::Slot, 63_100, evaluate(63_000, 3));

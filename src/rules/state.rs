@@ -209,6 +209,19 @@ pub fn restore(instance: &mut AlertInstance, outage: Duration) {
     }
 }
 
+/// The wall clock stepped back: every time moves with it.
+pub fn clock_stepped_back(instance: &mut AlertInstance, by: Duration) {
+    instance.active_at = instance.active_at - by;
+    for time in [
+        &mut instance.fired_at,
+        &mut instance.resolved_at,
+        &mut instance.keep_firing_since,
+        &mut instance.last_sent_at,
+    ] {
+        *time = time.map(|time| time - by);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

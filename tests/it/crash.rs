@@ -113,6 +113,45 @@ fn active_at(alert: &Value) -> jiff::Timestamp {
 }
 
 #[test]
+fn an_alert_whose_rule_went_while_nothing_ran_is_told_to_have_ended() {
+    for emptied in [
+        "groups: []\n",
+        "groups:\n- name: service\n  rules:\n  - {record: a, expr: flag}\n",
+    ] {
+        let scene = Scene::new("flag 1\n", RULES);
+        let mut outrigger = scene.start();
+        scene.wait_for_told(1);
+        outrigger.kill_9();
+        scene.place.write("rules/service.yml", emptied);
+        outrigger.start_again();
+        let told = scene.wait_for_told(2);
+        assert_eq!(told[1]["status"], "resolved", "{}", told[1]);
+    }
+}
+
+#[test]
+fn one_of_two_alerts_that_ends_during_an_outage_is_not_the_end_of_both() {
+    let scene = Scene::new("flag 1\nother 1\n", RULES);
+    scene.routing("group_wait: 0s, group_interval: 1s, repeat_interval: 1h");
+    let slow = "groups:\n- name: other\n  rules:\n  - {alert: Other, expr: other == 1}\n";
+    scene.place.write("rules/other.yml", slow);
+    let mut outrigger = scene.start();
+    let alerts_of = |message: &Value| message["alerts"].as_array().map_or(0, Vec::len);
+    wait_until("both alerts to be told", PATIENCE, || {
+        scene.told().last().map(alerts_of) == Some(2)
+    });
+    let before = scene.told().len();
+    outrigger.kill_9();
+    scene.service.expose("flag 0\nother 1\n");
+    outrigger.start_again();
+    let told = scene.wait_for_told(before + 1);
+    wait_for_evaluations(&outrigger, 8);
+    assert_eq!(scene.told().len(), before + 1, "{told:?}");
+    assert_eq!(told[before]["status"], "firing", "{}", told[before]);
+    assert_eq!(alerts_of(&told[before]), 2);
+}
+
+#[test]
 fn acknowledged_samples_are_there_after_a_crash() {
     let scene = Scene::new("flag 1\n", RULES);
     let mut outrigger = scene.start();

@@ -83,6 +83,30 @@ fn a_broken_rule_file_keeps_the_old_rules_and_mending_it_continues_for() {
 }
 
 #[test]
+fn an_alert_that_goes_on_firing_by_another_expression_or_in_another_file_is_not_told_anew() {
+    let rule = |expr: &str| format!("  - {{alert: Firing, expr: '{expr}'}}\n");
+    let scene = Scene::new("flag 1\n", &rule("flag == 1"));
+    let outrigger = scene.start();
+    scene.wait_for_told(1);
+    for round in 0..5 {
+        let reloads = outrigger.metric(RELOADS);
+        if round == 4 {
+            let text = rule_file(&rule("flag > 0"));
+            scene.place.write("rules/moved.yml", &text);
+            std::fs::remove_file(scene.place.join("rules/service.yml")).unwrap();
+        } else {
+            scene.rules(&rule(&format!("flag >= 0.{round}")));
+        }
+        wait_until("the change to be loaded", PATIENCE, || {
+            outrigger.metric(RELOADS) > reloads
+        });
+        wait_for_evaluations(&outrigger, 4);
+    }
+    wait_for_evaluations(&outrigger, 8);
+    assert_eq!(scene.told().len(), 1, "{:?}", scene.told());
+}
+
+#[test]
 fn an_editor_that_renames_is_noticed_too() {
     let scene = Scene::new("flag 1\n", &pending("first"));
     broken_and_mended(&scene, &|text| {

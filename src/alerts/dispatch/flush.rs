@@ -297,7 +297,13 @@ impl Dispatcher {
             Fate::Dead => false,
         };
         let alerts = if stands {
-            fresh
+            // Whether the ends that are under way arrive is open, and a newer message takes their place should they fail.
+            let open = fate == Fate::Sending && held.is_none();
+            if open && !unchanged() {
+                seen.iter().collect()
+            } else {
+                fresh
+            }
         } else {
             // What never arrived does not count: back to what was told before; ends it spoke of are told again.
             history.remove(0);

@@ -125,7 +125,7 @@ impl Dispatcher {
         }
     }
 
-    fn rebuild_inhibitor(&mut self, now: Timestamp) {
+    pub(super) fn rebuild_inhibitor(&mut self, now: Timestamp) {
         self.inhibitor = Inhibitor::new(&self.routing.inhibit_rules);
         for stored in self.alerts.values() {
             self.inhibitor.observe(&stored.alert, now);

@@ -236,6 +236,14 @@ impl Simulation {
                     self.all_on_their_way(Fate::Delivered);
                 }
             }
+            "supersede" => {
+                // What is under way fails, and what waits behind it is newer.
+                for known in self.disk.fates.values_mut() {
+                    if *known == Fate::Sending {
+                        *known = Fate::Dead;
+                    }
+                }
+            }
             "expire" => self.all_on_their_way(Fate::Dead),
             verb => panic!("no verb {verb:?}"),
         }

@@ -29,9 +29,7 @@ fn an_alert_whose_series_cannot_be_written_is_told_nonetheless() {
     };
     let rule = Rule::new(groups[0].rules[0].clone());
     let at = Timestamp::from_millis(1000);
-    let effects = rule
-        .evaluate(&context, &groups[0], at, Duration::from_secs(240))
-        .unwrap();
+    let effects = rule.evaluate(&context, &groups[0], at).unwrap();
     assert_eq!(effects.alerts.len(), 1, "the routes hear of it");
     assert_eq!(effects.changed.len(), 1, "its state is saved");
     let unwritten = effects.unwritten.expect("the store is full").to_string();

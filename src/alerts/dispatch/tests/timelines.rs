@@ -115,6 +115,24 @@ fn an_end_that_is_sent_again_and_again_is_told_once() {
 }
 
 #[test]
+fn an_end_whose_message_fails_after_a_newer_one_was_written_is_told_by_that_one() {
+    check(
+        &[ONE],
+        "0 fire Down i=a
+         2 receiver slow
+         2 resolve Down i=a
+         3.2 receiver down
+         3.5 fire Down i=b
+         5 supersede
+         5 receiver up
+         20",
+        "1 hook first_notification: +Down[i=a]
+         3 hook all_resolved: -Down[i=a]
+         4.5 hook first_notification: -Down[i=a] +Down[i=b]",
+    );
+}
+
+#[test]
 fn an_alert_that_fires_again_begins_a_new_group() {
     check(
         &[ONE],
@@ -440,7 +458,7 @@ fn timers_follow_a_clock_that_steps_back() {
     simulation.now = Timestamp::from_millis(1_000_000_000);
     simulation
         .dispatcher
-        .clock_stepped_back(std::time::Duration::from_secs(1000));
+        .clock_stepped_back(std::time::Duration::from_secs(1000), simulation.now);
     simulation.until(5.0);
     assert_eq!(simulation.sent, ["1 hook first_notification: +Down"]);
 }
