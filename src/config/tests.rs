@@ -119,7 +119,7 @@ fn mistakes_of_all_files_are_told_together() {
         "outrigger.yml:2:3: scrape_configs[0].job_nam: unknown key \"job_nam\"; did you mean \"job_name\"?",
         "outrigger.yml:6:1: retention: unknown key",
         "a.yml:5:15: groups[0].rules[0].expr: bad PromQL",
-        "gone.yml: open file",
+        "outrigger.yml:3:29: rule_files[1]: there is no file",
         "am.yml:1:19: route.receiver",
         "refusing to listen on 0.0.0.0:1",
     ] {
