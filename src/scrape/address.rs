@@ -22,7 +22,12 @@ pub enum AddressError {
 /// # Errors
 /// Says what is wrong with it.
 pub fn check(text: &str) -> Result<(), AddressError> {
-    let short = || text.chars().take(100).collect::<String>();
+    // What stands before an @ is a password, most likely.
+    let shown = match text.rsplit_once('@') {
+        Some((_, host)) => format!("<credentials>@{host}"),
+        None => text.to_owned(),
+    };
+    let short = || shown.chars().take(100).collect::<String>();
     if text.is_empty() {
         return Err(AddressError::Empty);
     }
@@ -70,6 +75,13 @@ mod tests {
             "", "http://a", "a/b", "a:", "a:x", "a:0", "a:65536", "u@a:1", "a b:1", "a?x:1", "[::1",
         ] {
             assert!(check(bad).is_err(), "{bad}");
+        }
+        for bad in ["http://u:pw@a/m", "u:pw@a:1", "u:p@pw@a:x"] {
+            let error = check(bad).map_err(|error| error.to_string());
+            assert!(
+                error.as_ref().is_err_and(|error| !error.contains("pw")),
+                "{error:?}"
+            );
         }
     }
 }

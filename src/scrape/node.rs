@@ -137,6 +137,10 @@ impl NodeConfig {
     }
 }
 
+/// The most collections that may hang at a time: each holds one of the runtime's threads for blocking work, which the
+/// store and the database need too.
+const MAX_HANGING: usize = 64;
+
 /// The collector, between two collections.
 #[derive(Debug)]
 pub(super) struct Node {
@@ -145,6 +149,8 @@ pub(super) struct Node {
     collector: Option<Box<Collector>>,
     readings: Readings,
     filesystems: Filesystems,
+    /// Shared with each collection that is on its way.
+    running: Arc<()>,
 }
 
 /// What goes to the blocking thread and comes back.
@@ -164,6 +170,7 @@ impl Node {
             config,
             collector: None,
             readings: Readings::default(),
+            running: Arc::default(),
         }
     }
 
@@ -173,6 +180,11 @@ impl Node {
         now: Timestamp,
         timeout: Duration,
     ) -> Result<(), ScrapeError> {
+        if Arc::strong_count(&self.running) > MAX_HANGING {
+            return Err(ScrapeError::Collect(format!(
+                "{MAX_HANGING} earlier collections still hang in the kernel"
+            )));
+        }
         let mut collector = match self.collector.take() {
             Some(collector) => collector,
             None => Box::new(Collector {
@@ -184,9 +196,11 @@ impl Node {
             }),
         };
         let mut readings = std::mem::take(&mut self.readings);
+        let running = Arc::clone(&self.running);
         let reading = tokio::task::spawn_blocking(move || {
             readings.clear();
             let outcome = collector.collect(now, &mut readings);
+            drop(running);
             (collector, readings, outcome)
         });
         match tokio::time::timeout(timeout, reading).await {
@@ -251,4 +265,26 @@ pub(super) fn read<'t>(path: &str, text: &'t mut String) -> std::io::Result<&'t 
         .and_then(|mut file| file.read_to_string(text))
         .map_err(|error| std::io::Error::new(error.kind(), format!("read {path}: {error}")))?;
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn collections_that_hang_do_not_take_all_threads() {
+        let mut node = Node::new(Arc::default());
+        let now = Timestamp::from_millis(0);
+        let timeout = Duration::from_secs(10);
+        let hanging: Vec<_> = (0..MAX_HANGING)
+            .map(|_| Arc::clone(&node.running))
+            .collect();
+        let outcome = node.collect(now, timeout).await;
+        assert!(
+            outcome.is_err_and(|error| error.to_string().contains("64 earlier collections")),
+            "no thread more"
+        );
+        drop(hanging);
+        assert!(node.collect(now, timeout).await.is_ok());
+    }
 }
