@@ -462,3 +462,24 @@ fn timers_follow_a_clock_that_steps_back() {
     simulation.until(5.0);
     assert_eq!(simulation.sent, ["1 hook first_notification: +Down"]);
 }
+
+#[test]
+fn an_alert_that_ended_does_not_fire_anew_when_the_clock_steps_back() {
+    let mut simulation = Simulation::new(routing(ONE).unwrap());
+    simulation.until(1000.0);
+    simulation.fire("Down");
+    simulation.until(1002.0);
+    simulation.resolve("Down");
+    simulation.now = simulation.now - std::time::Duration::from_secs(1000);
+    simulation
+        .dispatcher
+        .clock_stepped_back(std::time::Duration::from_secs(1000), simulation.now);
+    simulation.until(5.0);
+    assert_eq!(
+        simulation.sent,
+        [
+            "1001 hook first_notification: +Down",
+            "3 hook all_resolved: -Down"
+        ]
+    );
+}
