@@ -10,6 +10,8 @@ mod build;
 mod maintenance;
 mod reload;
 mod signals;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::time::Duration;
