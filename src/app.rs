@@ -10,6 +10,8 @@ mod build;
 mod maintenance;
 mod reload;
 mod signals;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::time::Duration;
@@ -46,7 +48,7 @@ pub async fn run(config: Config, sources: Sources) -> anyhow::Result<()> {
     let mut signals = Signals::install().context("install signal handlers")?;
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
         format!(
-            "listen on {}; is another program using the port?",
+            "listen on {}; stop the program that uses the port, or choose another one with --listen",
             config.listen
         )
     })?;
@@ -79,16 +81,34 @@ pub async fn run(config: Config, sources: Sources) -> anyhow::Result<()> {
             }
         }
     }
-    stop(&parts, &tasks, deadline).await;
+    stop(&parts, &tasks, &mut signals, deadline).await;
     traces.shutdown();
     Ok(())
 }
 
 /// Not ready, stop intake, drain, and say who is stuck.
-async fn stop(parts: &Parts, tasks: &Tasks, deadline: Duration) {
+///
+/// Who asks a second time does not want to wait: then the drain ends at once. What is unsent is in the outbox.
+async fn stop(parts: &Parts, tasks: &Tasks, signals: &mut Signals, deadline: Duration) {
     parts.readiness.send_replace(Readiness::Stopping);
     tasks.stop();
-    let stuck = tasks.drain(deadline).await;
+    let again = async {
+        loop {
+            if let signals::Signal::Stop(name) = signals.next().await {
+                return name;
+            }
+        }
+    };
+    let stuck = tokio::select! {
+        stuck = tasks.drain(deadline) => Some(stuck),
+        name = again => {
+            tracing::warn!(signal = name, "asked again; stopping at once");
+            None
+        }
+    };
+    let Some(stuck) = stuck else {
+        return parts.close().await;
+    };
     if stuck.is_empty() {
         tracing::info!("all tasks have ended");
     } else {

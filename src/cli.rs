@@ -27,12 +27,30 @@ mod exit {
     pub(super) const MISTAKES: u8 = 2;
 }
 
+/// What the help says at its end.
+const AFTER_HELP: &str = "\
+Environment (over the file, under the flags):
+  OUTRIGGER_CONFIG, OUTRIGGER_TARGETS, OUTRIGGER_ALERTMANAGER_CONFIG, OUTRIGGER_DATA,
+  OUTRIGGER_LISTEN, OUTRIGGER_EXTERNAL_URL, OUTRIGGER_WEB_INSECURE, OUTRIGGER_RETENTION,
+  OUTRIGGER_LOG_LEVEL, OUTRIGGER_LOG_FORMAT, OUTRIGGER_OTLP_ENDPOINT; NO_COLOR
+
+Exit codes:
+  0  all is well
+  1  it failed while running
+  2  the configuration or the command line is wrong; nothing was started";
+
 /// One small binary beside your service: scrapes it, evaluates alert rules, tells people.
 ///
 /// Without a subcommand it runs. Without any file it scrapes itself and the host, evaluates the shipped rules and prints
 /// alerts.
 #[derive(Debug, Parser)]
-#[command(name = "outrigger", version, args_conflicts_with_subcommands = true)]
+#[command(
+    name = "outrigger",
+    bin_name = "outrigger",
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = AFTER_HELP
+)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -52,7 +70,7 @@ enum Command {
     Parse(parse::ParseArgs),
     /// Run unit tests.
     Test(test::TestArgs),
-    /// Print version and build.
+    /// Print the version.
     Version,
 }
 
@@ -71,7 +89,7 @@ struct SourceArgs {
     /// Who is told what, in Alertmanager's format. Without it alerts are printed.
     #[arg(long, value_name = "FILE")]
     alertmanager_config: Option<PathBuf>,
-    /// Where samples and state are kept.
+    /// Where samples and state are kept [default: ./data].
     #[arg(long, visible_alias = "storage.tsdb.path", value_name = "DIR")]
     data: Option<PathBuf>,
     /// Address of the one port [default: 127.0.0.1:9797].
@@ -130,15 +148,16 @@ impl SourceArgs {
             .or(self.prometheus_config)
             .or(environment.config)
             .or_else(here);
-        let console = if std::io::stdout().is_terminal() {
-            ConsoleStyle::Colored
-        } else {
-            ConsoleStyle::Json
+        let console = match (std::io::stdout().is_terminal(), environment.no_color) {
+            (true, false) => ConsoleStyle::Colored,
+            (true, true) => ConsoleStyle::Plain,
+            (false, _) => ConsoleStyle::Json,
         };
         Sources {
             file,
             exactly,
             console,
+            no_color: environment.no_color,
             overrides: environment.overrides.with(flags),
         }
     }
@@ -152,9 +171,9 @@ pub fn main() -> ExitCode {
         None => run::run(cli.run.sources.into_sources(environment)),
         Some(Command::Run(args)) => run::run(args.sources.into_sources(environment)),
         Some(Command::Check(args)) => args.check(environment),
-        Some(Command::Query(args)) => query::query(&args),
+        Some(Command::Query(args)) => query::query(&args, environment.no_color),
         Some(Command::Parse(args)) => parse::parse(&args),
-        Some(Command::Test(args)) => test::test(&args),
+        Some(Command::Test(args)) => test::test(&args, environment.no_color),
         Some(Command::Version) => {
             terminal::print(&format!("outrigger {}\n", env!("CARGO_PKG_VERSION")));
             exit::OK

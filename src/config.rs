@@ -55,6 +55,8 @@ pub struct Sources {
     pub overrides: Overrides,
     /// How the console receiver prints.
     pub console: ConsoleStyle,
+    /// Whether logs may not be coloured, terminal or not.
+    pub no_color: bool,
 }
 
 /// How the console receiver prints; decided by who starts the process.
@@ -62,6 +64,8 @@ pub struct Sources {
 pub enum ConsoleStyle {
     /// Coloured blocks, on a terminal.
     Colored,
+    /// Blocks without colours, on a terminal that has none.
+    Plain,
     /// One JSON object a line.
     #[default]
     Json,
@@ -135,6 +139,7 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
     let mut warnings = Vec::new();
     let mut settings = settings::read(&root, &base, sources.file.is_none(), &mut warnings);
     settings.apply(overrides, diagnostics);
+    settings.logs.no_color = sources.no_color;
     let extras = !sources.exactly;
     let listen = settings.listen(diagnostics);
     let scrape = scraping::read(
@@ -147,7 +152,13 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
         diagnostics,
     );
     let mut watched: Vec<PathBuf> = sources.file.iter().cloned().collect();
-    let rules = read_rules(&root, &settings, &base, extras, &mut watched, diagnostics);
+    let mut rule_files = RuleFiles {
+        base: &base,
+        extras,
+        watched: &mut watched,
+        warnings: &mut warnings,
+    };
+    let rules = rule_files.read(&root, &settings, diagnostics);
     warnings.extend(rules.iter().flat_map(|group| {
         let too_far = |rule| looks_past_retention(group, rule, settings.retention);
         group.rules.iter().filter_map(too_far)
@@ -160,6 +171,7 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
     let external_url = listen.map_or_else(String::new, |listen| settings.external_url(listen));
     let style = match sources.console {
         ConsoleStyle::Colored => Style::Colored,
+        ConsoleStyle::Plain => Style::Plain,
         ConsoleStyle::Json => Style::Json,
     };
     let routing = routing::read(
@@ -195,58 +207,77 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
     })
 }
 
-/// The rule files that `rule_files` names, or the shipped ones.
-fn read_rules(
-    root: &document::fields::Fields<'_>,
-    settings: &Settings,
-    base: &Path,
+/// What reading rule files needs to know, and adds to.
+struct RuleFiles<'a> {
+    base: &'a Path,
     extras: bool,
-    watched: &mut Vec<PathBuf>,
-    diagnostics: &Diagnostics,
-) -> Vec<GroupSpec> {
-    let interval = settings.evaluation_interval;
-    let mut groups = Vec::new();
-    let mut seen = HashSet::new();
-    let Some(patterns) = root.get("rule_files") else {
-        if extras {
-            for (name, text) in embedded::rules() {
-                groups.extend(rule_file::read(name, text, interval, diagnostics));
-            }
-        }
-        return groups;
-    };
-    for pattern in patterns.items().unwrap_or_default() {
-        let Some(text) = pattern.text() else { continue };
-        let path = base.join(text);
-        watched.push(path.parent().unwrap_or(Path::new("")).to_owned());
-        match files::expand(&path) {
-            Ok(found) => {
-                for path in found {
-                    // Two patterns may name one file; its rules are there once.
-                    if !seen.insert(path.clone()) {
-                        continue;
-                    }
-                    if !path.exists() {
-                        let message = format!("there is no file {}", path.display());
-                        pattern.error(message, "correct the path; * stands for any file name");
-                        continue;
-                    }
-                    if let Some(text) = files::read(&path, diagnostics) {
-                        let name = path.display().to_string();
-                        groups.extend(rule_file::read(&name, &text, interval, diagnostics));
-                    }
+    watched: &'a mut Vec<PathBuf>,
+    warnings: &'a mut Vec<Diagnostic>,
+}
+
+impl RuleFiles<'_> {
+    /// The files that `rule_files` names, or the shipped ones.
+    fn read(
+        &mut self,
+        root: &document::fields::Fields<'_>,
+        settings: &Settings,
+        diagnostics: &Diagnostics,
+    ) -> Vec<GroupSpec> {
+        let interval = settings.evaluation_interval;
+        let mut groups = Vec::new();
+        let mut seen = HashSet::new();
+        let Some(patterns) = root.get("rule_files") else {
+            if self.extras {
+                for (name, text) in embedded::rules() {
+                    groups.extend(rule_file::read(name, text, interval, diagnostics));
                 }
             }
-            Err(error) => pattern.error(error, "write a path; * stands for any file name"),
+            return groups;
+        };
+        for pattern in patterns.items().unwrap_or_default() {
+            let Some(text) = pattern.text() else { continue };
+            let path = self.base.join(text);
+            self.watched
+                .push(path.parent().unwrap_or(Path::new("")).to_owned());
+            let found = match files::expand(&path) {
+                Ok(found) => found,
+                Err(error) => {
+                    pattern.error(error, "write a path; * stands for any file name");
+                    continue;
+                }
+            };
+            if found.is_empty() {
+                // No mistake: Prometheus starts, and the files may come later.
+                self.warnings.push(
+                    pattern
+                        .diagnostic(format!("no file fits {text:?}"))
+                        .remedy("check the path, which is relative to this file"),
+                );
+            }
+            for path in found {
+                // Two patterns may name one file; its rules are there once.
+                if !seen.insert(path.clone()) {
+                    continue;
+                }
+                if !path.exists() {
+                    let message = format!("there is no file {}", path.display());
+                    pattern.error(message, "correct the path; * stands for any file name");
+                    continue;
+                }
+                if let Some(text) = files::read(&path, diagnostics) {
+                    let name = path.display().to_string();
+                    groups.extend(rule_file::read(&name, &text, interval, diagnostics));
+                }
+            }
         }
-    }
-    if extras {
-        // Prometheus runs a rule that is written twice, and so does the exact mode; nobody ever means it.
-        for repeated in diagnostics.take_warnings() {
-            diagnostics.push(repeated);
+        if self.extras {
+            // Prometheus runs a rule that is written twice, and so does the exact mode; nobody ever means it.
+            for repeated in diagnostics.take_warnings() {
+                diagnostics.push(repeated);
+            }
         }
+        groups
     }
-    groups
 }
 
 /// A warning where a rule reads samples that are no longer kept.

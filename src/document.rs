@@ -1,7 +1,7 @@
 //! YAML text with positions, read so that every mistake is told at once.
 //!
 //! [`parse`] turns a file into a tree of [`Node`]s that know their line and column. A component then reads its own part
-//! of the tree through [`Fields`]; what is missing, unknown, duplicated or of the wrong type is added to the
+//! of the tree through [`fields::Fields`]; what is missing, unknown, duplicated or of the wrong type is added to the
 //! [`Diagnostics`] and reading goes on. Nothing is decided here about what a key means.
 //!
 //! Anchors, aliases and merge keys (`<<`) work; several documents in one file are refused. Depth, size and alias

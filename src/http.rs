@@ -5,6 +5,7 @@
 
 pub mod context;
 pub mod errors;
+pub mod guard;
 pub mod health;
 pub mod metrics;
 pub mod middleware;

@@ -1,7 +1,7 @@
 //! The dispatcher: which alerts there are, the groups they are in, and when each group is flushed.
 //!
 //! Pure: it is told the time and what became of earlier notifications, and answers with what is to be written
-//! ([`Writes`]). The flush itself is in [`flush`], a change of routes in [`reload`].
+//! ([`Writes`]). The flush itself is in [`flush`], a change of routes in `reload`.
 //!
 //! A group begins with its first alert and is flushed `group_wait` later, at once where an alert began longer ago than
 //! that; then every `group_interval`. An alert that ended stays in its group until a flush has told so, and beyond that,

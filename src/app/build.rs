@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
@@ -32,6 +33,8 @@ use crate::scrape::status::ScrapeOutcome;
 use crate::storage::{Storage, StorageConfig};
 use crate::tasks::Tasks;
 use crate::telemetry;
+use crate::telemetry::logs::LogsConfig;
+use crate::telemetry::traces::TracesConfig;
 
 use super::maintenance::Maintenance;
 use super::reload::Metrics as ReloadMetrics;
@@ -80,10 +83,12 @@ pub(super) struct Applied {
 struct Fixed {
     listen: String,
     data: PathBuf,
-    retention: std::time::Duration,
+    retention: Duration,
     series_limit: usize,
-    otlp_endpoint: Option<String>,
-    log_filter: String,
+    query: (Duration, Duration, usize, usize),
+    logs: LogsConfig,
+    traces: TracesConfig,
+    shutdown_deadline: Duration,
 }
 
 impl Fixed {
@@ -93,8 +98,15 @@ impl Fixed {
             data: settings.data.clone(),
             retention: settings.retention,
             series_limit: settings.series_limit,
-            otlp_endpoint: settings.traces.otlp_endpoint.clone(),
-            log_filter: settings.logs.filter.clone(),
+            query: (
+                settings.query_timeout,
+                settings.lookback,
+                settings.query_samples,
+                settings.query_concurrency,
+            ),
+            logs: settings.logs.clone(),
+            traces: settings.traces.clone(),
+            shutdown_deadline: settings.shutdown_deadline,
         }
     }
 }
@@ -316,7 +328,7 @@ impl Applied {
         }
         if Fixed::of(&config.settings) != self.started_with {
             tracing::warn!(
-                "address, data directory, retention, limits, logs and traces are taken over by a restart only"
+                "address, data, storage, query limits, logs, traces and shutdown_deadline are taken over by a restart only"
             );
         }
         *self.watched.lock() = config.watched.clone();

@@ -43,20 +43,21 @@ impl CheckArgs {
     /// Checks what the arguments name; returns the exit code.
     pub(super) fn check(self, environment: Environment) -> u8 {
         match self.what {
-            Some(What::Rules(args)) => check_rules(&args),
+            Some(What::Rules(args)) => check_rules(&args, environment.no_color),
             None => check(&self.sources.into_sources(environment)),
         }
     }
 }
 
-fn check_rules(args: &RulesArgs) -> u8 {
+fn check_rules(args: &RulesArgs, no_color: bool) -> u8 {
+    let paint = Paint::stdout(no_color);
     let mut code = exit::OK;
     for path in &args.files {
         print(&format!("Checking {}\n", path.display()));
-        match count_rules(path, args.ignore_unknown_fields) {
-            Ok(text) => print(&format!("  {}: {text}\n", Paint::stdout().good("SUCCESS"))),
+        match count_rules(path, args.ignore_unknown_fields, paint) {
+            Ok(text) => print(&format!("  {}: {text}\n", paint.good("SUCCESS"))),
             Err(mistakes) => {
-                complain_of(&mistakes);
+                complain_of(&mistakes, Paint::stderr(no_color));
                 code = exit::MISTAKES;
             }
         }
@@ -65,7 +66,7 @@ fn check_rules(args: &RulesArgs) -> u8 {
 }
 
 /// How many rules of each kind a file holds, or every mistake in it.
-fn count_rules(path: &Path, lenient: bool) -> Result<String, Vec<Diagnostic>> {
+fn count_rules(path: &Path, lenient: bool, paint: Paint) -> Result<String, Vec<Diagnostic>> {
     let diagnostics = if lenient {
         Diagnostics::ignoring_unknown_keys()
     } else {
@@ -78,7 +79,7 @@ fn count_rules(path: &Path, lenient: bool) -> Result<String, Vec<Diagnostic>> {
         .map(|text| rule_file::read(&name, &text, interval, &diagnostics))
         .unwrap_or_default();
     for warning in diagnostics.take_warnings() {
-        print_warning(&warning);
+        print_warning(&warning, paint);
     }
     let mistakes = diagnostics.into_sorted();
     if !mistakes.is_empty() {
@@ -97,11 +98,11 @@ fn count_rules(path: &Path, lenient: bool) -> Result<String, Vec<Diagnostic>> {
 
 /// Loads everything and says what was found; returns the exit code.
 fn check(sources: &Sources) -> u8 {
-    let paint = Paint::stdout();
+    let paint = Paint::stdout(sources.no_color);
     match config::load(sources, Clock::system().now()) {
         Ok(config) => {
             for warning in &config.warnings {
-                print_warning(warning);
+                print_warning(warning, paint);
             }
             let file = sources
                 .file
@@ -111,40 +112,46 @@ fn check(sources: &Sources) -> u8 {
                 });
             let rules: usize = config.rules.iter().map(|group| group.rules.len()).sum();
             print(&format!(
-                "{} {file}: {} jobs, {rules} rules in {} groups, {} routes, {} receivers\n",
+                "{} {file}: {}{}, {} in {}, {}, {}\n",
                 paint.good("ok:"),
-                config.scrape.jobs.len(),
-                config.rules.len(),
-                config.routing.routes.len(),
-                config.receivers.receivers.len(),
+                count(config.scrape.jobs.len(), "job"),
+                if config.collects_host {
+                    " and the host"
+                } else {
+                    ""
+                },
+                count(rules, "rule"),
+                count(config.rules.len(), "group"),
+                count(config.routing.routes.len(), "route"),
+                count(config.receivers.receivers.len(), "receiver"),
             ));
             exit::OK
         }
         Err(mistakes) => {
-            complain_of(&mistakes);
+            complain_of(&mistakes, Paint::stderr(sources.no_color));
             exit::MISTAKES
         }
     }
 }
 
-fn print_warning(warning: &Diagnostic) {
-    let paint = Paint::stdout();
+fn print_warning(warning: &Diagnostic, paint: Paint) {
     print(&format!("{} {warning}\n", paint.warn("warning:")));
 }
 
 /// Writes mistakes to standard error, and how many there are.
-pub(super) fn complain_of(mistakes: &[Diagnostic]) {
-    let paint = Paint::stderr();
+pub(super) fn complain_of(mistakes: &[Diagnostic], paint: Paint) {
     for mistake in mistakes {
         complain(&format!("{} {mistake}\n", paint.bad("error:")));
     }
-    let noun = if mistakes.len() == 1 {
-        "mistake"
-    } else {
-        "mistakes"
-    };
+    let count = count(mistakes.len(), "mistake");
     complain(&format!(
         "{}\n",
-        paint.dim(&format!("{} {noun}; nothing was started", mistakes.len()))
+        paint.dim(&format!("{count}; nothing was started"))
     ));
+}
+
+/// `1 job`, `2 jobs`.
+fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
 }

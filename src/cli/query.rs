@@ -28,12 +28,12 @@ pub(super) struct QueryArgs {
     json: bool,
 }
 
-pub(super) fn query(args: &QueryArgs) -> u8 {
+pub(super) fn query(args: &QueryArgs, no_color: bool) -> u8 {
     // A mistake in the expression is told here, with its place, without asking anyone.
     if let Err(error) = parser::parse(&args.expr) {
         complain(&format!(
             "{}\n{}\n",
-            Paint::stderr().bad(&error.to_string()),
+            Paint::stderr(no_color).bad(&error.to_string()),
             error.excerpt(&args.expr)
         ));
         return exit::MISTAKES;
@@ -53,7 +53,11 @@ pub(super) fn query(args: &QueryArgs) -> u8 {
             if args.json {
                 print(&format!("{answer}\n"));
             } else {
-                print(&plain(&answer));
+                let lines = plain(&answer);
+                if lines.is_empty() {
+                    complain("no series matches\n");
+                }
+                print(&lines);
             }
             exit::OK
         }
@@ -84,12 +88,24 @@ async fn ask(args: &QueryArgs) -> anyhow::Result<Value> {
     let client = reqwest::Client::builder()
         .timeout(Duration::from_secs(150))
         .build()?;
-    let mut response = client
-        .post(format!("{}/api/v1/query", args.url.trim_end_matches('/')))
+    let address = if args.url.contains("://") {
+        args.url.clone()
+    } else {
+        format!("http://{}", args.url)
+    };
+    let request = client
+        .post(format!("{}/api/v1/query", address.trim_end_matches('/')))
         .header("content-type", "application/x-www-form-urlencoded")
-        .body(body)
-        .send()
-        .await?;
+        .body(body);
+    let mut response = match request.send().await {
+        Ok(response) => response,
+        Err(error) if error.is_connect() => {
+            let source = std::iter::successors(std::error::Error::source(&error), |e| e.source());
+            let reason = source.last().map_or_else(String::new, ToString::to_string);
+            anyhow::bail!("{reason}; is Outrigger running there? --url names another address");
+        }
+        Err(error) => return Err(error.without_url().into()),
+    };
     let mut answer = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         anyhow::ensure!(

@@ -6,14 +6,14 @@ use crate::config::{self, Sources};
 
 use super::check::complain_of;
 use super::exit;
-use super::terminal::complain;
+use super::terminal::{Paint, complain};
 
 pub(super) fn run(sources: Sources) -> u8 {
     // Nothing is opened before the whole configuration is known to be right.
     let config = match config::load(&sources, Clock::system().now()) {
         Ok(config) => config,
         Err(mistakes) => {
-            complain_of(&mistakes);
+            complain_of(&mistakes, Paint::stderr(sources.no_color));
             return exit::MISTAKES;
         }
     };

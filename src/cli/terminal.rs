@@ -17,7 +17,7 @@ fn quietly(outcome: std::io::Result<()>) {
     drop(outcome);
 }
 
-/// Colours, where the stream is a terminal.
+/// Colours, where the stream is a terminal and they are not unwanted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Paint {
     on: bool,
@@ -25,16 +25,16 @@ pub(super) struct Paint {
 
 impl Paint {
     /// For standard output.
-    pub(super) fn stdout() -> Self {
+    pub(super) fn stdout(no_color: bool) -> Self {
         Self {
-            on: std::io::stdout().is_terminal(),
+            on: !no_color && std::io::stdout().is_terminal(),
         }
     }
 
     /// For standard error.
-    pub(super) fn stderr() -> Self {
+    pub(super) fn stderr(no_color: bool) -> Self {
         Self {
-            on: std::io::stderr().is_terminal(),
+            on: !no_color && std::io::stderr().is_terminal(),
         }
     }
 

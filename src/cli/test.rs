@@ -52,14 +52,17 @@ struct RuleTestArgs {
 }
 
 /// Runs the tests; returns the exit code.
-pub(super) fn test(args: &TestArgs) -> u8 {
+pub(super) fn test(args: &TestArgs, no_color: bool) -> u8 {
     let What::Rules(args) = &args.what;
     let mut suites = Vec::new();
     for path in &args.files {
         print(&format!("Unit Testing:  {}\n", path.display()));
-        let suite = test_one(args, path);
+        let suite = test_one(args, path, no_color);
         if suite.is_good() {
-            print(&format!("  {}\n\n", Paint::stdout().good("SUCCESS")));
+            print(&format!(
+                "  {}\n\n",
+                Paint::stdout(no_color).good("SUCCESS")
+            ));
         } else {
             print("\n");
         }
@@ -79,7 +82,7 @@ pub(super) fn test(args: &TestArgs) -> u8 {
     code
 }
 
-fn test_one(args: &RuleTestArgs, path: &Path) -> Suite {
+fn test_one(args: &RuleTestArgs, path: &Path, no_color: bool) -> Suite {
     let mut suite = Suite {
         name: path.display().to_string(),
         ..Suite::default()
@@ -88,7 +91,7 @@ fn test_one(args: &RuleTestArgs, path: &Path) -> Suite {
         Ok(loaded) => loaded,
         Err(mistakes) => {
             let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-            complain_of(&mistakes);
+            complain_of(&mistakes, no_color);
             suite.error = Some(mistakes.join("\n"));
             return suite;
         }
@@ -111,7 +114,7 @@ fn test_one(args: &RuleTestArgs, path: &Path) -> Suite {
             .map(|failure| told(&file, &name, failure, args.diff))
             .collect();
         if !failures.is_empty() {
-            complain_of(&failures);
+            complain_of(&failures, no_color);
         }
         if args.debug {
             complain(&format!("DEBUG: test {name:?} took {elapsed:?}\n"));
@@ -187,8 +190,8 @@ fn told(file: &TestFile, test: &str, failure: &Failure, diff: bool) -> String {
     format!("{place}: {test}: {text}")
 }
 
-fn complain_of(faults: &[String]) {
-    let mut text = format!("  {}:\n", Paint::stderr().bad("FAILED"));
+fn complain_of(faults: &[String], no_color: bool) {
+    let mut text = format!("  {}:\n", Paint::stderr(no_color).bad("FAILED"));
     for fault in faults {
         text.push_str(&format!("{fault}\n\n"));
     }

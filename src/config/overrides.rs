@@ -46,6 +46,8 @@ const POD_VARIABLES: [&str; 7] = [
 pub struct Environment {
     /// `OUTRIGGER_CONFIG`.
     pub config: Option<PathBuf>,
+    /// Whether colours are unwanted: `NO_COLOR` (<https://no-color.org>), or a terminal that has none.
+    pub no_color: bool,
     /// Everything else.
     pub overrides: Overrides,
 }
@@ -81,10 +83,12 @@ impl Environment {
             data: text("OUTRIGGER_DATA").map(PathBuf::from),
             listen: text("OUTRIGGER_LISTEN"),
             external_url: text("OUTRIGGER_EXTERNAL_URL"),
-            insecure: matches!(
-                text("OUTRIGGER_WEB_INSECURE").as_deref(),
-                Some("1" | "true" | "yes")
-            ),
+            insecure: text("OUTRIGGER_WEB_INSECURE").is_some_and(|text| {
+                matches!(
+                    text.to_ascii_lowercase().as_str(),
+                    "1" | "true" | "yes" | "on"
+                )
+            }),
             log_level: text("OUTRIGGER_LOG_LEVEL"),
             log_format: text("OUTRIGGER_LOG_FORMAT"),
             retention: text("OUTRIGGER_RETENTION"),
@@ -96,6 +100,7 @@ impl Environment {
         };
         Self {
             config: text("OUTRIGGER_CONFIG").map(PathBuf::from),
+            no_color: text("NO_COLOR").is_some() || text("TERM").as_deref() == Some("dumb"),
             overrides,
         }
     }
@@ -158,5 +163,28 @@ mod tests {
         );
         assert_eq!(overrides.data, None, "an empty variable says nothing");
         assert!(overrides.in_pod());
+    }
+
+    #[test]
+    fn switches_are_read_as_people_write_them() {
+        let check = |name: &str, value: &str, want: (bool, bool)| {
+            let pair = (name.to_owned(), value.to_owned());
+            let found = Environment::from_variables([pair]);
+            assert_eq!(
+                (found.overrides.insecure, found.no_color),
+                want,
+                "{name}={value}"
+            );
+        };
+        for yes in ["1", "true", "True", "YES", "on"] {
+            check("OUTRIGGER_WEB_INSECURE", yes, (true, false));
+        }
+        for no in ["0", "false", "no", ""] {
+            check("OUTRIGGER_WEB_INSECURE", no, (false, false));
+        }
+        check("NO_COLOR", "1", (false, true));
+        check("NO_COLOR", "", (false, false));
+        check("TERM", "dumb", (false, true));
+        check("TERM", "xterm-256color", (false, false));
     }
 }

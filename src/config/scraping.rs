@@ -94,7 +94,12 @@ fn target_group(target: &str, diagnostics: &Diagnostics) -> Option<serde_json::V
             && address.username().is_empty()
     });
     let Some(address) = address else {
-        let message = format!("not a target: {target:?}");
+        // A password in it is not repeated.
+        let shown = match (text.find("://"), text.rfind('@')) {
+            (Some(start), Some(end)) => format!("{}://…{}", &text[..start], &text[end..]),
+            _ => target.to_owned(),
+        };
+        let message = format!("not a target: {shown:?}");
         let remedy =
             "write an address such as http://127.0.0.1:8080/metrics; passwords belong into a file";
         diagnostics.push(mistake("--target", message, remedy));

@@ -11,7 +11,7 @@ use crate::model::duration;
 use crate::model::labels::Labels;
 use crate::scrape::config::Global;
 use crate::scrape::node::NodeConfig;
-use crate::telemetry::logs::{LogFormat, LogsConfig};
+use crate::telemetry::logs::{self, LogFormat, LogsConfig};
 use crate::telemetry::traces::TracesConfig;
 
 use super::overrides::Overrides;
@@ -73,7 +73,7 @@ pub(super) fn read(
     zero_config: bool,
     warnings: &mut Vec<Diagnostic>,
 ) -> Settings {
-    let mut settings = Settings::default_at(base, zero_config);
+    let mut settings = Settings::default_of(zero_config);
     if let Some(global) = root.get("global").and_then(|value| value.fields()) {
         settings.global = Global::read(&global);
         if let Some(value) = global.get("evaluation_interval") {
@@ -153,7 +153,18 @@ pub(super) fn read(
     }
     settings.routing_file = root.text("alertmanager_config").map(|path| base.join(path));
     settings.throttle = throttle::read(root);
-    settings.runbooks = root.text("runbooks").map(|path| base.join(path));
+    if let Some(value) = root.get("runbooks")
+        && let Some(path) = value.text()
+    {
+        let path = base.join(path);
+        if !path.is_dir() {
+            value.error(
+                format!("no folder of runbooks {}", path.display()),
+                "name a folder of .md files, relative to this file",
+            );
+        }
+        settings.runbooks = Some(path);
+    }
     settings.scrape_self = root.bool("scrape_self").unwrap_or(true);
     if let Some(value) = root.get("node") {
         settings.node = NodeConfig::read(&value);
@@ -187,7 +198,7 @@ fn read_prometheus_sections(root: &Fields<'_>, warnings: &mut Vec<Diagnostic>) {
 }
 
 impl Settings {
-    fn default_at(base: &Path, zero_config: bool) -> Self {
+    fn default_of(zero_config: bool) -> Self {
         Self {
             global: if zero_config {
                 Global::zero_config()
@@ -203,7 +214,7 @@ impl Settings {
             listen: "127.0.0.1:9797".to_owned(),
             external_url: None,
             insecure: false,
-            data: base.join("data"),
+            data: PathBuf::from("data"),
             retention: Duration::from_secs(26 * 3600),
             series_limit: 200_000,
             lookback: Duration::from_secs(5 * 60),
@@ -287,8 +298,27 @@ impl Settings {
         if let Some(file) = &overrides.alertmanager_config {
             self.routing_file = Some(file.clone());
         }
+        if let Err(error) = logs::check_filter(&self.logs.filter) {
+            report(
+                "log level",
+                error.to_string(),
+                "or directives such as info,outrigger::scrape=debug",
+            );
+        }
+        if let Err(error) = self.traces.check_endpoint() {
+            report(
+                "OTLP endpoint",
+                error.reason,
+                "write the base address of an OTLP/HTTP receiver, such as http://127.0.0.1:4318",
+            );
+        }
+        let full = |address: &String| {
+            address
+                .parse::<url::Url>()
+                .is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+        };
         if let Some(address) = &self.external_url
-            && address.parse::<url::Url>().is_err()
+            && !full(address)
         {
             let message = format!("not an address: {address:?}");
             report(

@@ -181,3 +181,83 @@ fn rules_that_look_back_past_the_retention_are_warned_of() {
         "the shipped rules"
     );
 }
+
+#[test]
+fn what_would_fail_at_the_start_is_told_by_a_check() {
+    let check = |overrides: Overrides, part: &str| {
+        let mistakes = load_now(&sources(None, overrides)).expect_err(part);
+        let text: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+        assert!(text.join("\n").contains(part), "{part} is not in {text:?}");
+        assert!(!text.join("\n").contains("hunter2"), "{text:?}");
+    };
+    let some = |text: &str| Some(text.to_owned());
+    let level = |text| Overrides {
+        log_level: some(text),
+        ..Overrides::default()
+    };
+    check(level("a=b=c"), "log level: read log filter");
+    let endpoint = |text| Overrides {
+        otlp_endpoint: some(text),
+        ..Overrides::default()
+    };
+    check(endpoint("collector"), "OTLP endpoint: not an address");
+    check(endpoint("collector:4318"), "OTLP endpoint: not an http or");
+    check(endpoint("grpc://u:hunter2@collector"), "OTLP endpoint");
+    let url = |text| Overrides {
+        external_url: some(text),
+        ..Overrides::default()
+    };
+    check(url("monitor.example.org:9797"), "external URL: not an");
+    let target = |text: &str| Overrides {
+        targets: vec![text.to_owned()],
+        ..Overrides::default()
+    };
+    check(target("http://u:hunter2@shop/"), "--target: not a target");
+    check(target("u:hunter2@shop"), "--target: not a target");
+}
+
+#[test]
+fn a_missing_folder_of_runbooks_is_a_mistake_and_a_pattern_without_files_a_warning() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("outrigger.yml");
+    let load = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        load_now(&sources(Some(&path), Overrides::default()))
+    };
+    let config = load("rule_files: ['rules/*.yml']\n").unwrap();
+    assert_eq!(config.settings.data, Path::new("data"), "as without a file");
+    let warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
+    assert!(
+        warnings[0].contains(":1:14: rule_files[0]: no file fits"),
+        "{warnings:?}"
+    );
+    let mistakes = load("runbooks: nowhere/\n").unwrap_err();
+    assert!(
+        mistakes[0]
+            .to_string()
+            .contains(":1:11: runbooks: no folder"),
+        "{mistakes:?}"
+    );
+}
+
+#[test]
+fn the_settings_that_the_readme_shows_are_understood() {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let (_, behind) = readme.split_once("```yaml\n").unwrap();
+    let (settings, _) = behind.split_once("```").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    for folder in ["alertmanager", "runbooks"] {
+        std::fs::create_dir(directory.path().join(folder)).unwrap();
+    }
+    let routing = directory.path().join("alertmanager/alertmanager.yml");
+    std::fs::write(routing, embedded::console_routing()).unwrap();
+    let path = directory.path().join("outrigger.yml");
+    std::fs::write(&path, settings).unwrap();
+    let loaded = load_now(&sources(Some(&path), Overrides::default()));
+    let mistakes: Vec<String> = loaded.map_or_else(
+        |mistakes| mistakes.iter().map(ToString::to_string).collect(),
+        |_| Vec::new(),
+    );
+    assert!(mistakes.is_empty(), "{}", mistakes.join("\n"));
+}

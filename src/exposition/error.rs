@@ -1,6 +1,6 @@
 //! What is wrong with an exposition, and where.
 //!
-//! Does not carry the input: an error quotes at most [`EXCERPT_CHARS`] characters of it, since a target may print
+//! Does not carry the input: an error quotes at most `EXCERPT_CHARS` characters of it, since a target may print
 //! anything and the text ends up in logs and on the status page.
 
 use std::borrow::Cow;

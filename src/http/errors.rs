@@ -3,9 +3,12 @@
 //! A message says what the caller can mend. What went wrong inside is logged, not told.
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+
+use super::pages;
 
 /// An error of the Prometheus API.
 #[derive(Debug)]
@@ -27,6 +30,14 @@ pub enum ErrorKind {
     Canceled,
     /// There is no such thing: 404.
     NotFound,
+    /// The method does not fit the path: 405.
+    Method,
+    /// The request may not come from there: 403.
+    Forbidden,
+    /// The body is larger than is read: 413.
+    TooLarge,
+    /// The body took too long to arrive: 408.
+    TooSlow,
     /// Too many queries at once: 503.
     Unavailable,
     /// A fault of ours: 500.
@@ -41,6 +52,11 @@ impl ErrorKind {
             Self::Timeout => ("timeout", StatusCode::SERVICE_UNAVAILABLE),
             Self::Canceled => ("canceled", StatusCode::SERVICE_UNAVAILABLE),
             Self::NotFound => ("not_found", StatusCode::NOT_FOUND),
+            // Prometheus has no types of its own for these.
+            Self::Method => ("bad_data", StatusCode::METHOD_NOT_ALLOWED),
+            Self::Forbidden => ("bad_data", StatusCode::FORBIDDEN),
+            Self::TooLarge => ("bad_data", StatusCode::PAYLOAD_TOO_LARGE),
+            Self::TooSlow => ("bad_data", StatusCode::REQUEST_TIMEOUT),
             Self::Unavailable => ("unavailable", StatusCode::SERVICE_UNAVAILABLE),
             Self::Internal => ("internal", StatusCode::INTERNAL_SERVER_ERROR),
         }
@@ -54,6 +70,16 @@ impl ApiError {
             kind,
             message: message.into(),
         }
+    }
+
+    /// What the caller is told.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The status code it leaves with.
+    pub fn status(&self) -> StatusCode {
+        self.kind.name_and_status().1
     }
 
     /// A parameter that is wrong.
@@ -73,6 +99,37 @@ impl IntoResponse for ApiError {
             Json(json!({"status": "error", "errorType": name, "error": self.message})),
         )
             .into_response()
+    }
+}
+
+/// An error in the form that suits the path: Prometheus's body below `/api/`, plain text for probes and tools, a page
+/// for people.
+pub fn answer(path: &str, kind: ErrorKind, message: &str) -> Response {
+    if path.starts_with("/api/") {
+        return ApiError::new(kind, message).into_response();
+    }
+    let (_, status) = kind.name_and_status();
+    let for_tools = ["/-/", "/health", "/metrics"];
+    if for_tools.iter().any(|prefix| path.starts_with(prefix)) {
+        return (status, format!("{message}\n")).into_response();
+    }
+    let page = pages::error::render(status.as_u16(), &sentence(message));
+    (status, axum::response::Html(page)).into_response()
+}
+
+/// A message as people write: a capital first, a full stop last.
+fn sentence(message: &str) -> String {
+    let mut rest = message.chars();
+    let first = rest.next().map(|first| first.to_uppercase().to_string());
+    format!("{}{}.", first.unwrap_or_default(), rest.as_str())
+}
+
+impl From<PathRejection> for ApiError {
+    fn from(_: PathRejection) -> Self {
+        Self::new(
+            ErrorKind::BadData,
+            "the path is not UTF-8 behind its % escapes",
+        )
     }
 }
 

@@ -4,10 +4,10 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::HeaderValue;
 use axum::http::header::HeaderName;
-use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use futures_util::FutureExt;
 use tracing::Instrument;
 
@@ -15,6 +15,7 @@ use crate::clock::Stopwatch;
 use crate::telemetry::traces;
 
 use super::context::Context;
+use super::errors::{self, ErrorKind};
 use super::metrics::{RequestLabels, RouteLabel};
 
 /// Carries the request's id in both directions.
@@ -34,6 +35,7 @@ pub async fn observe(
         .to_owned();
     let method = method_name(request.method());
     let id = request_id(&request);
+    let path = request.uri().path().to_owned();
     let span = tracing::info_span!(
         target: "outrigger",
         "request",
@@ -53,11 +55,11 @@ pub async fn observe(
     let mut response = outcome.unwrap_or_else(|_| {
         let _entered = span.enter();
         tracing::error!("request panicked");
-        (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "the request failed inside; the log says why\n",
+        errors::answer(
+            &path,
+            ErrorKind::Internal,
+            "the request failed inside; the log says why",
         )
-            .into_response()
     });
     let status = response.status();
     span.record("http.response.status_code", status.as_u16());

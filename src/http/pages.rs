@@ -17,7 +17,7 @@ pub mod view;
 /// The style sheet, for `/assets/style.css` as `text/css`.
 pub const STYLE: &str = include_str!("../../templates/style.css");
 
-/// To be sent with every page, names in lower case.
+/// Sent with every answer, names in lower case.
 pub const SECURITY_HEADERS: [(&str, &str); 4] = [
     (
         "content-security-policy",

@@ -4,12 +4,21 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 
 use crate::model::duration;
 use crate::model::timestamp::Timestamp;
 
 use super::errors::{ApiError, ErrorKind};
+
+const FORM: &str = "application/x-www-form-urlencoded";
+/// How long a client may take to send its form.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// The farthest time from 1970, in milliseconds either way, so that sums and differences of two cannot overflow.
+const FARTHEST_MS: i64 = i64::MAX / 4;
+/// The longest duration, as in Prometheus: what its 64-bit nanoseconds hold, some 292 years.
+const LONGEST: Duration = Duration::from_nanos(i64::MAX.cast_unsigned());
 
 /// The parameters, in the order given; a form's come before the query string's.
 #[derive(Clone, Debug, Default)]
@@ -24,11 +33,20 @@ impl<S: Send + Sync> FromRequest<S> for Params {
             .headers()
             .get(CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
-            .is_some_and(|value| value.starts_with("application/x-www-form-urlencoded"));
+            .and_then(|value| value.split(';').next())
+            .is_some_and(|value| value.trim().eq_ignore_ascii_case(FORM));
         let mut pairs = Vec::new();
         if is_form {
-            let body = Bytes::from_request(request, state).await.map_err(|error| {
-                ApiError::new(ErrorKind::BadData, format!("read form: {error}"))
+            let body = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state));
+            let body = body.await.map_err(|_| {
+                ApiError::new(ErrorKind::TooSlow, "the form took too long to arrive")
+            })?;
+            let body = body.map_err(|error| {
+                if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                    ApiError::new(ErrorKind::TooLarge, "the form is larger than 4 MiB")
+                } else {
+                    ApiError::new(ErrorKind::BadData, "the form ended too early")
+                }
             })?;
             pairs.extend(url::form_urlencoded::parse(&body).into_owned());
         }
@@ -102,33 +120,121 @@ impl Params {
 }
 
 fn parse_time(text: &str) -> Result<Timestamp, String> {
+    // Prometheus's clients write its earliest and latest time where they mean no bound: beyond ours is as far as ours.
+    let clamped =
+        |time: Timestamp| Timestamp::from_millis(time.millis().clamp(-FARTHEST_MS, FARTHEST_MS));
     if let Ok(seconds) = text.parse::<f64>()
         && seconds.is_finite()
     {
-        if seconds.abs() * 1000.0 >= i64::MAX as f64 {
-            return Err(format!(
-                "cannot parse {text:?} to a valid timestamp: out of range"
-            ));
-        }
-        return Ok(Timestamp::from_seconds(seconds));
+        let farthest = FARTHEST_MS as f64 / 1000.0;
+        return Ok(clamped(Timestamp::from_seconds(
+            seconds.clamp(-farthest, farthest),
+        )));
     }
-    Timestamp::parse_rfc3339(text).map_err(|_| {
-        format!(
-            "cannot parse {text:?} to a valid timestamp; write seconds since the epoch or RFC 3339"
-        )
-    })
+    match text {
+        // Year numbers with more digits than RFC 3339 has.
+        "-292273086-05-16T16:47:06Z" => Ok(Timestamp::from_millis(-FARTHEST_MS)),
+        "292277025-08-18T07:12:54.999999999Z" => Ok(Timestamp::from_millis(FARTHEST_MS)),
+        _ => Timestamp::parse_rfc3339(text).map(clamped).map_err(|_| {
+            format!(
+                "cannot parse {text:?} to a valid timestamp; write seconds since the epoch or RFC 3339"
+            )
+        }),
+    }
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {
-    if let Ok(seconds) = text.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds).or_else(|_| {
-            // Negative steps are refused with Prometheus's own words further on.
-            if seconds < 0.0 {
-                Ok(Duration::ZERO)
-            } else {
-                Err(format!("cannot parse {text:?} to a valid duration"))
-            }
-        });
+    let wrong = || format!("cannot parse {text:?} to a valid duration");
+    let duration = match text.parse::<f64>() {
+        // Negative steps are refused with Prometheus's own words further on.
+        Ok(seconds) if seconds < 0.0 => Duration::ZERO,
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|_| wrong())?,
+        Err(_) => duration::parse(text).map_err(|_| wrong())?,
+    };
+    if duration > LONGEST {
+        return Err(format!("{}. It overflows int64", wrong()));
     }
-    duration::parse(text).map_err(|_| format!("cannot parse {text:?} to a valid duration"))
+    Ok(duration)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    fn params(pairs: &[(&str, &str)]) -> Params {
+        let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Params(pairs.iter().map(pair).collect())
+    }
+
+    #[test]
+    fn times_are_seconds_or_rfc_3339_and_never_too_far_to_add_up() {
+        let check = |text: &str, want: Option<i64>| {
+            let found = params(&[("time", text)]).time("time");
+            assert_eq!(
+                found.ok().flatten().map(|time| time.millis()),
+                want,
+                "{text}"
+            );
+        };
+        check("0", Some(0));
+        check("1435781430.781", Some(1_435_781_430_781));
+        check("-1.5", Some(-1500));
+        check("2015-07-01T20:10:51.781Z", Some(1_435_781_451_781));
+        check("9e300", Some(FARTHEST_MS));
+        check("-9e15", Some(-FARTHEST_MS));
+        check("-292273086-05-16T16:47:06Z", Some(-FARTHEST_MS));
+        check("292277025-08-18T07:12:54.999999999Z", Some(FARTHEST_MS));
+        check("", None);
+        for wrong in ["now", "inf", "NaN", "1h"] {
+            assert!(params(&[("t", wrong)]).time("t").is_err(), "{wrong}");
+        }
+        assert!(params(&[]).required_time("start").is_err());
+        assert!(FARTHEST_MS.checked_sub(-FARTHEST_MS).is_some());
+    }
+
+    #[test]
+    fn durations_are_seconds_or_in_prometheus_notation() {
+        let check = |text: &str, want: Option<Duration>| {
+            let found = params(&[("step", text)]).duration("step");
+            assert_eq!(found.ok().flatten(), want, "{text}");
+        };
+        check("15", Some(Duration::from_secs(15)));
+        check("0.25", Some(Duration::from_millis(250)));
+        check("1h30m", Some(Duration::from_secs(5400)));
+        check("-5", Some(Duration::ZERO));
+        for wrong in ["9e15", "inf", "NaN", "1 h", "x"] {
+            assert!(params(&[("t", wrong)]).duration("t").is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_limit_is_a_whole_number() {
+        assert_eq!(params(&[]).limit().unwrap(), 0);
+        assert_eq!(params(&[("limit", "7")]).limit().unwrap(), 7);
+        assert!(params(&[("limit", "-1")]).limit().is_err());
+        assert!(params(&[("limit", "many")]).limit().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_form_comes_before_the_query_string_and_other_bodies_are_not_read() {
+        let read = async |content_type: &str| {
+            let request = Request::post("/?query=b&match%5B%5D=c")
+                .header(CONTENT_TYPE, content_type)
+                .body(Body::from("query=a+%2B+1&match%5B%5D=d"))
+                .unwrap();
+            Params::from_request(request, &()).await.unwrap()
+        };
+        for form in [
+            "application/x-www-form-urlencoded",
+            "Application/X-WWW-Form-URLencoded; charset=utf-8",
+        ] {
+            let params = read(form).await;
+            assert_eq!(params.get("query"), Some("a + 1"), "{form}");
+            assert_eq!(params.all("match[]").collect::<Vec<_>>(), ["d", "c"]);
+        }
+        let params = read("application/json").await;
+        assert_eq!(params.get("query"), Some("b"));
+    }
 }

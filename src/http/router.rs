@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::StatusCode;
-use axum::middleware::from_fn_with_state;
-use axum::response::{IntoResponse, Response};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::Response;
 use axum::routing::{get, post};
 
 use super::context::Context;
-use super::errors::{ApiError, ErrorKind};
+use super::errors::{self, ErrorKind};
 use super::prometheus::{query, rules, series, status, targets};
-use super::{health, metrics, middleware, pages};
+use super::{guard, health, metrics, middleware, pages};
 
 /// The largest body of a request.
 const MAX_BODY_BYTES: usize = 4 << 20;
@@ -51,21 +50,32 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/api/v1/status/config", get(status::config))
         .route("/api/v1/notifications/log", get(status::notifications))
         .fallback(not_found)
+        .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        // The last one is the outermost.
+        .layer(from_fn_with_state(Arc::clone(&context), guard::guard))
         .layer(from_fn_with_state(
             Arc::clone(&context),
             middleware::observe,
         ))
+        .layer(from_fn(guard::headers))
         .with_state(context)
 }
 
 async fn not_found(request: Request) -> Response {
-    if request.uri().path().starts_with("/api/") {
-        return ApiError::new(ErrorKind::NotFound, "no such path").into_response();
-    }
-    (
-        StatusCode::NOT_FOUND,
-        pages::handlers::secure(pages::error::render(404, "There is no such page.")),
+    let path = request.uri().path();
+    let what = if path.starts_with("/api/") {
+        "no such path"
+    } else {
+        "there is no such page"
+    };
+    errors::answer(path, ErrorKind::NotFound, what)
+}
+
+async fn wrong_method(request: Request) -> Response {
+    errors::answer(
+        request.uri().path(),
+        ErrorKind::Method,
+        "the method does not fit this path; the Allow header names those that do",
     )
-        .into_response()
 }

@@ -19,12 +19,14 @@ pub enum LogFormat {
 }
 
 /// Settings of logs.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LogsConfig {
     /// How lines are written.
     pub format: LogFormat,
     /// What is written: a level, or directives such as `info,outrigger::scrape=debug`.
     pub filter: String,
+    /// Whether even a terminal gets no colours.
+    pub no_color: bool,
 }
 
 impl Default for LogsConfig {
@@ -32,6 +34,7 @@ impl Default for LogsConfig {
         Self {
             format: LogFormat::default(),
             filter: "info".to_owned(),
+            no_color: false,
         }
     }
 }
@@ -62,16 +65,11 @@ pub enum InitError {
 /// # Errors
 /// Where the filter or the exporter's address is wrong, or telemetry is installed already.
 pub fn init(logs: &LogsConfig, traces: &TracesConfig) -> Result<Traces, InitError> {
-    let filter = EnvFilter::builder()
-        .parse(&logs.filter)
-        .map_err(|source| InitError::Filter {
-            filter: logs.filter.clone(),
-            source,
-        })?;
+    let filter = filter(&logs.filter)?;
     let exporter = Exporter::build(traces)?;
     let lines = match logs.format {
         LogFormat::Text => fmt::layer()
-            .with_ansi(std::io::stderr().is_terminal())
+            .with_ansi(!logs.no_color && std::io::stderr().is_terminal())
             .with_writer(std::io::stderr)
             .with_filter(filter)
             .boxed(),
@@ -90,4 +88,21 @@ pub fn init(logs: &LogsConfig, traces: &TracesConfig) -> Result<Traces, InitErro
         .with(lines)
         .try_init()?;
     Ok(traces)
+}
+
+fn filter(text: &str) -> Result<EnvFilter, InitError> {
+    EnvFilter::builder()
+        .parse(text)
+        .map_err(|source| InitError::Filter {
+            filter: text.to_owned(),
+            source,
+        })
+}
+
+/// Whether a filter can be read, without installing it.
+///
+/// # Errors
+/// Where it cannot.
+pub fn check_filter(text: &str) -> Result<(), InitError> {
+    filter(text).map(drop)
 }

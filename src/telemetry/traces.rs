@@ -26,7 +26,7 @@ use tracing_subscriber::{Layer, Registry};
 const JAEGER_HEADER: &str = "uber-trace-id";
 
 /// Settings of traces.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct TracesConfig {
     /// Base address of an OTLP/HTTP receiver, such as `http://127.0.0.1:4318`; nothing is exported without it.
     pub otlp_endpoint: Option<String>,
@@ -50,20 +50,42 @@ impl Default for TracesConfig {
 #[derive(Debug, thiserror::Error)]
 #[error("{reason}; give the base address of an OTLP/HTTP receiver, such as http://127.0.0.1:4318")]
 pub struct ExporterError {
-    reason: String,
+    /// What is wrong with the address.
+    pub reason: String,
+}
+
+impl TracesConfig {
+    /// Whether the endpoint is an address that spans can be sent to; nothing is sent.
+    ///
+    /// # Errors
+    /// Where it is none.
+    pub fn check_endpoint(&self) -> Result<(), ExporterError> {
+        self.address().map(drop)
+    }
+
+    fn address(&self) -> Result<Option<url::Url>, ExporterError> {
+        let Some(endpoint) = &self.otlp_endpoint else {
+            return Ok(None);
+        };
+        // The address may hold a password: it is not repeated.
+        let wrong = |reason: String| ExporterError { reason };
+        let address: url::Url = endpoint
+            .parse()
+            .map_err(|error| wrong(format!("not an address: {error}")))?;
+        if !matches!(address.scheme(), "http" | "https") || !address.has_host() {
+            return Err(wrong("not an http or https address".to_owned()));
+        }
+        Ok(Some(address))
+    }
 }
 
 pub(super) struct Exporter(Option<SpanExporter>);
 
 impl Exporter {
     pub(super) fn build(config: &TracesConfig) -> Result<Self, ExporterError> {
-        let Some(endpoint) = &config.otlp_endpoint else {
+        let (Some(endpoint), Some(address)) = (&config.otlp_endpoint, config.address()?) else {
             return Ok(Self(None));
         };
-        let address: url::Url = endpoint.parse().map_err(|error| ExporterError {
-            // Without the address itself: it may hold a password.
-            reason: format!("bad address: {error}"),
-        })?;
         let address = if address.path() == "/" {
             format!("{endpoint}/v1/traces")
         } else {

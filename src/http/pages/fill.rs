@@ -87,14 +87,7 @@ pub(super) async fn status(context: &Context) -> StatusPage {
 /// An expression and its value now, or at the time given.
 pub(super) fn graph(context: &Context, text: &str, at: Option<Timestamp>) -> GraphPage {
     let stopwatch = Stopwatch::start();
-    let mut page = GraphPage {
-        expression: text.to_owned(),
-        outcome: QueryOutcome::Empty,
-        at: None,
-        duration: None,
-        warnings: Vec::new(),
-        links: Vec::new(),
-    };
+    let mut page = GraphPage::empty(text);
     if text.trim().is_empty() {
         return page;
     }

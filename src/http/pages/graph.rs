@@ -28,6 +28,31 @@ pub struct GraphPage {
     pub links: Vec<(String, String)>,
 }
 
+impl GraphPage {
+    /// Nothing evaluated yet.
+    pub fn empty(expression: &str) -> Self {
+        Self {
+            expression: expression.to_owned(),
+            outcome: Outcome::Empty,
+            at: None,
+            duration: None,
+            warnings: Vec::new(),
+            links: Vec::new(),
+        }
+    }
+
+    /// It could not be evaluated at all.
+    pub fn failed(expression: &str, message: &str) -> Self {
+        Self {
+            outcome: Outcome::Error(QueryError {
+                message: message.to_owned(),
+                excerpt: None,
+            }),
+            ..Self::empty(expression)
+        }
+    }
+}
+
 /// What came of an expression.
 #[derive(Clone, Debug)]
 pub enum Outcome {

@@ -2,71 +2,88 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
-use super::{SECURITY_HEADERS, STYLE, error, fill, graph, runbook, status};
+use super::{STYLE, error, fill, graph, runbook, status};
 use crate::http::context::Context;
 use crate::http::errors::ApiError;
 use crate::http::params::Params;
 use crate::http::prometheus::query::run as run_query;
+use crate::model::timestamp::Timestamp;
 
 /// `/`.
-pub async fn status(State(context): State<Arc<Context>>) -> Response {
-    secure(status::render(&fill::status(&context).await))
+pub async fn status(State(context): State<Arc<Context>>) -> Html<String> {
+    Html(status::render(&fill::status(&context).await))
 }
 
 /// `/graph` and `/query`: Prometheus's `g0.expr` and `g0.moment_input`, or `expr` and `time`.
-///
-/// # Errors
-/// Where the time is none.
-pub async fn graph(
-    State(context): State<Arc<Context>>,
-    params: Params,
-) -> Result<Response, ApiError> {
+pub async fn graph(State(context): State<Arc<Context>>, params: Params) -> Response {
     let text = params
         .get("g0.expr")
         .or_else(|| params.get("expr"))
         .unwrap_or_default()
         .to_owned();
-    let at = match params.time("g0.moment_input")? {
-        Some(at) => Some(at),
-        None => params.time("time")?,
+    let page = match time_of(&params) {
+        Ok(at) => {
+            let text = text.clone();
+            run_query(&context, move |context| Ok(fill::graph(context, &text, at))).await
+        }
+        Err(error) => Err(error),
     };
-    let came_from = params.get("runbook").map(str::to_owned);
-    let mut page = run_query(&context, move |context| Ok(fill::graph(context, &text, at))).await?;
-    if let Some(slug) = came_from
-        && let Some(runbook) = context.runbooks.borrow().get(&slug)
-    {
-        let link = (
-            format!("Runbook: {}", runbook.title),
-            format!("/runbooks/{slug}"),
-        );
-        if !page.links.contains(&link) {
-            page.links.push(link);
+    match page {
+        Ok(mut page) => {
+            if let Some(slug) = params.get("runbook")
+                && let Some(runbook) = context.runbooks.borrow().get(slug)
+            {
+                let link = (
+                    format!("Runbook: {}", runbook.title),
+                    format!("/runbooks/{slug}"),
+                );
+                if !page.links.contains(&link) {
+                    page.links.push(link);
+                }
+            }
+            Html(graph::render(&page)).into_response()
+        }
+        Err(error) => {
+            let page = graph::GraphPage::failed(&text, error.message());
+            (error.status(), Html(graph::render(&page))).into_response()
         }
     }
-    Ok(secure(graph::render(&page)))
+}
+
+fn time_of(params: &Params) -> Result<Option<Timestamp>, ApiError> {
+    Ok(match params.time("g0.moment_input")? {
+        Some(at) => Some(at),
+        None => params.time("time")?,
+    })
 }
 
 /// `/runbooks`.
-pub async fn runbooks(State(context): State<Arc<Context>>) -> Response {
-    secure(runbook::index(&context.runbooks.borrow()))
+pub async fn runbooks(State(context): State<Arc<Context>>) -> Html<String> {
+    Html(runbook::index(&context.runbooks.borrow()))
 }
 
 /// `/runbooks/{slug}`.
-pub async fn runbook(State(context): State<Arc<Context>>, Path(slug): Path<String>) -> Response {
+pub async fn runbook(
+    State(context): State<Arc<Context>>,
+    slug: Result<Path<String>, PathRejection>,
+) -> Response {
+    // What is not UTF-8 is no runbook's name.
+    let slug = slug.map_or_else(|_| "\u{fffd}".to_owned(), |Path(slug)| slug);
     let runbooks = Arc::clone(&context.runbooks.borrow());
     match runbooks.get(&slug) {
         Some(page) => {
             let alert = page.front_matter.alert.as_deref();
             let live = alert.map(|alert| fill::alerts_named(&context, alert));
-            secure(runbook::render(page, context.clock.now(), live.as_ref()))
+            Html(runbook::render(page, context.clock.now(), live.as_ref())).into_response()
         }
         None => (
             StatusCode::NOT_FOUND,
-            secure(error::missing_runbook(&slug, &runbooks.missing(&slug))),
+            Html(error::missing_runbook(&slug, &runbooks.missing(&slug))),
         )
             .into_response(),
     }
@@ -76,20 +93,7 @@ pub async fn runbook(State(context): State<Arc<Context>>, Path(slug): Path<Strin
 pub async fn style() -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/css; charset=utf-8"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::CACHE_CONTROL, "max-age=300"),
     ];
     (headers, STYLE).into_response()
-}
-
-/// A page with the headers every page carries.
-pub fn secure(html: String) -> Response {
-    let mut response = Html(html).into_response();
-    for (name, value) in SECURITY_HEADERS {
-        response.headers_mut().insert(
-            HeaderName::from_static(name),
-            HeaderValue::from_static(value),
-        );
-    }
-    response
 }

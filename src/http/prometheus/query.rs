@@ -11,7 +11,7 @@ use crate::http::context::Context;
 use crate::http::errors::{ApiError, ErrorKind};
 use crate::http::params::Params;
 use crate::promql::ast::{Expr, ValueType};
-use crate::promql::eval::{Deadline, Query, QueryRange};
+use crate::promql::eval::{Deadline, Query, QueryRange, QueryResult, QueryValue};
 use crate::promql::{parser, support, typecheck};
 
 use super::value;
@@ -29,6 +29,7 @@ pub async fn instant(
 ) -> Result<Response, ApiError> {
     let at = params.time("time")?.unwrap_or_else(|| context.clock.now());
     let deadline = deadline(&context, &params)?;
+    let limit = params.limit()?;
     let (text, expr) = expression(&params)?;
     let result = run(&context, move |context| {
         let query = Query {
@@ -41,7 +42,7 @@ pub async fn instant(
             .instant(&context.storage, &query, at.millis())?)
     })
     .await?;
-    Ok(value::response(&result))
+    Ok(value::response(&limited(result, limit)))
 }
 
 /// Evaluates an expression at each step of a range.
@@ -77,6 +78,7 @@ pub async fn range(
         return Err(ApiError::new(ErrorKind::BadData, message));
     }
     let deadline = deadline(&context, &params)?;
+    let limit = params.limit()?;
     let (text, expr) = expression(&params)?;
     let kind = typecheck::type_of(&expr);
     if !matches!(kind, ValueType::Scalar | ValueType::Vector) {
@@ -100,7 +102,30 @@ pub async fn range(
         Ok(context.engine.range(&context.storage, &query, range)?)
     })
     .await?;
-    Ok(value::response(&result))
+    Ok(value::response(&limited(result, limit)))
+}
+
+/// The first series of a result, where fewer are asked for than there are; 0 asks for all.
+fn limited(mut result: QueryResult, limit: usize) -> QueryResult {
+    let count = match &mut result.value {
+        QueryValue::Vector(samples) => {
+            let count = samples.len();
+            samples.truncate(if limit > 0 { limit } else { count });
+            count
+        }
+        QueryValue::Matrix(series) => {
+            let count = series.len();
+            series.truncate(if limit > 0 { limit } else { count });
+            count
+        }
+        QueryValue::Scalar { .. } | QueryValue::String { .. } => 0,
+    };
+    if limit > 0 && count > limit {
+        result
+            .warnings
+            .push("results truncated due to limit".to_owned());
+    }
+    result
 }
 
 fn expression(params: &Params) -> Result<(String, Expr), ApiError> {
