@@ -261,6 +261,22 @@ async fn a_clock_that_steps_back_holds_the_time_of_samples() {
 }
 
 #[tokio::test]
+async fn reports_that_are_refused_are_said() {
+    let mut bench = Bench::new("").await;
+    bench.scrape("a 1\n").await;
+    let mut appender = bench.storage.appender();
+    let pairs = [("__name__", "up"), ("instance", "i"), ("job", "t")];
+    let up = appender
+        .series(&crate::model::labels::Labels::from_pairs(pairs))
+        .unwrap();
+    appender.append(up, super::START + 100_000, 1.0).unwrap();
+    appender.commit().unwrap();
+    bench.scrape("a 2\n").await;
+    let warning = bench.status().warning.unwrap_or_default();
+    assert!(warning.contains("could not be stored"), "{warning}");
+}
+
+#[tokio::test]
 async fn a_removed_target_ends_its_series_and_reports() {
     let mut bench = Bench::new("").await;
     bench.scrape("a 1\n").await;
