@@ -52,6 +52,24 @@ async fn a_series_that_vanishes_is_ended_and_counts_as_added_when_it_returns() {
 }
 
 #[tokio::test]
+async fn labels_in_another_order_are_the_same_series() {
+    let mut bench = Bench::new("").await;
+    for body in [
+        "a{x=\"1\",y=\"2\"} 1\n",
+        "a{y=\"2\",x=\"1\"} 2\n",
+        "a{x=\"1\",y=\"2\"} 3\n",
+        "",
+    ] {
+        let outcome = bench.scrape(body).await;
+        assert_eq!(outcome.counts.duplicate, 0, "{body}");
+    }
+    assert_eq!(
+        bench.stored(),
+        [r#"a{x="1", y="2"} 15=1 30=2 45=3 60=stale"#]
+    );
+}
+
+#[tokio::test]
 async fn a_failed_scrape_ends_all_series_and_reports_down() {
     let mut bench = Bench::new("").await;
     bench.scrape("a 1\nb 1\n").await;
