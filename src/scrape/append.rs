@@ -318,11 +318,11 @@ impl Reports {
         ];
         let mut complete = true;
         for ((series, name), value) in self.0.iter_mut().zip(REPORTS).zip(values) {
-            let known = series.is_some_and(|series| {
-                let outcome = appender.append(series, at_ms, value);
-                !matches!(outcome, Err(AppendError::UnknownSeries))
-            });
-            if known {
+            let outcome = series.map(|series| appender.append(series, at_ms, value));
+            if let Some(outcome) = outcome
+                && outcome != Err(AppendError::UnknownSeries)
+            {
+                complete &= outcome.is_ok();
                 continue;
             }
             *series = appender.series(&labels.with(METRIC_NAME, name)).ok();

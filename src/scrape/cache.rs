@@ -52,7 +52,7 @@ pub(super) struct SeriesCache {
     succeeded: u32,
     /// The entry that the next sample most likely belongs to.
     guess: usize,
-    /// Live series of an earlier life of this cache.
+    /// Live series whose keys are gone or forgotten.
     orphans: Vec<SeriesRef>,
 }
 
@@ -138,7 +138,6 @@ impl SeriesCache {
     pub(super) fn succeed(&mut self, mut gone: impl FnMut(SeriesRef)) {
         let pass = self.pass;
         self.succeeded = pass;
-        self.end_orphans(|entry| entry.pass == pass, &mut gone);
         let mut away = 0;
         for entry in &mut self.entries {
             if entry.pass == pass {
@@ -149,9 +148,11 @@ impl SeriesCache {
             if std::mem::take(&mut entry.live)
                 && let Known::Series(series) = entry.known
             {
-                gone(series);
+                // Only the key is gone: the series may be there under another one, with its labels in another order.
+                self.orphans.push(series);
             }
         }
+        self.end_orphans(|entry| entry.pass == pass, &mut gone);
         self.compact_if(away);
     }
 

@@ -52,6 +52,24 @@ async fn a_series_that_vanishes_is_ended_and_counts_as_added_when_it_returns() {
 }
 
 #[tokio::test]
+async fn labels_in_another_order_are_the_same_series() {
+    let mut bench = Bench::new("").await;
+    for body in [
+        "a{x=\"1\",y=\"2\"} 1\n",
+        "a{y=\"2\",x=\"1\"} 2\n",
+        "a{x=\"1\",y=\"2\"} 3\n",
+        "",
+    ] {
+        let outcome = bench.scrape(body).await;
+        assert_eq!(outcome.counts.duplicate, 0, "{body}");
+    }
+    assert_eq!(
+        bench.stored(),
+        [r#"a{x="1", y="2"} 15=1 30=2 45=3 60=stale"#]
+    );
+}
+
+#[tokio::test]
 async fn a_failed_scrape_ends_all_series_and_reports_down() {
     let mut bench = Bench::new("").await;
     bench.scrape("a 1\nb 1\n").await;
@@ -258,6 +276,22 @@ async fn a_clock_that_steps_back_holds_the_time_of_samples() {
             .contains("clock stepped back")
     );
     assert_eq!(bench.stored(), ["a 15=1 15.001=1"]);
+}
+
+#[tokio::test]
+async fn reports_that_are_refused_are_said() {
+    let mut bench = Bench::new("").await;
+    bench.scrape("a 1\n").await;
+    let mut appender = bench.storage.appender();
+    let pairs = [("__name__", "up"), ("instance", "i"), ("job", "t")];
+    let up = appender
+        .series(&crate::model::labels::Labels::from_pairs(pairs))
+        .unwrap();
+    appender.append(up, super::START + 100_000, 1.0).unwrap();
+    appender.commit().unwrap();
+    bench.scrape("a 2\n").await;
+    let warning = bench.status().warning.unwrap_or_default();
+    assert!(warning.contains("could not be stored"), "{warning}");
 }
 
 #[tokio::test]
