@@ -83,7 +83,18 @@ impl Reloader {
     pub(super) fn new(sources: Sources, parts: &Parts, tasks: &Tasks) -> (Self, ReloadTask) {
         // A waiting request covers those behind it: the sender waits.
         let (requests, incoming) = mpsc::channel(8);
+        let mut watch = match Watch::new() {
+            Ok(watch) => Some(watch),
+            Err(error) => {
+                tracing::warn!(%error, "watch files; reload by SIGHUP or POST /-/reload");
+                None
+            }
+        };
+        if let Some(watch) = &mut watch {
+            watch.follow(&parts.applied.watched());
+        }
         let task = ReloadTask {
+            watch,
             sources,
             applied: Arc::clone(&parts.applied),
             clock: parts.clock.clone(),
@@ -137,6 +148,7 @@ impl Reloader {
 
 /// Takes one request after the other.
 pub(super) struct ReloadTask {
+    watch: Option<Watch>,
     sources: Sources,
     applied: Arc<Applied>,
     clock: Clock,
@@ -147,16 +159,7 @@ pub(super) struct ReloadTask {
 
 impl ReloadTask {
     pub(super) async fn run(mut self) {
-        let mut watch = match Watch::new() {
-            Ok(watch) => Some(watch),
-            Err(error) => {
-                tracing::warn!(%error, "watch files; reload by SIGHUP or POST /-/reload");
-                None
-            }
-        };
-        if let Some(watch) = &mut watch {
-            watch.follow(&self.applied.watched());
-        }
+        let mut watch = self.watch.take();
         loop {
             let request = tokio::select! {
                 () = self.stop.cancelled() => return,

@@ -117,12 +117,18 @@ impl Group {
             rule_group: spec.name.clone(),
         };
         let last = earlier.map(Self::last).unwrap_or_default();
+        let unsaved = match earlier {
+            Some(earlier) if earlier.spec.key() == spec.key() => earlier.take_unsaved(),
+            // Under its new name all is new to the database.
+            Some(_) => all_of(&spec, &rules),
+            None => Unsaved::default(),
+        };
         Self {
             spec,
             rules,
             label,
             last: Mutex::new(last),
-            unsaved: Mutex::new(earlier.map(Self::take_unsaved).unwrap_or_default()),
+            unsaved: Mutex::new(unsaved),
         }
     }
 
@@ -316,6 +322,21 @@ impl Group {
             .filter(|rule| rule.spec.kind == RuleKind::Recording)
             .map(|rule| rule.spec.name.as_str())
     }
+}
+
+/// The whole state of these rules, to be saved.
+fn all_of(spec: &GroupSpec, rules: &[Arc<Rule>]) -> Unsaved {
+    let key = spec.key();
+    let mut unsaved = Unsaved::default();
+    for rule in rules {
+        let identity = rule.spec.identity();
+        let instances = rule.memory().instances.clone();
+        let keyed = instances
+            .into_values()
+            .map(|instance| (instance_key(&key, &identity, &instance.labels), instance));
+        unsaved.changed.extend(keyed);
+    }
+    unsaved
 }
 
 /// What an alert is saved under.

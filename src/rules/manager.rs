@@ -149,14 +149,22 @@ impl RuleManager {
                 next.push(Next::Same(same));
                 continue;
             }
-            let earlier = replaced.remove(&key).map(|old| old.group);
+            let earlier = replaced
+                .remove(&key)
+                .or_else(|| moved(&mut replaced, &spec, &known))
+                .map(|old| old.group);
             if let (Some(group), Some(told_in)) = (&earlier, &old.context) {
                 resolved.extend(group.renamed(told_in, &context, now));
             }
             let group = Arc::new(Group::new(spec, earlier.as_deref()));
             let (alerts, keys) = match earlier {
                 // Rules that were not taken over still hold their alerts: those end.
-                Some(earlier) => earlier.retire(old.context.as_deref().unwrap_or(&context), now),
+                Some(earlier) => {
+                    if earlier.label != group.label {
+                        self.dependencies.metrics.forget(&earlier.label);
+                    }
+                    earlier.retire(old.context.as_deref().unwrap_or(&context), now)
+                }
                 None => self.restore(&group, &context, now).await,
             };
             resolved.extend(alerts);
@@ -329,10 +337,12 @@ impl RuleManager {
             Matcher::equal("instance", instance),
         ]];
         // A failed look-up feeds nothing: the slot's own evaluation follows.
-        let found = context
+        let Ok(found) = context
             .storage
             .label_values(METRIC_NAME, &sets, now - 300_000, now)
-            .unwrap_or_default();
+        else {
+            return Arc::default();
+        };
         let found: Arc<HashSet<String>> = Arc::new(found.into_iter().collect());
         if names.len() >= NAMES_KEPT && !names.contains_key(&key) {
             names.clear();
@@ -358,6 +368,19 @@ fn part(
     old.into_iter()
         .map(|old| (old.group.spec.key(), old))
         .partition(|(_, old)| same_context && specs.contains(&old.group.spec))
+}
+
+/// The running group of this name whose file went: it stands in another file now.
+fn moved(
+    replaced: &mut HashMap<String, RunningGroup>,
+    spec: &GroupSpec,
+    known: &[String],
+) -> Option<RunningGroup> {
+    let key = replaced
+        .iter()
+        .find(|(key, old)| old.group.spec.name == spec.name && !known.contains(key))
+        .map(|(key, _)| key.clone())?;
+    replaced.remove(&key)
 }
 
 fn readable(saved: Vec<(String, String)>) -> HashMap<String, AlertInstance> {

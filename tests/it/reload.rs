@@ -107,6 +107,28 @@ fn an_alert_that_goes_on_firing_by_another_expression_or_in_another_file_is_not_
 }
 
 #[test]
+fn a_group_that_moves_to_another_file_keeps_its_for() {
+    let scene = Scene::new("flag 1\n", &pending("first"));
+    let mut outrigger = scene.start();
+    let before = outrigger.wait_for_alert("Waiting", "pending");
+    let rules = scene.place.join("rules");
+    std::fs::rename(rules.join("service.yml"), rules.join("moved.yml")).unwrap();
+    wait_until("the other file to be loaded", PATIENCE, || {
+        let file = outrigger.data("/api/v1/rules")["groups"][0]["file"].clone();
+        file.as_str()
+            .is_some_and(|file| file.ends_with("moved.yml"))
+    });
+    wait_for_evaluations(&outrigger, 2);
+    let after = outrigger.wait_for_alert("Waiting", "pending");
+    assert_eq!(after["activeAt"], before["activeAt"]);
+    outrigger.kill_9();
+    outrigger.start_again();
+    wait_for_evaluations(&outrigger, 2);
+    let log = outrigger.log();
+    assert!(log.contains("alert state restored"), "{log}");
+}
+
+#[test]
 fn an_editor_that_renames_is_noticed_too() {
     let scene = Scene::new("flag 1\n", &pending("first"));
     broken_and_mended(&scene, &|text| {
