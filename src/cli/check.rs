@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 
 use crate::clock::Clock;
 use crate::config::overrides::Environment;
@@ -128,7 +129,7 @@ fn check(sources: &Sources) -> u8 {
             exit::OK
         }
         Err(mistakes) => {
-            complain_of(&mistakes, Paint::stderr(sources.no_color));
+            report(&mistakes, sources);
             exit::MISTAKES
         }
     }
@@ -136,6 +137,32 @@ fn check(sources: &Sources) -> u8 {
 
 fn print_warning(warning: &Diagnostic, paint: Paint) {
     print(&format!("{} {warning}\n", paint.warn("warning:")));
+}
+
+/// Tells mistakes as the logs would be told: one JSON object a line where `--log-format json` asks for it, else as text.
+pub(super) fn report(mistakes: &[Diagnostic], sources: &Sources) {
+    if sources.overrides.log_format.as_deref() == Some("json") {
+        for mistake in mistakes {
+            complain(&format!("{}\n", as_json(mistake)));
+        }
+    } else {
+        complain_of(mistakes, Paint::stderr(sources.no_color));
+    }
+}
+
+fn as_json(mistake: &Diagnostic) -> serde_json::Value {
+    let known = |number: u32| (number > 0).then_some(number);
+    json!({
+        "level": "ERROR",
+        "message": mistake.to_string(),
+        "file": mistake.file.as_ref(),
+        "line": known(mistake.position.line),
+        "column": known(mistake.position.column),
+        "path": mistake.path,
+        "mistake": mistake.message,
+        "excerpt": mistake.excerpt,
+        "remedy": mistake.remedy,
+    })
 }
 
 /// Writes mistakes to standard error, and how many there are.
@@ -154,4 +181,31 @@ pub(super) fn complain_of(mistakes: &[Diagnostic], paint: Paint) {
 fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Position;
+
+    #[test]
+    fn a_mistake_for_a_machine_names_its_place_apart() {
+        let place = Position { line: 3, column: 7 };
+        let mistake = Diagnostic::new("a.yml", place, "groups[0]", "is wrong").remedy("mend it");
+        let json = as_json(&mistake);
+        assert_eq!(json["message"], "a.yml:3:7: groups[0]: is wrong; mend it");
+        assert_eq!(
+            (&json["file"], &json["line"], &json["column"]),
+            (&json!("a.yml"), &json!(3), &json!(7))
+        );
+        assert_eq!(json["remedy"], "mend it");
+        let nowhere = Diagnostic::new("--listen", Position::default(), "", "is wrong");
+        assert!(as_json(&nowhere)["line"].is_null());
+    }
+
+    #[test]
+    fn nouns_follow_their_number() {
+        assert_eq!(count(0, "rule"), "0 rules");
+        assert_eq!(count(1, "rule"), "1 rule");
+    }
 }

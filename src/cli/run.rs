@@ -4,16 +4,16 @@ use crate::app;
 use crate::clock::Clock;
 use crate::config::{self, Sources};
 
-use super::check::complain_of;
+use super::check::report;
 use super::exit;
-use super::terminal::{Paint, complain};
+use super::terminal::complain;
 
 pub(super) fn run(sources: Sources) -> u8 {
     // Nothing is opened before the whole configuration is known to be right.
     let config = match config::load(&sources, Clock::system().now()) {
         Ok(config) => config,
         Err(mistakes) => {
-            complain_of(&mistakes, Paint::stderr(sources.no_color));
+            report(&mistakes, &sources);
             return exit::MISTAKES;
         }
     };

@@ -3,12 +3,13 @@
 use serde_yaml::Value;
 
 /// Keys whose values are secrets, wherever they stand.
-const SECRET_KEYS: [&str; 14] = [
+const SECRET_KEYS: [&str; 15] = [
     "password",
     "credentials",
     "bearer_token",
     "client_secret",
     "secret",
+    "secrets",
     "api_key",
     "auth_password",
     "auth_secret",
@@ -63,9 +64,9 @@ mod tests {
 
     #[test]
     fn secrets_are_hidden_wherever_they_stand() {
-        let text = "a:\n- basic_auth: {username: u, password: p1}\n  url: http://u:p2@host/x\n- authorization: {credentials: p3}\n";
+        let text = "a:\n- basic_auth: {username: u, password: p1}\n  url: http://u:p2@host/x\n- authorization: {credentials: p3}\n- http_headers: {X-Key: {secrets: [p4]}}\n";
         let shown = secrets(text);
-        for secret in ["p1", "p2", "p3"] {
+        for secret in ["p1", "p2", "p3", "p4"] {
             assert!(!shown.contains(secret), "{secret} in {shown}");
         }
         assert!(shown.contains("username: u") && shown.contains("host/x"));
