@@ -169,6 +169,15 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
     };
     root.finish();
     let external_url = listen.map_or_else(String::new, |listen| settings.external_url(listen));
+    if settings.external_url.is_none() && listen.is_some_and(|listen| listen.ip().is_unspecified())
+    {
+        let message = format!("links in messages will begin with {external_url}");
+        warnings.push(mistake(
+            "external URL",
+            message,
+            "set web.external_url to the address people use",
+        ));
+    }
     let style = match sources.console {
         ConsoleStyle::Colored => Style::Colored,
         ConsoleStyle::Plain => Style::Plain,

@@ -146,6 +146,20 @@ fn another_address_than_loopback_needs_the_users_word() {
         ("0.0.0.0:9000", "http://localhost:9000")
     );
     assert!(listen("[::1]:9000", false).is_ok());
+    let overrides = |url: Option<&str>| Overrides {
+        listen: Some(":9000".to_owned()),
+        insecure: true,
+        external_url: url.map(str::to_owned),
+        ..Overrides::default()
+    };
+    let warnings = |url| {
+        load_now(&sources(None, overrides(url)))
+            .unwrap()
+            .warnings
+            .len()
+    };
+    assert_eq!(warnings(None), 1, "links would lead to localhost");
+    assert_eq!(warnings(Some("http://monitor.example.org")), 0);
 }
 
 #[test]
