@@ -12,7 +12,7 @@
 pub mod files;
 pub mod overrides;
 mod redact;
-mod routing;
+pub mod routing;
 mod scraping;
 pub mod settings;
 #[cfg(test)]

@@ -15,8 +15,11 @@ use crate::model::timestamp::Timestamp;
 use crate::notify::config::{self as receivers, Console, Loaded, Options, TemplateFile};
 use crate::notify::console::{Output, Style};
 
-use super::files;
-use super::settings::Settings;
+use super::settings::{self, Settings};
+use super::{Sources, files};
+
+/// What stands for the name of a file where none was given.
+const EMBEDDED: &str = "(embedded routing)";
 
 /// Routes and receivers.
 pub(super) fn read(
@@ -40,11 +43,7 @@ pub(super) fn read(
         None => {
             let output: Output = Arc::new(Mutex::new(std::io::stdout()));
             let text = embedded::console_routing().to_owned();
-            (
-                "(embedded routing)".to_owned(),
-                text,
-                Console::Empty(output, console),
-            )
+            (EMBEDDED.to_owned(), text, Console::Empty(output, console))
         }
     };
     let base = settings
@@ -62,10 +61,59 @@ pub(super) fn read(
         console,
         now,
     };
-    let loaded = receivers::read(&root, &options, diagnostics);
+    let (routing, loaded) = read_root(root, &options, diagnostics);
+    Some((routing?.with_throttle(settings.throttle.clone()), loaded))
+}
+
+/// Routes and receivers of a file's root.
+fn read_root(
+    root: Fields<'_>,
+    options: &Options<'_>,
+    diagnostics: &Diagnostics,
+) -> (Option<Routing>, Loaded) {
+    let loaded = receivers::read(&root, options, diagnostics);
     let routing = routes::read(&root, &infos(&loaded));
     root.finish();
-    Some((routing?.with_throttle(settings.throttle.clone()), loaded))
+    (routing, loaded)
+}
+
+/// The routes alone, without anything else of the configuration: those of the file that the sources name, or the
+/// embedded ones. With them their file's name.
+///
+/// # Errors
+/// Every mistake in what was read.
+pub fn load(sources: &Sources, now: Timestamp) -> Result<(String, Routing), Vec<Diagnostic>> {
+    let diagnostics = Diagnostics::default();
+    let read = || {
+        let settings = settings_alone(sources, &diagnostics)?;
+        let name = match &settings.routing_file {
+            Some(path) => path.display().to_string(),
+            None => EMBEDDED.to_owned(),
+        };
+        let mut watched = Vec::new();
+        let (routing, _) = read(&settings, "", Style::Json, now, &mut watched, &diagnostics)?;
+        Some((name, routing))
+    };
+    let routing = read();
+    let found = diagnostics.into_sorted();
+    match routing {
+        Some(routing) if found.is_empty() => Ok(routing),
+        _ => Err(found),
+    }
+}
+
+fn settings_alone(sources: &Sources, diagnostics: &Diagnostics) -> Option<Settings> {
+    let (name, text) = match &sources.file {
+        Some(path) => (path.display().to_string(), files::read(path, diagnostics)?),
+        None => (String::new(), String::new()),
+    };
+    let base = sources.file.as_deref().and_then(Path::parent);
+    let document = document::parse(&name, &text, diagnostics)?;
+    let root = document.value(diagnostics).fields()?;
+    let base = base.unwrap_or(Path::new(""));
+    let mut settings = settings::read(&root, base, sources.file.is_none(), &mut Vec::new());
+    settings.apply(&sources.overrides, diagnostics);
+    Some(settings)
 }
 
 /// The files of `templates`, read.
