@@ -1,6 +1,8 @@
 //! Commands. The only module that prints.
 
+mod ask;
 mod check;
+mod explain;
 mod junit;
 mod labels;
 mod parse;
@@ -72,6 +74,8 @@ enum Command {
     Parse(parse::ParseArgs),
     /// Show the routing, and say what it would do with an alert. Exits with 1 where the receivers are not those expected.
     Routes(routes::RoutesArgs),
+    /// Ask a running Outrigger why somebody was, or was not, told.
+    Explain(explain::ExplainArgs),
     /// Run unit tests.
     Test(test::TestArgs),
     /// Print the version.
@@ -178,6 +182,7 @@ pub fn main() -> ExitCode {
         Some(Command::Query(args)) => query::query(&args, environment.no_color),
         Some(Command::Parse(args)) => parse::parse(&args),
         Some(Command::Routes(args)) => routes::routes(args, environment),
+        Some(Command::Explain(args)) => explain::explain(&args, environment.no_color),
         Some(Command::Test(args)) => test::test(&args, environment.no_color),
         Some(Command::Version) => {
             terminal::print(&format!("outrigger {}\n", env!("CARGO_PKG_VERSION")));

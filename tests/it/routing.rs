@@ -4,6 +4,8 @@ use std::path::Path;
 
 use crate::support::outrigger::run_to_end;
 use crate::support::place::Place;
+use crate::support::scene::Scene;
+use crate::support::wait::{PATIENCE, wait_for};
 
 /// Exit code, standard output and standard error.
 fn outrigger(directory: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -81,4 +83,77 @@ inhibition
     let (code, _, complaint) = test(&["a=~b"]);
     assert_eq!(code, Some(2));
     assert!(complaint.contains("name=value"), "{complaint}");
+}
+
+const RULES: &str = "  - {alert: Broken, expr: broken == 1, labels: {severity: warning}}
+  - {alert: Slow, expr: broken == 1, for: 1h}
+  - {alert: Full, expr: broken == 2}
+";
+
+#[test]
+fn a_running_outrigger_explains_why_somebody_was_or_was_not_told() {
+    let scene = Scene::new("broken{n=\"1\"} 1\nbroken{n=\"2\"} 1\n", RULES);
+    let running = scene.start();
+    let url = running.url();
+    let explain = |words: &[&str]| {
+        let arguments = [&["explain", "alert", "--url", &url], words].concat();
+        outrigger(scene.place.path(), &arguments)
+    };
+    scene.wait_for_told(1);
+    let told = wait_for("the delivery explained", PATIENCE, || {
+        let (_, said, _) = explain(&["Broken", "n=1"]);
+        said.contains("=> hook webhook[0]: told (").then_some(said)
+    });
+    assert!(
+        told.contains("  hook webhook[0]: queued for delivery: first notification of its group\n")
+            && told.contains("  hook webhook[0]: delivered: 200\n")
+            && told.contains("rule \"Broken\" of group \"service\": ")
+            && !told.contains("n=\"2\""),
+        "{told}"
+    );
+    let (code, said, _) = explain(&["Broken", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(
+        (code, json["alerts"].as_array().unwrap().len()),
+        (Some(0), 2)
+    );
+    let fingerprint = json["alerts"][0]["fingerprint"].as_str().unwrap();
+    let (_, said, _) = explain(&[fingerprint]);
+    assert!(
+        said.contains(fingerprint) && said.contains("told ("),
+        "{said}"
+    );
+
+    let check = |words: &[&str], want: i32, wanted: &str| {
+        let (code, said, complaint) = explain(words);
+        assert_eq!(code, Some(want), "{said}{complaint}");
+        assert!(said.contains(wanted), "{said}{complaint}");
+    };
+    check(&["Slow", "n=1"], 0, "is pending since ");
+    check(&["Full"], 0, "inactive, its condition does not hold");
+    check(&["Unheard"], 1, "no alert rule knows it");
+
+    // The same through the API, page by page, under both names.
+    let first =
+        running.get("/api/v2/ledger?filter[]=n=%221%22&kind=enqueued&kind=delivered&limit=1");
+    let first: serde_json::Value = serde_json::from_str(&first.body).unwrap();
+    let cursor = first["next"].as_str().expect("another page");
+    let path = format!("/api/v1/notifications/log?filter[]=n=%221%22&limit=1000&cursor={cursor}");
+    let rest = running.data(&path);
+    assert!(!rest.as_array().unwrap().is_empty());
+    assert!(!rest.as_array().unwrap().contains(&first["data"][0]));
+    let nobody = running.data("/api/v2/ledger?receiver=nobody");
+    assert_eq!(nobody, serde_json::json!([]));
+    let later = running.data("/api/v2/ledger?since=2100-01-01T00:00:00Z");
+    assert_eq!(later, serde_json::json!([]));
+    for wrong in [
+        "filter[]=1",
+        "cursor=x",
+        "since=x",
+        "fingerprint=x",
+        "limit=x",
+    ] {
+        let answer = running.get(&format!("/api/v2/ledger?{wrong}"));
+        assert_eq!(answer.status, 400, "{wrong}: {}", answer.body);
+    }
 }
