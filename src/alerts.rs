@@ -21,6 +21,7 @@ pub mod interval;
 pub mod matchers;
 pub mod metrics;
 pub mod route;
+pub mod route_test;
 pub mod run;
 pub mod throttle;
 pub mod writes;

@@ -12,6 +12,7 @@
 pub mod files;
 pub mod overrides;
 mod redact;
+pub mod route_tests;
 pub mod routing;
 mod scraping;
 pub mod settings;

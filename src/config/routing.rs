@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use crate::alerts::config as routes;
 use crate::alerts::route::{IntegrationInfo, ReceiverInfo, Routing};
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
-use crate::document::fields::Fields;
+use crate::document::fields::{Fields, Value};
 use crate::document::{self};
 use crate::embedded;
 use crate::model::timestamp::Timestamp;
@@ -100,6 +100,36 @@ pub fn load(sources: &Sources, now: Timestamp) -> Result<(String, Routing), Vec<
         Some(routing) if found.is_empty() => Ok(routing),
         _ => Err(found),
     }
+}
+
+/// The routes of a mapping inside another file, whose directory its paths start from.
+pub(super) fn inline(
+    value: &Value<'_>,
+    base: &Path,
+    now: Timestamp,
+    diagnostics: &Diagnostics,
+) -> Option<Routing> {
+    let root = value.fields()?;
+    let templates = templates(&root, value.file(), base, &mut Vec::new(), diagnostics);
+    let options = Options {
+        base,
+        external_url: "",
+        templates: &templates,
+        console: Console::Off,
+        now,
+    };
+    read_root(root, &options, diagnostics).0
+}
+
+/// The routes of a file.
+pub(super) fn of_file(path: &Path, now: Timestamp, diagnostics: &Diagnostics) -> Option<Routing> {
+    let settings = Settings {
+        routing_file: Some(path.to_owned()),
+        ..Settings::default_of(true)
+    };
+    let mut watched = Vec::new();
+    let read = read(&settings, "", Style::Json, now, &mut watched, diagnostics);
+    read.map(|(routing, _)| routing)
 }
 
 fn settings_alone(sources: &Sources, diagnostics: &Diagnostics) -> Option<Settings> {

@@ -85,6 +85,83 @@ inhibition
     assert!(complaint.contains("name=value"), "{complaint}");
 }
 
+#[test]
+fn the_shipped_routing_passes_its_tests() {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files: Vec<String> = std::fs::read_dir(repository.join("tests/routes"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path().display().to_string())
+        .collect();
+    files.sort();
+    assert!(!files.is_empty());
+    let arguments: Vec<&str> = ["test", "routes"]
+        .into_iter()
+        .chain(files.iter().map(String::as_str))
+        .collect();
+    let (code, said, complaint) = outrigger(repository, &arguments);
+    assert_eq!(code, Some(0), "{complaint}");
+    assert_eq!(said.matches("  SUCCESS\n").count(), files.len());
+}
+
+#[test]
+fn the_documents_example_of_a_routing_test_passes() {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let document = std::fs::read_to_string(repository.join("docs/routing-tests.md")).unwrap();
+    let (_, rest) = document.split_once("```yaml\n").expect("an example");
+    let (example, _) = rest.split_once("```").expect("its end");
+    let place = Place::new();
+    let shipped = repository.join("alertmanager/alertmanager.yml");
+    std::fs::copy(shipped, place.path().join("alertmanager.yml")).unwrap();
+    place.write("test.yml", example);
+    let (code, _, complaint) = outrigger(place.path(), &["test", "routes", "test.yml"]);
+    assert_eq!(code, Some(0), "{complaint}");
+}
+
+#[test]
+fn a_routing_test_that_fails_shows_what_happened_beside_what_was_expected() {
+    let place = Place::new();
+    place.write("am.yml", ROUTING);
+    let indented = ROUTING.replace('\n', "\n  ");
+    let inline = format!(
+        "alertmanager:\n  {indented}\n\
+         tests:\n\
+         - name: right\n  routes: [{{labels: {{a: b}}, receivers: [team]}}]\n\
+         - name: wrong\n  alerts: [{{labels: {{alertname: A, severity: info}}}}]\n  until: 1m\n  notifications: []\n"
+    );
+    place.write("inline.yml", &inline);
+    let test = |arguments: &[&str]| {
+        let arguments: Vec<&str> = ["test", "routes"]
+            .iter()
+            .chain(arguments)
+            .copied()
+            .collect();
+        outrigger(place.path(), &arguments)
+    };
+    let (code, _, complaint) = test(&["inline.yml", "--junit", "out.xml"]);
+    assert_eq!(code, Some(1));
+    let wanted = "wrong: notifications differ (- expected, + sent)\n    \
+                  + 5s chat (webhook[0]): first_notification, firing A{severity=\"info\"}\n";
+    assert!(complaint.contains(wanted), "{complaint}");
+    assert!(!complaint.contains("right"), "{complaint}");
+    let junit = std::fs::read_to_string(place.path().join("out.xml")).unwrap();
+    assert!(junit.contains("tests=\"2\" failures=\"1\""), "{junit}");
+    assert_eq!(test(&["inline.yml", "--run", "^right$"]).0, Some(0));
+
+    let check = |text: &str, wanted: &str| {
+        place.write("bad.yml", text);
+        let (code, _, complaint) = test(&["bad.yml"]);
+        assert_eq!(code, Some(1), "{text}: {complaint}");
+        assert!(complaint.contains(wanted), "{text}: {complaint}");
+    };
+    check("tests: []\n", "bad.yml:1:1: no routing to test");
+    check("alertmanager_config: am.yml\n", "there is no test in it");
+    check("alertmanager_config: none.yml\ntests: [{}]\n", "none.yml");
+    check(
+        "alertmanager_config: am.yml\ntests: [{alert: []}]\n",
+        "bad.yml:2:10: tests[0].alert: unknown key \"alert\"; did you mean \"alerts\"?",
+    );
+}
+
 const RULES: &str = "  - {alert: Broken, expr: broken == 1, labels: {severity: warning}}
   - {alert: Slow, expr: broken == 1, for: 1h}
   - {alert: Full, expr: broken == 2}
