@@ -15,11 +15,13 @@
 pub mod config;
 pub mod dedup;
 pub mod dispatch;
+pub mod explain;
 pub mod inhibit;
 pub mod interval;
 pub mod matchers;
 pub mod metrics;
 pub mod route;
+pub mod route_test;
 pub mod run;
 pub mod throttle;
 pub mod writes;

@@ -1,9 +1,13 @@
 //! Commands. The only module that prints.
 
+mod ask;
 mod check;
+mod explain;
 mod junit;
+mod labels;
 mod parse;
 mod query;
+mod routes;
 mod run;
 mod terminal;
 mod test;
@@ -68,6 +72,10 @@ enum Command {
     Query(query::QueryArgs),
     /// Read an exposition from standard input and print its samples as JSON. Exits with 1 where it is refused.
     Parse(parse::ParseArgs),
+    /// Show the routing, and say what it would do with an alert. Exits with 1 where the receivers are not those expected.
+    Routes(routes::RoutesArgs),
+    /// Ask a running Outrigger why somebody was, or was not, told.
+    Explain(explain::ExplainArgs),
     /// Run unit tests.
     Test(test::TestArgs),
     /// Print the version.
@@ -173,6 +181,8 @@ pub fn main() -> ExitCode {
         Some(Command::Check(args)) => args.check(environment),
         Some(Command::Query(args)) => query::query(&args, environment.no_color),
         Some(Command::Parse(args)) => parse::parse(&args),
+        Some(Command::Routes(args)) => routes::routes(args, environment),
+        Some(Command::Explain(args)) => explain::explain(&args, environment.no_color),
         Some(Command::Test(args)) => test::test(&args, environment.no_color),
         Some(Command::Version) => {
             terminal::print(&format!("outrigger {}\n", env!("CARGO_PKG_VERSION")));

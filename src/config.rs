@@ -12,7 +12,8 @@
 pub mod files;
 pub mod overrides;
 mod redact;
-mod routing;
+pub mod route_tests;
+pub mod routing;
 mod scraping;
 pub mod settings;
 #[cfg(test)]

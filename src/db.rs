@@ -23,8 +23,11 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection, Row, Sqlite};
 
-/// The migrations, by number from 1.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_alert_delivery.sql")];
+/// The migrations, in the order of their numbers; a number may be left out.
+const MIGRATIONS: &[(i64, &str)] = &[
+    (1, include_str!("../migrations/0001_alert_delivery.sql")),
+    (3, include_str!("../migrations/0003_ledger_times.sql")),
+];
 
 /// How long a statement waits for another process's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -229,12 +232,14 @@ async fn migrate(path: &Path, writer: &SqlitePool) -> Result<(), DbError> {
         .execute(writer)
         .await
         .map_err(|error| opening_error(path, error))?;
-    let found: i64 = sqlx::query("SELECT COALESCE(MAX(version), 0) FROM schema_migrations")
-        .fetch_one(writer)
+    let applied: Vec<i64> = sqlx::query("SELECT version FROM schema_migrations")
+        .fetch_all(writer)
         .await
-        .and_then(|row| row.try_get(0))
+        .and_then(|rows| rows.iter().map(|row| row.try_get(0)).collect())
         .map_err(|error| opening_error(path, error))?;
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let found = applied.iter().copied().max().unwrap_or(0);
+    let known = MIGRATIONS.iter().map(|(version, _)| *version).max();
+    let known = known.unwrap_or(0);
     if found > known {
         return Err(DbError::NewerSchema {
             path: path.to_owned(),
@@ -242,8 +247,8 @@ async fn migrate(path: &Path, writer: &SqlitePool) -> Result<(), DbError> {
             known,
         });
     }
-    for (version, sql) in (1_i64..).zip(MIGRATIONS.iter().copied()) {
-        if version <= found {
+    for (version, sql) in MIGRATIONS.iter().copied() {
+        if applied.contains(&version) {
             continue;
         }
         let failed = |error| opening_error(path, error);

@@ -7,6 +7,7 @@ pub mod context;
 pub mod errors;
 pub mod guard;
 pub mod health;
+pub mod ledger;
 pub mod metrics;
 pub mod middleware;
 pub mod pages;

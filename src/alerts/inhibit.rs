@@ -33,6 +33,16 @@ fn matches(matchers: &[Matcher], labels: &Labels) -> bool {
 }
 
 impl InhibitRule {
+    /// Whether such an alert inhibits others by this rule.
+    pub fn takes_source(&self, labels: &Labels) -> bool {
+        matches(&self.source, labels)
+    }
+
+    /// Whether such an alert can be inhibited by this rule.
+    pub fn takes_target(&self, labels: &Labels) -> bool {
+        matches(&self.target, labels)
+    }
+
     fn equal_values(&self, labels: &Labels) -> Labels {
         labels.filter(|name| {
             self.equal

@@ -1,17 +1,13 @@
 //! `outrigger query EXPR`: one value each, from a running Outrigger (or Prometheus).
 
-use std::time::Duration;
-
 use clap::Args;
 use serde_json::Value;
 
 use crate::promql::parser;
 
+use super::ask::{self, Server};
 use super::exit;
 use super::terminal::{Paint, complain, print};
-
-/// The largest answer that is read.
-const MAX_ANSWER_BYTES: usize = 256 << 20;
 
 #[derive(Debug, Args)]
 pub(super) struct QueryArgs {
@@ -38,17 +34,7 @@ pub(super) fn query(args: &QueryArgs, no_color: bool) -> u8 {
         ));
         return exit::MISTAKES;
     }
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            complain(&format!("start the runtime: {error}\n"));
-            return exit::FAILED;
-        }
-    };
-    match runtime.block_on(ask(args)) {
+    match ask::wait(ask(args)) {
         Ok(answer) if answer["status"] == "success" => {
             if args.json {
                 print(&format!("{answer}\n"));
@@ -77,49 +63,11 @@ pub(super) fn query(args: &QueryArgs, no_color: bool) -> u8 {
 }
 
 async fn ask(args: &QueryArgs) -> anyhow::Result<Value> {
-    crate::app::install_crypto();
     let mut pairs = vec![("query", args.expr.as_str())];
     if let Some(time) = &args.time {
         pairs.push(("time", time));
     }
-    let body = url::form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(pairs)
-        .finish();
-    let client = reqwest::Client::builder()
-        .timeout(Duration::from_secs(150))
-        .build()?;
-    let address = if args.url.contains("://") {
-        args.url.clone()
-    } else {
-        format!("http://{}", args.url)
-    };
-    let request = client
-        .post(format!("{}/api/v1/query", address.trim_end_matches('/')))
-        .header("content-type", "application/x-www-form-urlencoded")
-        .body(body);
-    let mut response = match request.send().await {
-        Ok(response) => response,
-        Err(error) if error.is_connect() => {
-            let source = std::iter::successors(std::error::Error::source(&error), |e| e.source());
-            let reason = source.last().map_or_else(String::new, ToString::to_string);
-            anyhow::bail!("{reason}; is Outrigger running there? --url names another address");
-        }
-        Err(error) => return Err(error.without_url().into()),
-    };
-    let mut answer = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        anyhow::ensure!(
-            answer.len() + chunk.len() <= MAX_ANSWER_BYTES,
-            "the answer is larger than 256 MiB"
-        );
-        answer.extend_from_slice(&chunk);
-    }
-    serde_json::from_slice(&answer).map_err(|_| {
-        anyhow::anyhow!(
-            "the answer is not JSON (status {}): is this Outrigger?",
-            response.status()
-        )
-    })
+    Server::new(&args.url)?.post("/api/v1/query", &pairs).await
 }
 
 /// One line a series: `metric{labels} => value`.

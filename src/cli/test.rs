@@ -1,4 +1,7 @@
-//! `outrigger test rules`: unit tests of rules, in promtool's format and with its exit codes.
+//! `outrigger test rules`: unit tests of rules, in promtool's format and with its exit codes. `outrigger test routes`:
+//! unit tests of routing.
+
+mod routes;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -27,6 +30,8 @@ pub(super) struct TestArgs {
 enum What {
     /// Unit tests of rules, in promtool's format. Exits with 1 where a test fails or a file is wrong.
     Rules(RuleTestArgs),
+    /// Unit tests of routing: alerts over time, and who is told what. Exits with 1 where a test fails or a file is wrong.
+    Routes(routes::RouteTestArgs),
 }
 
 #[derive(Debug, Args)]
@@ -53,11 +58,27 @@ struct RuleTestArgs {
 
 /// Runs the tests; returns the exit code.
 pub(super) fn test(args: &TestArgs, no_color: bool) -> u8 {
-    let What::Rules(args) = &args.what;
+    match &args.what {
+        What::Rules(args) => test_files(&args.files, args.junit.as_deref(), no_color, |path| {
+            test_one(args, path, no_color)
+        }),
+        What::Routes(args) => test_files(&args.files, args.junit.as_deref(), no_color, |path| {
+            routes::test_one(args, path, no_color)
+        }),
+    }
+}
+
+/// Runs the tests of each file and says how they went; returns the exit code.
+fn test_files(
+    files: &[PathBuf],
+    junit: Option<&Path>,
+    no_color: bool,
+    test_one: impl Fn(&Path) -> Suite,
+) -> u8 {
     let mut suites = Vec::new();
-    for path in &args.files {
+    for path in files {
         print(&format!("Unit Testing:  {}\n", path.display()));
-        let suite = test_one(args, path, no_color);
+        let suite = test_one(path);
         if suite.is_good() {
             print(&format!(
                 "  {}\n\n",
@@ -73,7 +94,7 @@ pub(super) fn test(args: &TestArgs, no_color: bool) -> u8 {
     } else {
         exit::FAILED
     };
-    if let Some(path) = &args.junit
+    if let Some(path) = junit
         && let Err(error) = std::fs::write(path, junit::to_xml(&suites))
     {
         complain(&format!("write {}: {error}\n", path.display()));

@@ -8,15 +8,18 @@ use parking_lot::Mutex;
 use crate::alerts::config as routes;
 use crate::alerts::route::{IntegrationInfo, ReceiverInfo, Routing};
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
-use crate::document::fields::Fields;
+use crate::document::fields::{Fields, Value};
 use crate::document::{self};
 use crate::embedded;
 use crate::model::timestamp::Timestamp;
 use crate::notify::config::{self as receivers, Console, Loaded, Options, TemplateFile};
 use crate::notify::console::{Output, Style};
 
-use super::files;
-use super::settings::Settings;
+use super::settings::{self, Settings};
+use super::{Sources, files};
+
+/// What stands for the name of a file where none was given.
+const EMBEDDED: &str = "(embedded routing)";
 
 /// Routes and receivers.
 pub(super) fn read(
@@ -40,11 +43,7 @@ pub(super) fn read(
         None => {
             let output: Output = Arc::new(Mutex::new(std::io::stdout()));
             let text = embedded::console_routing().to_owned();
-            (
-                "(embedded routing)".to_owned(),
-                text,
-                Console::Empty(output, console),
-            )
+            (EMBEDDED.to_owned(), text, Console::Empty(output, console))
         }
     };
     let base = settings
@@ -62,10 +61,89 @@ pub(super) fn read(
         console,
         now,
     };
-    let loaded = receivers::read(&root, &options, diagnostics);
+    let (routing, loaded) = read_root(root, &options, diagnostics);
+    Some((routing?.with_throttle(settings.throttle.clone()), loaded))
+}
+
+/// Routes and receivers of a file's root.
+fn read_root(
+    root: Fields<'_>,
+    options: &Options<'_>,
+    diagnostics: &Diagnostics,
+) -> (Option<Routing>, Loaded) {
+    let loaded = receivers::read(&root, options, diagnostics);
     let routing = routes::read(&root, &infos(&loaded));
     root.finish();
-    Some((routing?.with_throttle(settings.throttle.clone()), loaded))
+    (routing, loaded)
+}
+
+/// The routes alone, without anything else of the configuration: those of the file that the sources name, or the
+/// embedded ones. With them their file's name.
+///
+/// # Errors
+/// Every mistake in what was read.
+pub fn load(sources: &Sources, now: Timestamp) -> Result<(String, Routing), Vec<Diagnostic>> {
+    let diagnostics = Diagnostics::default();
+    let read = || {
+        let settings = settings_alone(sources, &diagnostics)?;
+        let name = match &settings.routing_file {
+            Some(path) => path.display().to_string(),
+            None => EMBEDDED.to_owned(),
+        };
+        let mut watched = Vec::new();
+        let (routing, _) = read(&settings, "", Style::Json, now, &mut watched, &diagnostics)?;
+        Some((name, routing))
+    };
+    let routing = read();
+    let found = diagnostics.into_sorted();
+    match routing {
+        Some(routing) if found.is_empty() => Ok(routing),
+        _ => Err(found),
+    }
+}
+
+/// The routes of a mapping inside another file, whose directory its paths start from.
+pub(super) fn inline(
+    value: &Value<'_>,
+    base: &Path,
+    now: Timestamp,
+    diagnostics: &Diagnostics,
+) -> Option<Routing> {
+    let root = value.fields()?;
+    let templates = templates(&root, value.file(), base, &mut Vec::new(), diagnostics);
+    let options = Options {
+        base,
+        external_url: "",
+        templates: &templates,
+        console: Console::Off,
+        now,
+    };
+    read_root(root, &options, diagnostics).0
+}
+
+/// The routes of a file.
+pub(super) fn of_file(path: &Path, now: Timestamp, diagnostics: &Diagnostics) -> Option<Routing> {
+    let settings = Settings {
+        routing_file: Some(path.to_owned()),
+        ..Settings::default_of(true)
+    };
+    let mut watched = Vec::new();
+    let read = read(&settings, "", Style::Json, now, &mut watched, diagnostics);
+    read.map(|(routing, _)| routing)
+}
+
+fn settings_alone(sources: &Sources, diagnostics: &Diagnostics) -> Option<Settings> {
+    let (name, text) = match &sources.file {
+        Some(path) => (path.display().to_string(), files::read(path, diagnostics)?),
+        None => (String::new(), String::new()),
+    };
+    let base = sources.file.as_deref().and_then(Path::parent);
+    let document = document::parse(&name, &text, diagnostics)?;
+    let root = document.value(diagnostics).fields()?;
+    let base = base.unwrap_or(Path::new(""));
+    let mut settings = settings::read(&root, base, sources.file.is_none(), &mut Vec::new());
+    settings.apply(&sources.overrides, diagnostics);
+    Some(settings)
 }
 
 /// The files of `templates`, read.

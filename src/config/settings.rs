@@ -198,7 +198,7 @@ fn read_prometheus_sections(root: &Fields<'_>, warnings: &mut Vec<Diagnostic>) {
 }
 
 impl Settings {
-    fn default_of(zero_config: bool) -> Self {
+    pub(super) fn default_of(zero_config: bool) -> Self {
         Self {
             global: if zero_config {
                 Global::zero_config()

@@ -3,6 +3,7 @@
 //! A row about an alert carries its fingerprint and labels; a row about a notification as a whole carries only the
 //! notification's id, which the rows of its alerts carry too. Annotations, values and secrets are not in it.
 
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use sqlx::sqlite::SqliteRow;
@@ -10,6 +11,7 @@ use sqlx::{QueryBuilder, Row};
 
 use super::{Database, DbError, MAX_BINDS, Transaction};
 use crate::model::labels::{Fingerprint, Labels};
+use crate::model::matcher::Matcher;
 use crate::model::notification::Decision;
 use crate::model::timestamp::Timestamp;
 
@@ -35,11 +37,33 @@ pub struct LedgerEntry {
 pub struct LedgerFilter {
     /// Decisions on this alert, and what became of the notifications it was in.
     pub fingerprint: Option<Fingerprint>,
+    /// Decisions on alerts whose labels match all of these, and what became of the notifications they were in.
+    pub matchers: Vec<Matcher>,
     /// Entries of this notification or digest.
     pub notification: Option<String>,
-    /// Entries of this kind, see [`Decision::kind`].
-    pub kind: Option<String>,
+    /// Entries of any of these kinds, see [`Decision::kind`]; every kind where empty.
+    pub kinds: Vec<String>,
+    /// Entries that concern this receiver.
+    pub receiver: Option<String>,
+    /// Entries of this time or later.
+    pub since: Option<Timestamp>,
+    /// Entries of this time or earlier.
+    pub until: Option<Timestamp>,
+    /// Entries older than the page that ended here, see [`Page::next`].
+    pub before: Option<i64>,
 }
+
+/// Some entries, newest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Page {
+    /// The entries.
+    pub entries: Vec<LedgerEntry>,
+    /// What [`LedgerFilter::before`] has to be for those that follow; `None` where there are no more.
+    pub next: Option<i64>,
+}
+
+/// Rows read at once where matchers decide which of them count.
+const BATCH: usize = 1_000;
 
 /// Appends entries.
 ///
@@ -94,9 +118,121 @@ pub async fn recent(
     filter: &LedgerFilter,
     limit: u32,
 ) -> Result<Vec<LedgerEntry>, DbError> {
-    const ACTION: &str = "read ledger";
+    let page = page(database, filter, limit).await?;
+    Ok(page.entries)
+}
+
+/// The newest entries that pass, newest first, and where the next page begins.
+///
+/// # Errors
+/// Where the database cannot be read.
+pub async fn page(database: &Database, filter: &LedgerFilter, limit: u32) -> Result<Page, DbError> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let batch = if filter.matchers.is_empty() {
+        limit.saturating_add(1)
+    } else {
+        BATCH
+    };
+    let mut page = Page::default();
+    let mut before = filter.before;
+    let mut last = None;
+    loop {
+        let rows = select(database, filter, before, batch).await?;
+        let concerned = notifications_of(database, &filter.matchers, &rows).await?;
+        let is_end = rows.len() < batch;
+        for row in rows {
+            before = Some(row.id);
+            if !row.passes(&filter.matchers, &concerned) {
+                continue;
+            }
+            if page.entries.len() == limit {
+                page.next = last;
+                return Ok(page);
+            }
+            last = Some(row.id);
+            page.entries.push(row.into_entry()?);
+        }
+        if is_end {
+            return Ok(page);
+        }
+    }
+}
+
+const READ: &str = "read ledger";
+
+/// A row, its decision not read yet.
+struct Stored {
+    id: i64,
+    at: Timestamp,
+    group_key: String,
+    receiver: String,
+    integration: String,
+    labels: Option<Labels>,
+    notification: Option<String>,
+    decision: String,
+}
+
+impl Stored {
+    fn read(row: &SqliteRow) -> Result<Self, DbError> {
+        let text = |i: usize| row.try_get::<String, _>(i).map_err(DbError::query(READ));
+        let optional = |i: usize| {
+            row.try_get::<Option<String>, _>(i)
+                .map_err(DbError::query(READ))
+        };
+        let labels = optional(5)?;
+        Ok(Self {
+            id: row.try_get(0).map_err(DbError::query(READ))?,
+            at: Timestamp::from_millis(row.try_get(1).map_err(DbError::query(READ))?),
+            group_key: text(2)?,
+            receiver: text(3)?,
+            integration: text(4)?,
+            labels: labels.as_deref().map(read_labels).transpose()?,
+            notification: optional(6)?,
+            decision: text(7)?,
+        })
+    }
+
+    /// `concerned` are the notifications of alerts that match.
+    fn passes(&self, matchers: &[Matcher], concerned: &HashSet<String>) -> bool {
+        match (&self.labels, &self.notification) {
+            _ if matchers.is_empty() => true,
+            (Some(labels), _) => all_match(matchers, labels),
+            (None, Some(notification)) => concerned.contains(notification),
+            (None, None) => false,
+        }
+    }
+
+    fn into_entry(self) -> Result<LedgerEntry, DbError> {
+        Ok(LedgerEntry {
+            at: self.at,
+            group_key: self.group_key.into(),
+            receiver: self.receiver.into(),
+            integration: self.integration.into(),
+            labels: self.labels,
+            decision: serde_json::from_str(&self.decision).map_err(DbError::value(READ))?,
+        })
+    }
+}
+
+fn read_labels(text: &str) -> Result<Labels, DbError> {
+    serde_json::from_str(text).map_err(DbError::value(READ))
+}
+
+fn all_match(matchers: &[Matcher], labels: &Labels) -> bool {
+    matchers
+        .iter()
+        .all(|matcher| matcher.matches_labels(labels))
+}
+
+/// Rows that pass what SQL can decide.
+async fn select(
+    database: &Database,
+    filter: &LedgerFilter,
+    before: Option<i64>,
+    limit: usize,
+) -> Result<Vec<Stored>, DbError> {
     let mut query = QueryBuilder::new(
-        "SELECT at, group_key, receiver, integration, labels, decision FROM ledger WHERE 1 = 1",
+        "SELECT id, at, group_key, receiver, integration, labels, notification, decision FROM ledger WHERE 1 = 1",
     );
     if let Some(fingerprint) = filter.fingerprint {
         let fingerprint = fingerprint.to_string();
@@ -112,35 +248,78 @@ pub async fn recent(
     if let Some(notification) = &filter.notification {
         query.push(" AND notification = ").push_bind(notification);
     }
-    if let Some(kind) = &filter.kind {
-        query.push(" AND kind = ").push_bind(kind);
+    if !filter.kinds.is_empty() {
+        query.push(" AND kind IN (");
+        let mut kinds = query.separated(", ");
+        for kind in &filter.kinds {
+            kinds.push_bind(kind);
+        }
+        query.push(")");
+    }
+    if let Some(receiver) = &filter.receiver {
+        query.push(" AND receiver = ").push_bind(receiver);
+    }
+    if let Some(since) = filter.since {
+        query.push(" AND at >= ").push_bind(since.millis());
+    }
+    if let Some(until) = filter.until {
+        query.push(" AND at <= ").push_bind(until.millis());
+    }
+    if let Some(before) = before {
+        query.push(" AND id < ").push_bind(before);
     }
     query
         .push(" ORDER BY id DESC LIMIT ")
-        .push_bind(i64::from(limit));
+        .push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
     let rows = query
         .build()
         .persistent(false)
         .fetch_all(database.reader())
         .await
-        .map_err(DbError::query(ACTION))?;
-    rows.iter().map(|row| read(row, ACTION)).collect()
+        .map_err(DbError::query(READ))?;
+    rows.iter().map(Stored::read).collect()
 }
 
-fn read(row: &SqliteRow, action: &'static str) -> Result<LedgerEntry, DbError> {
-    let text = |i: usize| row.try_get::<String, _>(i).map_err(DbError::query(action));
-    let labels: Option<String> = row.try_get(4).map_err(DbError::query(action))?;
-    Ok(LedgerEntry {
-        at: Timestamp::from_millis(row.try_get(0).map_err(DbError::query(action))?),
-        group_key: text(1)?.into(),
-        receiver: text(2)?.into(),
-        integration: text(3)?.into(),
-        labels: labels
-            .map(|labels| serde_json::from_str(&labels))
-            .transpose()
-            .map_err(DbError::value(action))?,
-        decision: serde_json::from_str(&text(5)?).map_err(DbError::value(action))?,
-    })
+/// Of the notifications that these rows speak of as a whole, those with an alert that matches.
+async fn notifications_of(
+    database: &Database,
+    matchers: &[Matcher],
+    rows: &[Stored],
+) -> Result<HashSet<String>, DbError> {
+    let mut concerned = HashSet::new();
+    if matchers.is_empty() {
+        return Ok(concerned);
+    }
+    let asked: BTreeSet<&String> = rows
+        .iter()
+        .filter(|row| row.labels.is_none())
+        .filter_map(|row| row.notification.as_ref())
+        .collect();
+    let asked: Vec<&String> = asked.into_iter().collect();
+    for chunk in asked.chunks(MAX_BINDS) {
+        let mut query = QueryBuilder::new(
+            "SELECT DISTINCT notification, labels FROM ledger WHERE labels IS NOT NULL AND notification IN (",
+        );
+        let mut ids = query.separated(", ");
+        for id in chunk {
+            ids.push_bind(*id);
+        }
+        query.push(")");
+        let found = query
+            .build()
+            .persistent(false)
+            .fetch_all(database.reader())
+            .await
+            .map_err(DbError::query(READ))?;
+        for row in found {
+            let notification: String = row.try_get(0).map_err(DbError::query(READ))?;
+            let labels: String = row.try_get(1).map_err(DbError::query(READ))?;
+            if !concerned.contains(&notification) && all_match(matchers, &read_labels(&labels)?) {
+                concerned.insert(notification);
+            }
+        }
+    }
+    Ok(concerned)
 }
 
 /// Removes entries older than `before` and, beyond `keep` entries, the oldest; returns how many.

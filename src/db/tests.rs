@@ -5,6 +5,7 @@ use super::notification_log::{Earlier, LogEntry, LogKey, Told};
 use super::outbox::{Fate, OutboxRow, Outcome};
 use super::*;
 use crate::model::labels::Labels;
+use crate::model::matcher::Matcher;
 use crate::model::notification::{Decision, Integration, Notification, Reason};
 use crate::model::timestamp::Timestamp;
 
@@ -247,6 +248,12 @@ async fn an_alerts_ledger_includes_the_delivery_of_its_notification() {
     };
     let read = ledger::recent(&database, &filter, 10).await.unwrap();
     assert_eq!(read, [entries[2].clone(), entries[0].clone()]);
+    let filter = LedgerFilter {
+        matchers: vec![Matcher::equal("alertname", "A")],
+        ..LedgerFilter::default()
+    };
+    let read = ledger::recent(&database, &filter, 10).await.unwrap();
+    assert_eq!(read, [entries[2].clone(), entries[0].clone()]);
 
     let mut transaction = database.begin().await.unwrap();
     assert_eq!(
@@ -300,4 +307,77 @@ async fn a_transaction_that_sqlite_ended_does_not_stop_those_after_it() {
     }
     enqueue(&database, &[notification("a", "g", 0)]).await;
     assert_eq!(claimed(&database, 0).await, ["a"]);
+}
+
+#[tokio::test]
+async fn the_ledger_is_read_in_pages_that_follow_each_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = open(directory.path()).await;
+    let entries: Vec<LedgerEntry> = (0..7)
+        .map(|i| LedgerEntry {
+            at: at(i),
+            group_key: "g".into(),
+            receiver: if i == 6 { "other" } else { "team" }.into(),
+            integration: "webhook[0]".into(),
+            labels: Some(Labels::from_pairs([(
+                "parity",
+                ["even", "odd"][i as usize % 2],
+            )])),
+            decision: Decision::Deduplicated,
+        })
+        .collect();
+    let mut transaction = database.begin().await.unwrap();
+    ledger::append(&mut transaction, &entries).await.unwrap();
+    transaction.commit().await.unwrap();
+    let check = async |filter: LedgerFilter, limit: u32, want: &[&[i64]]| {
+        let mut filter = filter;
+        for (i, times) in want.iter().enumerate() {
+            let page = ledger::page(&database, &filter, limit).await.unwrap();
+            let found: Vec<i64> = page.entries.iter().map(|entry| entry.at.millis()).collect();
+            assert_eq!(found, *times, "page {i} of {filter:?}");
+            assert_eq!(page.next.is_none(), i + 1 == want.len(), "{filter:?}");
+            filter.before = page.next;
+        }
+    };
+    let all = LedgerFilter::default;
+    check(all(), 3, &[&[6, 5, 4], &[3, 2, 1], &[0]]).await;
+    check(all(), 7, &[&[6, 5, 4, 3, 2, 1, 0]]).await;
+    let even = || LedgerFilter {
+        matchers: vec![Matcher::equal("parity", "even")],
+        ..all()
+    };
+    check(even(), 2, &[&[6, 4], &[2, 0]]).await;
+    let teams = LedgerFilter {
+        receiver: Some("team".to_owned()),
+        since: Some(at(1)),
+        until: Some(at(4)),
+        ..even()
+    };
+    check(teams, 5, &[&[4, 2]]).await;
+    let kinds = LedgerFilter {
+        kinds: vec!["enqueued".to_owned(), "muted".to_owned()],
+        ..all()
+    };
+    check(kinds, 5, &[&[]]).await;
+}
+
+#[tokio::test]
+async fn a_migration_that_comes_after_a_later_number_is_still_applied() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.db");
+    let database = Database::open(&path).await.unwrap();
+    for statement in [
+        "DELETE FROM schema_migrations WHERE version = 1",
+        "DROP TABLE notification_log; DROP TABLE outbox; DROP TABLE ledger; DROP TABLE throttle_buckets; \
+         DROP TABLE throttle_digests; DROP TABLE throttle_items; DROP TABLE rule_state",
+    ] {
+        sqlx::raw_sql(statement)
+            .execute(&database.writer)
+            .await
+            .unwrap();
+    }
+    database.close().await;
+    let database = Database::open(&path).await.unwrap();
+    let entries = ledger::recent(&database, &LedgerFilter::default(), 1).await;
+    assert_eq!(entries.unwrap(), []);
 }

@@ -11,7 +11,7 @@ use axum::routing::{get, post};
 use super::context::Context;
 use super::errors::{self, ErrorKind};
 use super::prometheus::{query, rules, series, status, targets};
-use super::{guard, health, metrics, middleware, pages};
+use super::{guard, health, ledger, metrics, middleware, pages};
 
 /// The largest body of a request.
 const MAX_BODY_BYTES: usize = 4 << 20;
@@ -48,7 +48,9 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/api/v1/status/buildinfo", get(status::buildinfo))
         .route("/api/v1/status/runtimeinfo", get(status::runtimeinfo))
         .route("/api/v1/status/config", get(status::config))
-        .route("/api/v1/notifications/log", get(status::notifications))
+        // Why somebody was, or was not, told; under its older name too.
+        .route("/api/v2/ledger", get(ledger::entries))
+        .route("/api/v1/notifications/log", get(ledger::entries))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

@@ -21,6 +21,7 @@ mod prometheus_shapes;
 mod promql_conformance;
 mod real_targets;
 mod reload;
+mod routing;
 mod rule_tests;
 mod shutdown;
 mod storage_trouble;
