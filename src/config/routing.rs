@@ -16,7 +16,18 @@ use crate::notify::config::{self as receivers, Console, Loaded, Options, Templat
 use crate::notify::console::{Output, Style};
 
 use super::files;
+use super::redact;
 use super::settings::Settings;
+
+/// What a routing file says.
+pub(super) struct Read {
+    /// Who is told what.
+    pub(super) routing: Routing,
+    /// How they are told.
+    pub(super) receivers: Loaded,
+    /// Its text with secrets hidden.
+    pub(super) text: String,
+}
 
 /// Routes and receivers.
 pub(super) fn read(
@@ -26,7 +37,7 @@ pub(super) fn read(
     now: Timestamp,
     watched: &mut Vec<PathBuf>,
     diagnostics: &Diagnostics,
-) -> Option<(Routing, Loaded)> {
+) -> Option<Read> {
     let (name, text, console) = match &settings.routing_file {
         Some(path) => {
             watched.push(path.clone());
@@ -65,7 +76,11 @@ pub(super) fn read(
     let loaded = receivers::read(&root, &options, diagnostics);
     let routing = routes::read(&root, &infos(&loaded));
     root.finish();
-    Some((routing?.with_throttle(settings.throttle.clone()), loaded))
+    Some(Read {
+        routing: routing?.with_throttle(settings.throttle.clone()),
+        receivers: loaded,
+        text: redact::routing(&text),
+    })
 }
 
 /// The files of `templates`, read.
