@@ -3,7 +3,7 @@
 //! ```text
 //! insert ──▶ routes ──▶ groups ──(group_wait, group_interval)──▶ flush
 //!                                                                 │
-//!     inhibit ─▶ active and mute times ─▶ [silence] ─▶ deduplicate ─▶ throttle ─▶ outbox
+//!     inhibit ─▶ active and mute times ─▶ silence ─▶ deduplicate ─▶ throttle ─▶ outbox
 //!        │                │                                │              │
 //!        └────────────────┴──────────── ledger ◀───────────┴──────────────┘
 //! ```
@@ -23,5 +23,6 @@ pub mod metrics;
 pub mod route;
 pub mod route_test;
 pub mod run;
+pub mod silence;
 pub mod throttle;
 pub mod writes;

@@ -99,6 +99,8 @@ pub struct Config {
     pub rules: Vec<GroupSpec>,
     /// Who is told what.
     pub routing: Arc<Routing>,
+    /// The routing file's text with secrets hidden.
+    pub routing_text: String,
     /// How they are told.
     pub receivers: Loaded,
     /// Files and directories whose change calls for a reload.
@@ -196,7 +198,11 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
         watched.push(directory.clone());
     }
     warnings.extend(diagnostics.take_warnings());
-    let (routing, receivers) = routing?;
+    let routing::Read {
+        routing,
+        receivers,
+        text: routing_text,
+    } = routing?;
     Some(Config {
         file: sources.file.clone(),
         exactly: sources.exactly,
@@ -209,6 +215,7 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
         external_labels: settings.external_labels.clone(),
         rules,
         routing: Arc::new(routing),
+        routing_text,
         receivers,
         watched,
         text: redact::secrets(&text),

@@ -1,8 +1,9 @@
-//! The one port: Prometheus's query API, health, metrics, runbooks and pages.
+//! The one port: Prometheus's query API, Alertmanager's API, health, metrics, runbooks and pages.
 //!
 //! [`router`] is the table of contents. Handlers read what they are handed in [`context::Context`] and answer; nothing
 //! here decides about rules, routes or targets.
 
+pub mod alertmanager;
 pub mod context;
 pub mod errors;
 pub mod guard;

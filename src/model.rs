@@ -10,4 +10,5 @@ pub mod matcher;
 pub mod notification;
 pub mod sample;
 pub mod secret;
+pub mod silence;
 pub mod timestamp;

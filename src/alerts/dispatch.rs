@@ -12,6 +12,7 @@ pub mod flush;
 mod note;
 mod order;
 mod reload;
+pub mod view;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use smallvec::SmallVec;
 
 use super::inhibit::Inhibitor;
 use super::route::{RouteRef, Routing};
+use super::silence::{RETENTION, Silences};
 use super::throttle::Throttle;
 use crate::db::DbError;
 use crate::db::notification_log::{LogEntry, LogKey};
@@ -28,6 +30,7 @@ use crate::db::throttle::Stored as StoredThrottle;
 use crate::model::alert::Alert;
 use crate::model::labels::Labels;
 use crate::model::notification::AlertStatus;
+use crate::model::silence::{Silence, SilenceState};
 use crate::model::timestamp::Timestamp;
 
 pub use super::writes::Writes;
@@ -48,6 +51,7 @@ pub struct Dispatcher {
     timers: BTreeSet<(Timestamp, GroupId)>,
     next_group: GroupId,
     inhibitor: Inhibitor,
+    pub(super) silences: Silences,
     log: HashMap<LogKey, LogEntry>,
     throttle: Throttle,
     hold_until: Timestamp,
@@ -62,11 +66,15 @@ pub struct Restored {
     pub log: Vec<(LogKey, LogEntry)>,
     /// Buckets and digests.
     pub throttle: StoredThrottle,
+    /// Silences.
+    pub silences: Vec<Silence>,
 }
 
 #[derive(Debug)]
 struct Stored {
     alert: Arc<Alert>,
+    /// Whether its end is only what `resolve_timeout` makes of an alert that has none.
+    assumed_end: bool,
     /// Number of groups it is in.
     groups: usize,
 }
@@ -101,43 +109,8 @@ impl Member {
     }
 }
 
-/// The groups as pages and APIs show them.
-#[derive(Clone, Debug, Default)]
-pub struct Snapshot {
-    /// The groups, by receiver and key.
-    pub groups: Vec<GroupSnapshot>,
-}
-
-/// One group.
-#[derive(Clone, Debug)]
-pub struct GroupSnapshot {
-    /// Its key.
-    pub key: Arc<str>,
-    /// The route it belongs to.
-    pub route_id: Arc<str>,
-    /// Who is told.
-    pub receiver: Arc<str>,
-    /// The labels it was formed by.
-    pub labels: Labels,
-    /// When it is flushed next.
-    pub next_flush: Timestamp,
-    /// Its alerts, in the order of a notification.
-    pub alerts: Vec<AlertSnapshot>,
-}
-
-/// One alert of a group.
-#[derive(Clone, Debug)]
-pub struct AlertSnapshot {
-    /// The alert.
-    pub alert: Arc<Alert>,
-    /// Firing or resolved now.
-    pub status: AlertStatus,
-    /// Fingerprint of an alert that inhibits it.
-    pub inhibited_by: Option<String>,
-}
-
 /// Number of alerts and groups, for metrics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts {
     /// Alerts that fire.
     pub firing: usize,
@@ -145,6 +118,8 @@ pub struct Counts {
     pub resolved: usize,
     /// Groups.
     pub groups: usize,
+    /// Silences by state.
+    pub silences: [(SilenceState, usize); 3],
 }
 
 impl Dispatcher {
@@ -161,6 +136,7 @@ impl Dispatcher {
         log.extend(restored.log);
         Ok(Self {
             inhibitor: Inhibitor::new(&routing.inhibit_rules),
+            silences: Silences::restore(restored.silences),
             routing,
             alerts: HashMap::new(),
             groups: HashMap::new(),
@@ -176,11 +152,19 @@ impl Dispatcher {
 
     /// Takes an alert's newest state and puts it into its groups.
     pub fn insert(&mut self, alert: Alert, now: Timestamp) {
+        self.insert_posted(alert, false, now);
+    }
+
+    /// The same, of an alert whose end may be only assumed: an end that its sender named before stands then.
+    pub fn insert_posted(&mut self, alert: Alert, assumed_end: bool, now: Timestamp) {
         let labels = alert.labels.clone();
         let stored = self.alerts.get(&labels);
-        let alert = match stored {
-            Some(stored) if overlaps(&stored.alert, &alert) => merge(&stored.alert, alert, now),
-            Some(_) | None => alert,
+        let (alert, assumed_end) = match stored {
+            Some(stored) if overlaps(&stored.alert, &alert) => {
+                let old = (&*stored.alert, stored.assumed_end);
+                merge(old, (alert, assumed_end), now)
+            }
+            Some(_) | None => (alert, assumed_end),
         };
         let alert = Arc::new(alert);
         // Senders repeat for a while that an alert ended; what was flushed is not told again.
@@ -192,10 +176,14 @@ impl Dispatcher {
         });
         self.inhibitor.observe(&alert, now);
         match self.alerts.get_mut(&labels) {
-            Some(stored) => stored.alert = Arc::clone(&alert),
+            Some(stored) => {
+                stored.alert = Arc::clone(&alert);
+                stored.assumed_end = assumed_end;
+            }
             None => {
                 let stored = Stored {
                     alert: Arc::clone(&alert),
+                    assumed_end,
                     groups: 0,
                 };
                 self.alerts.insert(labels, stored);
@@ -350,6 +338,7 @@ impl Dispatcher {
             .retain(|_, stored| stored.groups > 0 || stored.alert.ends_at + RESOLVED_KEPT > now);
         self.log.retain(|_, entry| entry.expires_at > now);
         self.inhibitor.sweep(now);
+        self.silences.sweep(now - RETENTION, now);
         self.throttle.sweep(&self.routing.throttle, now);
     }
 
@@ -364,44 +353,8 @@ impl Dispatcher {
             firing: self.alerts.len() - resolved,
             resolved,
             groups: self.groups.len(),
+            silences: self.silences.counts(now),
         }
-    }
-
-    /// The groups and their alerts now.
-    pub fn snapshot(&self, now: Timestamp) -> Snapshot {
-        let mut groups: Vec<GroupSnapshot> = self
-            .groups
-            .values()
-            .map(|group| {
-                let route = &self.routing.routes[group.route];
-                let mut alerts: Vec<Arc<Alert>> = group
-                    .members
-                    .values()
-                    .filter(|member| !member.lingering)
-                    .map(|member| Arc::clone(&member.alert))
-                    .collect();
-                order::sort(&mut alerts);
-                let alert = |alert: Arc<Alert>| AlertSnapshot {
-                    status: status(&alert, now),
-                    inhibited_by: self
-                        .inhibitor
-                        .inhibited(&alert.labels, now)
-                        .map(|(by, _)| by.to_string()),
-                    alert,
-                };
-                GroupSnapshot {
-                    key: Arc::clone(&group.key),
-                    route_id: Arc::clone(&route.id),
-                    receiver: Arc::clone(&route.receiver.name),
-                    labels: group.labels.clone(),
-                    next_flush: group.next,
-                    alerts: alerts.into_iter().map(alert).collect(),
-                }
-            })
-            .filter(|group| !group.alerts.is_empty())
-            .collect();
-        groups.sort_by(|a, b| (&a.receiver, &a.key).cmp(&(&b.receiver, &b.key)));
-        Snapshot { groups }
     }
 }
 
@@ -447,18 +400,25 @@ fn overlaps(old: &Alert, new: &Alert) -> bool {
         || (new.starts_at > old.starts_at && new.starts_at < old.ends_at)
 }
 
-/// One alert of two: what the younger says, since the earlier beginning (`alertmanager/alert`, `Alert.Merge`).
-fn merge(old: &Alert, new: Alert, now: Timestamp) -> Alert {
-    if new.updated_at < old.updated_at {
-        return merge(&new, old.clone(), now);
+/// One alert of two, each with whether its end is assumed: what the younger says, since the earlier beginning
+/// (`alertmanager/types`, `Alert.Merge`).
+fn merge(old: (&Alert, bool), new: (Alert, bool), now: Timestamp) -> (Alert, bool) {
+    if new.0.updated_at < old.0.updated_at {
+        return merge((&new.0, new.1), (old.0.clone(), old.1), now);
     }
-    let mut merged = new;
+    let (old, old_assumed) = old;
+    let (mut merged, assumed) = new;
     merged.starts_at = merged.starts_at.min(old.starts_at);
-    // An end that is set stands where it is the latest: both over, or both still to come.
-    if !merged.is_resolved(now) || old.is_resolved(now) {
+    // An end that is set stands where it is the latest: both over, or both still to come and the old one no assumption.
+    let stands = if merged.is_resolved(now) {
+        old.is_resolved(now)
+    } else {
+        !old_assumed
+    };
+    if stands {
         merged.ends_at = merged.ends_at.max(old.ends_at);
     }
-    merged
+    (merged, assumed)
 }
 
 #[cfg(test)]

@@ -14,6 +14,11 @@ struct StateLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ActionLabels {
+    action: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct IntegrationLabels {
     receiver: String,
     integration: String,
@@ -51,6 +56,10 @@ pub struct Metrics {
     pub received: Counter,
     alerts: Family<StateLabels, Gauge>,
     groups: Gauge,
+    silences: Family<StateLabels, Gauge>,
+    silence_changes: Family<ActionLabels, Counter>,
+    /// Posted alerts that were refused.
+    pub invalid: Counter,
     enqueued: Family<IntegrationLabels, Counter>,
     suppressed: Family<ReasonLabels, Counter>,
     throttled: Family<ThrottleLabels, Counter>,
@@ -75,6 +84,21 @@ impl Metrics {
             "outrigger_alert_groups",
             "Alert groups",
             self.groups.clone(),
+        );
+        registry.register(
+            "outrigger_silences",
+            "Silences by state",
+            self.silences.clone(),
+        );
+        registry.register(
+            "outrigger_silence_changes",
+            "Silences written, by what was asked for",
+            self.silence_changes.clone(),
+        );
+        registry.register(
+            "outrigger_alerts_invalid",
+            "Alerts posted and refused",
+            self.invalid.clone(),
         );
         registry.register(
             "outrigger_notifications_enqueued",
@@ -116,6 +140,18 @@ impl Metrics {
                 .set(as_gauge(count));
         }
         self.groups.set(as_gauge(counts.groups));
+        for (state, count) in counts.silences {
+            let state = state.as_str();
+            self.silences
+                .get_or_create(&StateLabels { state })
+                .set(as_gauge(count));
+        }
+    }
+
+    pub(super) fn silence_changed(&self, action: &'static str) {
+        self.silence_changes
+            .get_or_create(&ActionLabels { action })
+            .inc();
     }
 
     pub(super) fn count(&self, writes: &Writes) {

@@ -2,7 +2,10 @@
 //!
 //! Alerts come through a bounded queue; where it is full the sender waits, and that is counted. What is due is decided
 //! and written in one transaction, however many groups it is, and the outbox worker is woken. Where the database cannot
-//! be written the batch is kept and tried again: what was decided is not decided twice.
+//! be written the batch is kept and tried again: what was decided is not decided twice. Silences are answered for once they
+//! are written ([`silences`]).
+
+pub mod silences;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +13,16 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::Instrument;
 
-use super::dispatch::{Dispatcher, Restored, Snapshot, Writes};
+use super::dispatch::view::{AlertSnapshot, Snapshot};
+use super::dispatch::{Dispatcher, Restored, Writes};
 use super::metrics::Metrics;
 use super::route::Routing;
+use super::silence::RETENTION;
 use crate::clock::{Clock, Stopwatch};
-use crate::db::{Database, DbError, Transaction, ledger, notification_log, outbox, throttle};
+use crate::db::{
+    Database, DbError, Transaction, ledger, notification_log, outbox, silences as stored_silences,
+    throttle,
+};
 use crate::model::alert::Alert;
 use crate::model::timestamp::Timestamp;
 use crate::tasks::Stop;
@@ -67,11 +75,26 @@ pub struct Deps {
     pub outbox: Arc<Notify>,
 }
 
+/// The alerts that fire, each with its receivers.
+pub type Firing = Vec<(AlertSnapshot, Vec<Arc<str>>)>;
+
+/// An alert that somebody posted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Posted {
+    /// The alert.
+    pub alert: Alert,
+    /// Whether its sender named no end: then `ends_at` is only what `resolve_timeout` makes of it.
+    pub assumed_end: bool,
+}
+
 #[derive(Debug)]
 enum Message {
     Alerts(Vec<Alert>),
     Reload(Arc<Routing>, oneshot::Sender<()>),
+    Posted(Vec<Posted>),
     Snapshot(oneshot::Sender<Snapshot>),
+    Firing(oneshot::Sender<Firing>),
+    Silence(silences::Command),
     Open,
 }
 
@@ -96,7 +119,28 @@ impl AlertSink {
         if alerts.is_empty() {
             return Ok(());
         }
-        match self.queue.try_send(Message::Alerts(alerts)) {
+        self.hand_in(Message::Alerts(alerts)).await
+    }
+
+    /// Hands in alerts that somebody posted, likewise.
+    ///
+    /// # Errors
+    /// Where the dispatcher has ended.
+    pub async fn post(&self, alerts: Vec<Posted>) -> Result<(), Closed> {
+        if alerts.is_empty() {
+            return Ok(());
+        }
+        self.hand_in(Message::Posted(alerts)).await
+    }
+
+    /// Counts posted alerts that are refused.
+    pub fn refused(&self, count: usize) {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        self.metrics.invalid.inc_by(count);
+    }
+
+    async fn hand_in(&self, message: Message) -> Result<(), Closed> {
+        match self.queue.try_send(message) {
             Ok(()) => Ok(()),
             Err(mpsc::error::TrySendError::Closed(_)) => Err(Closed),
             Err(mpsc::error::TrySendError::Full(message)) => {
@@ -132,11 +176,23 @@ impl AlertSink {
     /// # Errors
     /// Where the dispatcher has ended.
     pub async fn snapshot(&self) -> Result<Snapshot, Closed> {
+        self.ask(Message::Snapshot).await
+    }
+
+    /// The alerts that fire now, each with the receivers of its routes, in no order.
+    ///
+    /// # Errors
+    /// Where the dispatcher has ended.
+    pub async fn firing(&self) -> Result<Firing, Closed> {
+        self.ask(Message::Firing).await
+    }
+
+    async fn ask<T>(
+        &self,
+        question: impl FnOnce(oneshot::Sender<T>) -> Message,
+    ) -> Result<T, Closed> {
         let (reply, wait) = oneshot::channel();
-        self.queue
-            .send(Message::Snapshot(reply))
-            .await
-            .map_err(|_| Closed)?;
+        self.queue.send(question(reply)).await.map_err(|_| Closed)?;
         wait.await.map_err(|_| Closed)
     }
 }
@@ -184,6 +240,7 @@ pub async fn restore(database: &Database, now: Timestamp) -> Result<Restored, Db
     Ok(Restored {
         log: notification_log::load(database, now).await?,
         throttle: throttle::load(database).await?,
+        silences: stored_silences::load(database).await?,
     })
 }
 
@@ -261,10 +318,26 @@ impl Runner {
                 // Nobody waits any more where the other side gave up; the routes hold all the same.
                 done.send(()).ok();
             }
+            Message::Posted(alerts) => {
+                self.deps
+                    .metrics
+                    .received
+                    .inc_by(u64::try_from(alerts.len()).unwrap_or(u64::MAX));
+                for (i, Posted { alert, assumed_end }) in alerts.into_iter().enumerate() {
+                    if i % ALERTS_AT_ONCE == ALERTS_AT_ONCE - 1 {
+                        tokio::task::yield_now().await;
+                    }
+                    self.dispatcher.insert_posted(alert, assumed_end, now);
+                }
+            }
             Message::Open => self.dispatcher.open(now),
             Message::Snapshot(reply) => {
                 reply.send(self.dispatcher.snapshot(now)).ok();
             }
+            Message::Firing(reply) => {
+                reply.send(self.dispatcher.firing(now)).ok();
+            }
+            Message::Silence(command) => self.silence(command, now).await,
         }
     }
 
@@ -389,6 +462,7 @@ async fn prune(database: &Database, config: &Config, now: Timestamp) -> Result<(
     let before = now - config.retention;
     outbox::prune(&mut transaction, before).await?;
     throttle::prune(&mut transaction, before).await?;
+    stored_silences::prune(&mut transaction, now - RETENTION).await?;
     ledger::prune(&mut transaction, before, config.ledger_entries).await?;
     transaction.commit().await
 }

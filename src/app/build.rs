@@ -19,7 +19,7 @@ use crate::db::Database;
 use crate::document::diagnostics::Diagnostic;
 use crate::enrich::host::Host;
 use crate::enrich::pod::Pod;
-use crate::http::context::{Configuration, Context, Readiness, Reload};
+use crate::http::context::{Configuration, Context, Readiness, Reload, RoutingShown};
 use crate::model::timestamp::Timestamp;
 use crate::notify::decide::Policy;
 use crate::notify::outbox::{self, Receivers, Worker};
@@ -432,6 +432,16 @@ fn shown(config: &Config, now: Timestamp, last_reload: Option<Reload>) -> Config
         file: config.file.as_deref().map(Path::to_owned),
         text: config.text.clone(),
         external_url: config.external_url.clone(),
+        routing: RoutingShown {
+            text: config.routing_text.clone(),
+            receivers: config
+                .receivers
+                .receivers
+                .iter()
+                .map(|receiver| Arc::clone(&receiver.name))
+                .collect(),
+            resolve_timeout: config.receivers.resolve_timeout,
+        },
         loaded_at: now,
         last_reload,
     }

@@ -1,5 +1,7 @@
 //! The router over real components, without a port.
 
+mod alertmanager;
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};

@@ -16,10 +16,20 @@ use crate::notify::config::{self as receivers, Console, Loaded, Options, Templat
 use crate::notify::console::{Output, Style};
 
 use super::settings::{self, Settings};
-use super::{Sources, files};
+use super::{Sources, files, redact};
 
 /// What stands for the name of a file where none was given.
 const EMBEDDED: &str = "(embedded routing)";
+
+/// What a routing file says.
+pub(super) struct Read {
+    /// Who is told what.
+    pub(super) routing: Routing,
+    /// How they are told.
+    pub(super) receivers: Loaded,
+    /// Its text with secrets hidden.
+    pub(super) text: String,
+}
 
 /// Routes and receivers.
 pub(super) fn read(
@@ -29,7 +39,7 @@ pub(super) fn read(
     now: Timestamp,
     watched: &mut Vec<PathBuf>,
     diagnostics: &Diagnostics,
-) -> Option<(Routing, Loaded)> {
+) -> Option<Read> {
     let (name, text, console) = match &settings.routing_file {
         Some(path) => {
             watched.push(path.clone());
@@ -62,7 +72,11 @@ pub(super) fn read(
         now,
     };
     let (routing, loaded) = read_root(root, &options, diagnostics);
-    Some((routing?.with_throttle(settings.throttle.clone()), loaded))
+    Some(Read {
+        routing: routing?.with_throttle(settings.throttle.clone()),
+        receivers: loaded,
+        text: redact::routing(&text),
+    })
 }
 
 /// Routes and receivers of a file's root.
@@ -91,8 +105,8 @@ pub fn load(sources: &Sources, now: Timestamp) -> Result<(String, Routing), Vec<
             None => EMBEDDED.to_owned(),
         };
         let mut watched = Vec::new();
-        let (routing, _) = read(&settings, "", Style::Json, now, &mut watched, &diagnostics)?;
-        Some((name, routing))
+        let read = read(&settings, "", Style::Json, now, &mut watched, &diagnostics)?;
+        Some((name, read.routing))
     };
     let routing = read();
     let found = diagnostics.into_sorted();
@@ -129,7 +143,7 @@ pub(super) fn of_file(path: &Path, now: Timestamp, diagnostics: &Diagnostics) ->
     };
     let mut watched = Vec::new();
     let read = read(&settings, "", Style::Json, now, &mut watched, diagnostics);
-    read.map(|(routing, _)| routing)
+    read.map(|read| read.routing)
 }
 
 fn settings_alone(sources: &Sources, diagnostics: &Diagnostics) -> Option<Settings> {

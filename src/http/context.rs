@@ -80,10 +80,23 @@ pub struct Configuration {
     pub text: String,
     /// Where people reach this process; no slash at the end.
     pub external_url: String,
+    /// The routing that runs.
+    pub routing: RoutingShown,
     /// When it was loaded.
     pub loaded_at: Timestamp,
     /// The last reload: when, and its mistakes where it failed.
     pub last_reload: Option<Reload>,
+}
+
+/// The routing as Alertmanager's API tells it.
+#[derive(Clone, Debug, Default)]
+pub struct RoutingShown {
+    /// The file's text with secrets hidden.
+    pub text: String,
+    /// The receivers' names in the file's order.
+    pub receivers: Vec<Arc<str>>,
+    /// After how long an alert without an end counts as ended.
+    pub resolve_timeout: Duration,
 }
 
 /// A reload that was tried.

@@ -102,9 +102,14 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// An error in the form that suits the path: Prometheus's body below `/api/`, plain text for probes and tools, a page
+/// An error in the form that suits the path: Alertmanager's body below `/api/v2/`, Prometheus's below `/api/`, plain text for probes and tools, a page
 /// for people.
 pub fn answer(path: &str, kind: ErrorKind, message: &str) -> Response {
+    if path.starts_with("/api/v2/") {
+        let (_, status) = kind.name_and_status();
+        let body = json!({"code": status.as_u16(), "message": message});
+        return (status, Json(body)).into_response();
+    }
     if path.starts_with("/api/") {
         return ApiError::new(kind, message).into_response();
     }

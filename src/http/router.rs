@@ -8,6 +8,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
 
+use super::alertmanager;
 use super::context::Context;
 use super::errors::{self, ErrorKind};
 use super::prometheus::{query, rules, series, status, targets};
@@ -51,6 +52,22 @@ pub fn router(context: Arc<Context>) -> Router {
         // Why somebody was, or was not, told; under its older name too.
         .route("/api/v2/ledger", get(ledger::entries))
         .route("/api/v1/notifications/log", get(ledger::entries))
+        // Alertmanager's API.
+        .route(
+            "/api/v2/alerts",
+            get(alertmanager::alerts::list).post(alertmanager::alerts::post),
+        )
+        .route("/api/v2/alerts/groups", get(alertmanager::alerts::groups))
+        .route("/api/v2/receivers", get(alertmanager::status::receivers))
+        .route("/api/v2/status", get(alertmanager::status::status))
+        .route(
+            "/api/v2/silences",
+            get(alertmanager::silences::list).post(alertmanager::silences::post),
+        )
+        .route(
+            "/api/v2/silence/{id}",
+            get(alertmanager::silences::one).delete(alertmanager::silences::expire),
+        )
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -66,7 +83,9 @@ pub fn router(context: Arc<Context>) -> Router {
 
 async fn not_found(request: Request) -> Response {
     let path = request.uri().path();
-    let what = if path.starts_with("/api/") {
+    let what = if path.starts_with("/api/v2/") {
+        &format!("path {path} was not found")
+    } else if path.starts_with("/api/") {
         "no such path"
     } else {
         "there is no such page"

@@ -6,6 +6,7 @@
     reason = "a test that cannot go on panics"
 )]
 
+mod alertmanager;
 mod architecture;
 mod bad_configuration;
 mod bad_targets;

@@ -128,7 +128,7 @@ impl Dispatcher {
         }
     }
 
-    /// Inhibition, then the route's times: the alerts that remain. (Silences will stand behind the times.)
+    /// Inhibition, then the route's times, then silences: the alerts that remain.
     fn audible(
         &mut self,
         group: &mut Group,
@@ -163,7 +163,13 @@ impl Dispatcher {
                     by: by.to_string(),
                     rule: rule.to_owned(),
                 })
-                .or_else(|| muted.clone());
+                .or_else(|| muted.clone())
+                .or_else(|| {
+                    let silence = self.silences.first_silencing(&seen.alert.labels, now)?;
+                    Some(Decision::Silenced {
+                        silence: silence.to_string(),
+                    })
+                });
             match decision {
                 Some(_) if seen.lingering => {}
                 Some(decision) => {

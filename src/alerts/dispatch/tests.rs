@@ -165,10 +165,38 @@ impl Simulation {
         self.write(writes);
     }
 
+    fn stored_silences(&self) -> Vec<Silence> {
+        let all = self.dispatcher.silences.all();
+        all.iter().map(|silence| Silence::clone(silence)).collect()
+    }
+
+    /// A silence `s` of these matchers for so many seconds, after `for`.
+    fn silence(&mut self, text: &str) {
+        let (matchers, seconds) = text.split_once(" for ").expect("a silence ends");
+        let stays = std::time::Duration::from_secs(seconds.trim().parse().unwrap());
+        let request = crate::alerts::silence::SilenceRequest {
+            id: None,
+            matchers: crate::alerts::matchers::parse(matchers).unwrap(),
+            starts_at: None,
+            ends_at: self.now + stays,
+            created_by: "ann".to_owned(),
+            comment: "work".to_owned(),
+            annotations: std::collections::BTreeMap::new(),
+        };
+        let change = self.dispatcher.silences.set(request, "s", self.now);
+        self.dispatcher.silences.apply(change.unwrap().rows);
+    }
+
+    fn expire_silence(&mut self) {
+        let change = self.dispatcher.silences.expire("s", self.now);
+        self.dispatcher.silences.apply(change.unwrap().rows);
+    }
+
     pub(in super::super) fn restart(&mut self) {
         let restored = Restored {
             log: self.disk.log.clone().into_iter().collect(),
             throttle: self.disk.throttle.clone(),
+            silences: self.stored_silences(),
         };
         self.dispatcher = Dispatcher::new(Arc::clone(&self.routing), restored, self.now).unwrap();
     }
@@ -220,6 +248,8 @@ impl Simulation {
             "" => {}
             "fire" => what.split(';').for_each(|alert| self.fire(alert)),
             "resolve" => what.split(';').for_each(|alert| self.resolve(alert)),
+            "silence" => self.silence(what),
+            "unsilence" => self.expire_silence(),
             "restart" => self.restart(),
             "reload" => {
                 let config = configs[what.parse::<usize>().unwrap()];

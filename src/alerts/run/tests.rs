@@ -3,6 +3,7 @@ use super::*;
 use crate::db::ledger::LedgerFilter;
 use crate::db::outbox::Outcome;
 use crate::model::labels::Labels;
+use crate::model::silence::Silence;
 use crate::tasks::Tasks;
 
 const ROUTE: &str =
@@ -199,4 +200,56 @@ async fn a_full_queue_makes_senders_wait_and_counts_it() {
         sink.send(vec![alert("A", &clock, false)]).await,
         Err(Closed)
     );
+}
+
+#[tokio::test]
+async fn a_silence_is_on_the_disk_when_it_is_answered_for() {
+    use crate::alerts::matchers;
+    use crate::alerts::run::silences::ChangeError;
+    use crate::alerts::silence::{SilenceError, SilenceRequest};
+
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(Timestamp::from_millis(1_000_000_000));
+    let running = start(directory.path(), &clock).await;
+    let request = SilenceRequest {
+        id: None,
+        matchers: matchers::parse(r#"alertname=~"A|B", "größe"!="1""#).unwrap(),
+        starts_at: None,
+        ends_at: clock.now() + Duration::from_secs(60),
+        created_by: "ann".to_owned(),
+        comment: "work".to_owned(),
+        annotations: [("ticket".to_owned(), "7".to_owned())].into(),
+    };
+    let id = running.sink.set_silence(request).await.unwrap();
+    let missing = running.sink.expire_silence("x".to_owned()).await;
+    assert!(matches!(
+        missing,
+        Err(ChangeError::Refused(SilenceError::NotFound))
+    ));
+    let shown = running.sink.silence(id.to_string()).await.unwrap().unwrap();
+    assert_eq!(
+        stored_silences::load(&running.database).await.unwrap(),
+        [Silence::clone(&shown)]
+    );
+    // Another process finds it.
+    running.end().await;
+    let running = start(directory.path(), &clock).await;
+    running
+        .sink
+        .send(vec![alert("A", &clock, false), alert("C", &clock, false)])
+        .await
+        .unwrap();
+    let firing = running.sink.firing().await.unwrap();
+    for (alert, receivers) in firing {
+        let silenced = alert.alert.name() == "A";
+        assert_eq!(alert.silenced_by.first(), silenced.then_some(&id));
+        assert_eq!(*receivers, ["hook".into()]);
+    }
+    // Long after its end nothing of it is left.
+    clock.advance(RETENTION + Duration::from_secs(61));
+    prune(&running.database, &Config::default(), clock.now())
+        .await
+        .unwrap();
+    assert_eq!(stored_silences::load(&running.database).await.unwrap(), []);
+    running.end().await;
 }

@@ -483,3 +483,58 @@ fn an_alert_that_ended_does_not_fire_anew_when_the_clock_steps_back() {
         ]
     );
 }
+
+#[test]
+fn silenced_alerts_are_not_told_until_the_silence_ends() {
+    let simulation = check(
+        &[ONE],
+        "0 silence i=a for 6
+         0 fire Down i=a
+         0 fire Down i=b
+         2 restart
+         2 fire Down i=a since 0;Down i=b since 0
+         10",
+        "1 hook first_notification: +Down[i=b]
+         6 hook new_alerts: +Down[i=a] +Down[i=b]",
+    );
+    let silenced: Vec<_> = simulation
+        .disk
+        .ledger
+        .iter()
+        .filter(|entry| matches!(&entry.decision, Decision::Silenced { silence } if silence == "s"))
+        .collect();
+    assert!(!silenced.is_empty());
+    check(
+        &[ONE],
+        "0 fire Down i=a
+         2 silence alertname=~\"D.*\" for 100
+         2 fire Down i=b
+         6 unsilence
+         8 resolve Down i=a;Down i=b
+         12",
+        "1 hook first_notification: +Down[i=a]
+         7 hook new_alerts: +Down[i=a] +Down[i=b]
+         9 hook all_resolved: -Down[i=a] -Down[i=b]",
+    );
+}
+
+#[test]
+fn an_end_that_is_named_stands_over_one_that_is_only_assumed() {
+    let check = |first: (i64, bool), second: (i64, bool), want: i64| {
+        let mut simulation = Simulation::new(routing(ONE).unwrap());
+        let (dispatcher, now) = (&mut simulation.dispatcher, simulation.now);
+        let after = |seconds: i64| Timestamp::from_millis(now.millis() + seconds * 1000);
+        for (step, (end, assumed)) in [first, second].into_iter().enumerate() {
+            let at = after(i64::try_from(step).unwrap());
+            let alert = alert("Down", now, after(end), at);
+            dispatcher.insert_posted(alert, assumed, at);
+        }
+        let stored = dispatcher.alerts.values().next().unwrap();
+        assert_eq!(stored.alert.ends_at, after(want), "{first:?} {second:?}");
+    };
+    check((100, true), (50, false), 50);
+    check((100, false), (50, false), 100);
+    check((100, false), (50, true), 100);
+    check((50, false), (100, true), 100);
+    check((100, true), (0, false), 0);
+}

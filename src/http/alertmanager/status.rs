@@ -1,0 +1,38 @@
+//! `/api/v2/status` and `/api/v2/receivers`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Value, json};
+
+use crate::http::context::Context;
+
+/// The routing that runs, secrets hidden, and a cluster of one.
+pub async fn status(State(context): State<Arc<Context>>) -> Json<Value> {
+    let name = format!("outrigger-{}", context.listen);
+    Json(json!({
+        "cluster": {
+            "name": name,
+            "peers": [{"address": context.listen.to_string(), "name": name}],
+            "status": "ready",
+        },
+        "config": {"original": context.configuration.borrow().routing.text},
+        "uptime": context.started.to_rfc3339(),
+        "versionInfo": {
+            "branch": "",
+            "buildDate": "",
+            "buildUser": "",
+            "goVersion": "",
+            "revision": "",
+            "version": env!("CARGO_PKG_VERSION"),
+        },
+    }))
+}
+
+/// The receivers in the file's order.
+pub async fn receivers(State(context): State<Arc<Context>>) -> Json<Value> {
+    let configuration = context.configuration.borrow();
+    let receivers = configuration.routing.receivers.iter();
+    Json(receivers.map(|name| json!({"name": &**name})).collect())
+}
