@@ -11,7 +11,7 @@ use sqlx::{QueryBuilder, Row};
 
 use super::{Database, DbError, MAX_BINDS, Transaction};
 use crate::model::labels::{Fingerprint, Labels};
-use crate::model::matcher::Matcher;
+use crate::model::matcher::{MatchOp, Matcher};
 use crate::model::notification::Decision;
 use crate::model::timestamp::Timestamp;
 
@@ -259,6 +259,12 @@ async fn select(
     if let Some(receiver) = &filter.receiver {
         query.push(" AND receiver = ").push_bind(receiver);
     }
+    for pattern in filter.matchers.iter().filter_map(labels_pattern) {
+        query
+            .push(" AND (labels IS NULL OR labels LIKE ")
+            .push_bind(pattern)
+            .push(" ESCAPE '!')");
+    }
     if let Some(since) = filter.since {
         query.push(" AND at >= ").push_bind(since.millis());
     }
@@ -278,6 +284,27 @@ async fn select(
         .await
         .map_err(DbError::query(READ))?;
     rows.iter().map(Stored::read).collect()
+}
+
+/// What the stored labels look like where this matcher holds, so that most of the other rows need not be read; rows that
+/// come through are looked at by the matcher itself. `None` where that cannot be said.
+fn labels_pattern(matcher: &Matcher) -> Option<String> {
+    const LONGEST: usize = 10_000;
+    if matcher.op() != MatchOp::Equal || matcher.value().is_empty() {
+        return None;
+    }
+    let json = |text: &str| serde_json::to_string(text).ok();
+    let pair = format!("{}:{}", json(matcher.name())?, json(matcher.value())?);
+    let mut pattern = String::with_capacity(pair.len() + 2);
+    pattern.push('%');
+    for char in pair.chars() {
+        if matches!(char, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(char);
+    }
+    pattern.push('%');
+    (pattern.len() <= LONGEST).then_some(pattern)
 }
 
 /// Of the notifications that these rows speak of as a whole, those with an alert that matches.

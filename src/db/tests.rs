@@ -362,6 +362,33 @@ async fn the_ledger_is_read_in_pages_that_follow_each_other() {
 }
 
 #[tokio::test]
+async fn labels_of_any_text_are_found_by_their_matcher() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = open(directory.path()).await;
+    let values = ["a_b", "aXb", "50%", "501", "q\"\\\n", "!", "ü", "A_B"];
+    let entry = |value: &str| LedgerEntry {
+        at: at(0),
+        group_key: "g".into(),
+        receiver: "team".into(),
+        integration: "".into(),
+        labels: Some(Labels::from_pairs([("v", value)])),
+        decision: Decision::Inactive,
+    };
+    let mut transaction = database.begin().await.unwrap();
+    let entries = values.map(entry);
+    ledger::append(&mut transaction, &entries).await.unwrap();
+    transaction.commit().await.unwrap();
+    for value in values {
+        let filter = LedgerFilter {
+            matchers: vec![Matcher::equal("v", value)],
+            ..LedgerFilter::default()
+        };
+        let found = ledger::recent(&database, &filter, 10).await.unwrap();
+        assert_eq!(found, [entry(value)], "{value:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_migration_that_comes_after_a_later_number_is_still_applied() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.db");
