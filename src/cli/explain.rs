@@ -97,6 +97,7 @@ pub(super) fn explain(args: &ExplainArgs, no_color: bool) -> u8 {
     };
     let stories = stories(&ledger["data"]);
     let states = states(&rules["data"], &asked, &stories);
+    let names = names(&rules["data"]);
     if args.json {
         let told: Vec<Value> = stories
             .iter()
@@ -111,7 +112,7 @@ pub(super) fn explain(args: &ExplainArgs, no_color: bool) -> u8 {
             .collect();
         print(&format!("{}\n", json!({"alerts": told, "rules": states})));
     } else {
-        print(&told(&stories, &states, Paint::stdout(no_color)));
+        print(&told(&stories, &states, &names, Paint::stdout(no_color)));
         if ledger["next"].is_string() {
             complain("there are older entries; --limit reads more\n");
         }
@@ -271,7 +272,27 @@ fn states(rules: &Value, asked: &Asked, stories: &BTreeMap<String, Story>) -> Ve
     found
 }
 
-fn told(stories: &BTreeMap<String, Story>, states: &[Value], paint: Paint) -> String {
+/// The labels of every alert that the rules know, by fingerprint.
+fn names(rules: &Value) -> BTreeMap<String, String> {
+    let mut names = BTreeMap::new();
+    for group in rules["groups"].as_array().into_iter().flatten() {
+        for rule in group["rules"].as_array().into_iter().flatten() {
+            for alert in rule["alerts"].as_array().into_iter().flatten() {
+                if let Ok(labels) = serde_json::from_value::<Labels>(alert["labels"].clone()) {
+                    names.insert(labels.fingerprint().to_string(), labels.to_string());
+                }
+            }
+        }
+    }
+    names
+}
+
+fn told(
+    stories: &BTreeMap<String, Story>,
+    states: &[Value],
+    names: &BTreeMap<String, String>,
+    paint: Paint,
+) -> String {
     let mut out = String::new();
     for (fingerprint, story) in stories {
         out.push_str(&format!("alert {} ({fingerprint})\n", story.labels));
@@ -283,6 +304,10 @@ fn told(stories: &BTreeMap<String, Story>, states: &[Value], paint: Paint) -> St
                 whom(entry),
                 text("reason")
             ));
+            let by = entry["decision"]["by"].as_str();
+            if let Some(source) = by.and_then(|by| names.get(by)) {
+                out.push_str(&format!("    which is {source}\n"));
+            }
         }
         for verdict in verdicts(story) {
             let verdict = if verdict.contains(": not told") {
@@ -297,7 +322,11 @@ fn told(stories: &BTreeMap<String, Story>, states: &[Value], paint: Paint) -> St
         out.push_str("the ledger has no entry on such an alert\n");
     }
     for state in states {
-        out.push_str(&format!("{}\n", state_text(state)));
+        out.push_str(&state_text(state));
+        if stories.is_empty() && state["state"] == "firing" {
+            out.push_str("; nothing was decided yet: its group waits (group_wait of its route)");
+        }
+        out.push('\n');
     }
     if states.is_empty() {
         out.push_str(
@@ -384,11 +413,13 @@ mod tests {
             ),
         ]);
         let stories = stories(&newest_first);
-        let text = told(&stories, &[], Paint::stdout(true));
+        let names = BTreeMap::from([("x".to_owned(), "{alertname=\"C\"}".to_owned())]);
+        let text = told(&stories, &[], &names, Paint::stdout(true));
         let found = |part: &str| assert!(text.contains(part), "{part} is not in\n{text}");
         found("  t3  team mail[0]: because enqueued\n  t5  team mail[0]: because delivered\n");
         found("  => team mail[0]: told (because delivered, t5)\n");
         found("  => team chat[0]: waits in a digest (because throttled, t2)\n");
+        found("  t1  team: because inhibited\n    which is {alertname=\"C\"}\n");
         found("  => team: not told (because inhibited, t1)\n");
         assert!(!text.contains("t4"), "another's notification: {text}");
     }
