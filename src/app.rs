@@ -70,6 +70,7 @@ pub async fn run(config: Config, sources: Sources) -> anyhow::Result<()> {
     // Not before: a reload would be overtaken by the configuration of the start.
     tasks.spawn("reload", reloading.run());
     parts.readiness.send_replace(Readiness::Ready);
+    tracing::info!(address = %parts.listen, "Listening on");
     tracing::info!(address = %parts.listen, url = %parts.external_url, "Outrigger is ready");
 
     loop {

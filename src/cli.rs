@@ -1,5 +1,6 @@
 //! Commands. The only module that prints.
 
+mod alertmanager;
 mod ask;
 mod check;
 mod explain;
@@ -19,7 +20,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::overrides::{Environment, Overrides};
-use crate::config::{ConsoleStyle, Sources};
+use crate::config::{ConsoleStyle, Mode, Sources};
 
 /// Exit codes a CI can use.
 mod exit {
@@ -76,6 +77,9 @@ enum Command {
     Routes(routes::RoutesArgs),
     /// Ask a running Outrigger why somebody was, or was not, told.
     Explain(explain::ExplainArgs),
+    /// Run in Alertmanager's place, with its flags: routes, silences and receivers, nothing else. Also when the program is
+    /// called by the name alertmanager.
+    Alertmanager(Box<alertmanager::AlertmanagerArgs>),
     /// Run unit tests.
     Test(test::TestArgs),
     /// Print the version.
@@ -149,7 +153,11 @@ impl SourceArgs {
             otlp_endpoint: self.otlp_endpoint,
             ..Overrides::default()
         };
-        let exactly = self.prometheus_config.is_some();
+        let mode = if self.prometheus_config.is_some() {
+            Mode::Exactly
+        } else {
+            Mode::Full
+        };
         let here = || Some(PathBuf::from("outrigger.yml")).filter(|path| path.exists());
         let file = self
             .config
@@ -163,7 +171,7 @@ impl SourceArgs {
         };
         Sources {
             file,
-            exactly,
+            mode,
             console,
             no_color: environment.no_color,
             overrides: environment.overrides.with(flags),
@@ -173,7 +181,7 @@ impl SourceArgs {
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(alertmanager::by_name(std::env::args_os()));
     let environment = Environment::read();
     let code = match cli.command {
         None => run::run(cli.run.sources.into_sources(environment)),
@@ -183,6 +191,7 @@ pub fn main() -> ExitCode {
         Some(Command::Parse(args)) => parse::parse(&args),
         Some(Command::Routes(args)) => routes::routes(args, environment),
         Some(Command::Explain(args)) => explain::explain(&args, environment.no_color),
+        Some(Command::Alertmanager(args)) => run::run(args.into_sources(environment)),
         Some(Command::Test(args)) => test::test(&args, environment.no_color),
         Some(Command::Version) => {
             terminal::print(&format!("outrigger {}\n", env!("CARGO_PKG_VERSION")));

@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alerts::route::Routing;
+use crate::alerts::throttle::ThrottleConfig;
 use crate::document::Position;
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::{self};
@@ -49,15 +50,26 @@ use self::settings::Settings;
 pub struct Sources {
     /// `outrigger.yml` or a `prometheus.yml`; the embedded defaults where absent.
     pub file: Option<PathBuf>,
-    /// Whether the file is to be taken for exactly what it says, as Prometheus would: no job for Outrigger itself, none
-    /// for the host, no shipped rules.
-    pub exactly: bool,
+    /// How much of Outrigger runs.
+    pub mode: Mode,
     /// Environment, then flags over it.
     pub overrides: Overrides,
     /// How the console receiver prints.
     pub console: ConsoleStyle,
     /// Whether logs may not be coloured, terminal or not.
     pub no_color: bool,
+}
+
+/// How much of Outrigger runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// All of it: beside what the file says, a job for Outrigger itself, one for the host, and the shipped rules.
+    #[default]
+    Full,
+    /// Exactly what the file says, as Prometheus would.
+    Exactly,
+    /// The routes alone, in Alertmanager's place: nothing is scraped, no rule is evaluated, nothing is throttled.
+    RoutesOnly,
 }
 
 /// How the console receiver prints; decided by who starts the process.
@@ -79,8 +91,8 @@ pub struct Config {
     pub settings: Settings,
     /// The file, where there is one.
     pub file: Option<PathBuf>,
-    /// Whether the file is taken for exactly what it says: no facts of ours on targets either.
-    pub exactly: bool,
+    /// How much of Outrigger runs.
+    pub mode: Mode,
     /// Whether the host is collected and the own pod looked at.
     pub collects_host: bool,
     /// The downward API's variables.
@@ -142,8 +154,12 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
     let mut warnings = Vec::new();
     let mut settings = settings::read(&root, &base, sources.file.is_none(), &mut warnings);
     settings.apply(overrides, diagnostics);
+    if sources.mode == Mode::RoutesOnly {
+        settings.throttle = ThrottleConfig::disabled();
+        settings.upstream_only = true;
+    }
     settings.logs.no_color = sources.no_color;
-    let extras = !sources.exactly;
+    let extras = sources.mode == Mode::Full;
     let listen = settings.listen(diagnostics);
     let scrape = scraping::read(
         &root,
@@ -205,7 +221,7 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
     } = routing?;
     Some(Config {
         file: sources.file.clone(),
-        exactly: sources.exactly,
+        mode: sources.mode,
         collects_host: extras && settings.node.enabled,
         pod_variables: overrides.pod.clone(),
         listen: listen?,

@@ -13,8 +13,8 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::alerts::run::{self as dispatcher, AlertSink, Runner};
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::config::settings::Settings;
+use crate::config::{Config, Mode};
 use crate::db::Database;
 use crate::document::diagnostics::Diagnostic;
 use crate::enrich::host::Host;
@@ -127,7 +127,7 @@ impl Parts {
                 settings.data.display()
             )
         })?;
-        let storage = open_storage(&settings, clock).await?;
+        let storage = open_storage(&settings, config.mode, clock).await?;
         storage.metrics().register(&mut registry);
         let database = Database::open(&settings.data.join("outrigger.db")).await?;
         let engine = Arc::new(Engine::new(EngineConfig {
@@ -181,7 +181,7 @@ impl Parts {
             tasks: tasks.clone(),
             metrics: ScrapeMetrics::register(&mut registry),
             on_commit: on_commit(&rules),
-            host: if config.exactly {
+            host: if config.mode != Mode::Full {
                 Host::default()
             } else {
                 Host::detect()
@@ -362,13 +362,16 @@ impl Applied {
     }
 }
 
-async fn open_storage(settings: &Settings, clock: &Clock) -> anyhow::Result<Storage> {
+async fn open_storage(settings: &Settings, mode: Mode, clock: &Clock) -> anyhow::Result<Storage> {
     let config = StorageConfig {
         dir: settings.data.join("tsdb"),
         retention: settings.retention,
         series_limit: settings.series_limit,
         ..StorageConfig::default()
     };
+    if mode == Mode::RoutesOnly {
+        return Ok(Storage::in_memory(config));
+    }
     let clock = clock.clone();
     Ok(tokio::task::spawn_blocking(move || Storage::open(config, clock)).await??)
 }

@@ -61,7 +61,7 @@ impl Place {
         std::fs::write(directory.path().join("rules.yml"), RULES).unwrap();
         let sources = Sources {
             file: Some(file),
-            exactly: true,
+            mode: crate::config::Mode::Exactly,
             overrides: Overrides {
                 data: Some(directory.path().join("data")),
                 ..Overrides::default()

@@ -65,6 +65,7 @@ pub(super) fn read(
     let root = document.value(diagnostics).fields()?;
     let templates = templates(&root, &name, base, watched, diagnostics);
     let options = Options {
+        upstream_only: settings.upstream_only,
         base,
         external_url,
         templates: &templates,
@@ -126,6 +127,7 @@ pub(super) fn inline(
     let root = value.fields()?;
     let templates = templates(&root, value.file(), base, &mut Vec::new(), diagnostics);
     let options = Options {
+        upstream_only: false,
         base,
         external_url: "",
         templates: &templates,

@@ -52,6 +52,8 @@ pub struct Settings {
     pub traces: TracesConfig,
     /// The `alertmanager.yml`; the embedded console routing where absent.
     pub routing_file: Option<PathBuf>,
+    /// Whether requests to receivers carry nothing that Alertmanager's would not.
+    pub upstream_only: bool,
     /// Throttling of notifications.
     pub throttle: ThrottleConfig,
     /// Runbooks; the embedded ones where absent.
@@ -224,6 +226,7 @@ impl Settings {
             logs: LogsConfig::default(),
             traces: TracesConfig::default(),
             routing_file: None,
+            upstream_only: false,
             throttle: ThrottleConfig::default(),
             runbooks: None,
             scrape_self: true,

@@ -85,7 +85,7 @@ fn a_prometheus_file_taken_exactly_gets_nothing_added() {
     let config = load_now(&sources).unwrap();
     assert_eq!(jobs(&config), ["a", "outrigger"]);
     assert!(config.collects_host && !config.rules.is_empty());
-    sources.exactly = true;
+    sources.mode = Mode::Exactly;
     let config = load_now(&sources).unwrap();
     assert_eq!(jobs(&config), ["a"]);
     assert!(!config.collects_host && config.rules.is_empty());

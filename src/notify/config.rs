@@ -47,6 +47,8 @@ pub struct Options<'a> {
     pub base: &'a Path,
     /// Where people reach this process.
     pub external_url: &'a str,
+    /// Whether requests carry nothing that Alertmanager's would not.
+    pub upstream_only: bool,
     /// The files of `templates`, read.
     pub templates: &'a [TemplateFile],
     /// Who prints.
@@ -141,6 +143,7 @@ pub fn template_globs(root: &Fields<'_>) -> Vec<(String, Position)> {
 /// Reads `global` and `receivers`. Mistakes go where `root` sends them, those in template files to `diagnostics`.
 pub fn read(root: &Fields<'_>, options: &Options<'_>, diagnostics: &Diagnostics) -> Loaded {
     let surroundings = Arc::new(Surroundings {
+        upstream_only: options.upstream_only,
         external_url: options.external_url.trim_end_matches('/').to_owned(),
         templates: template_set(options.templates, writes_texts(root), diagnostics),
     });

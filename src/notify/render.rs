@@ -16,6 +16,8 @@ use crate::template::{Context, Limits, Template, TemplateSet};
 pub struct Surroundings {
     /// Where people reach this process; `.ExternalURL`.
     pub external_url: String,
+    /// Whether requests carry nothing that Alertmanager's would not.
+    pub upstream_only: bool,
     /// The named templates: our own, and the user's over them.
     pub templates: TemplateSet,
 }

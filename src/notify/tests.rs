@@ -45,6 +45,7 @@ impl Bench {
         let diagnostics = Diagnostics::default();
         let document = document::parse("am.yml", receivers, &diagnostics).unwrap();
         let options = Options {
+            upstream_only: false,
             base: directory.path(),
             external_url: "http://out:9797",
             templates: &[],

@@ -63,7 +63,9 @@ impl Integration for Webhook {
                 }
             };
             let mut headers = HeaderMap::new();
-            if let Ok(id) = HeaderValue::from_str(&notification.id) {
+            if !self.surroundings.upstream_only
+                && let Ok(id) = HeaderValue::from_str(&notification.id)
+            {
                 headers.insert(NOTIFICATION_ID, id);
             }
             let answer = self.sender.post_json(&url, body, headers, now).await?;

@@ -1,11 +1,15 @@
 //! The tools of the field work on what is shipped and on what runs.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use crate::support::outrigger::{BINARY, run_to_end};
+use crate::support::http;
+use crate::support::outrigger::{BINARY, free_port, run_to_end};
 use crate::support::peers::{absent, peer, run, succeed};
 use crate::support::place::Place;
+use crate::support::process::Process;
 use crate::support::scene::Scene;
+use crate::support::wait::{PATIENCE, wait_until};
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -222,4 +226,38 @@ fn the_prometheus_yml_of_debian_is_accepted_as_it_is() {
         "what it does not use is told: {said}"
     );
     assert!(said.contains("2 jobs"), "{said}");
+}
+
+#[test]
+fn in_alertmanagers_place_it_takes_its_flags_and_its_name() {
+    let place = Place::new();
+    place.write(
+        "am.yml",
+        "route: {receiver: team}\nreceivers: [{name: team}]\n",
+    );
+    let link = place.path().join("alertmanager");
+    std::os::unix::fs::symlink(BINARY, &link).unwrap();
+    let address = format!("127.0.0.1:{}", free_port());
+    let mut command = Command::new(&link);
+    command
+        .current_dir(place.path())
+        .args([
+            "--config.file=am.yml",
+            "--storage.path=state",
+            "--cluster.listen-address=",
+        ])
+        .arg(format!("--web.listen-address={address}"));
+    let _running = Process::start("alertmanager", place.path(), &mut command);
+    let body = |path: &str| {
+        http::get(&address, path)
+            .map(|answer| answer.body)
+            .unwrap_or_default()
+    };
+    wait_until("it shows its routing", PATIENCE, || {
+        body("/api/v2/status").contains("receiver: team")
+    });
+    let targets = body("/api/v1/targets");
+    assert!(targets.contains("\"activeTargets\":[]"), "{targets}");
+    let rules = body("/api/v1/rules");
+    assert!(rules.contains("\"groups\":[]"), "{rules}");
 }

@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 
 use crate::http::context::Context;
 
-/// The routing that runs, secrets hidden, and a cluster of one.
+/// The routing that runs, secrets hidden, and a cluster of one: there is no gossip, which Alertmanager calls disabled.
 pub async fn status(State(context): State<Arc<Context>>) -> Json<Value> {
     let name = format!("outrigger-{}", context.listen);
     Json(json!({
         "cluster": {
             "name": name,
             "peers": [{"address": context.listen.to_string(), "name": name}],
-            "status": "ready",
+            "status": "disabled",
         },
         "config": {"original": context.configuration.borrow().routing.text},
         "uptime": context.started.to_rfc3339(),
