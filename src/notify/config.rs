@@ -23,6 +23,7 @@ use std::time::Duration;
 use self::global::Global;
 use self::text::Texts;
 use super::console::{self, Output, Style};
+use super::http::settings::HttpConfig;
 use super::integration::{Integration, Kind};
 use super::outbox::Receivers;
 use super::render::Surroundings;
@@ -363,6 +364,14 @@ impl Reader<'_> {
             position: name_value.map(|value| value.position()).unwrap_or_default(),
             integrations,
         })
+    }
+
+    /// The integration's own `http_config`, or else the global one.
+    fn http(&self, fields: &Fields<'_>) -> HttpConfig {
+        fields
+            .get("http_config")
+            .and_then(|value| HttpConfig::read(&value, self.base))
+            .unwrap_or_else(|| self.global.http.clone())
     }
 
     /// Reads the integrations under one key.

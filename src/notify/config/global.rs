@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::document::fields::{Fields, Value};
 use crate::net::credentials::{SecretSource, read_secret_pair};
 use crate::net::tls::TlsConfig;
-use crate::notify::http::HttpConfig;
+use crate::notify::http::settings::HttpConfig;
 
 /// Alertmanager's default of `resolve_timeout`.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(300);

@@ -6,14 +6,11 @@ use super::Reader;
 use super::global::check_url;
 use crate::document::fields::Fields;
 use crate::net::credentials::{SecretSource, read_secret_pair};
-use crate::notify::http::{HttpConfig, Sender};
+use crate::notify::http::Sender;
 use crate::notify::webhook::{Address, Webhook};
 
 pub(super) fn read(reader: &Reader<'_>, fields: &Fields<'_>) -> Option<Webhook> {
-    let http = fields
-        .get("http_config")
-        .and_then(|value| HttpConfig::read(&value, reader.base))
-        .unwrap_or_else(|| reader.global.http.clone());
+    let http = reader.http(fields);
     let source = read_secret_pair(fields, "url", "url_file", reader.base);
     let address = match source {
         Some(SecretSource::Inline(url)) if url.expose().contains("{{") => {
