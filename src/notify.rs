@@ -1,4 +1,4 @@
-//! From the durable outbox to people: Slack, e-mail, webhooks, the console.
+//! From the durable outbox to people: chats, pagers, e-mail, webhooks, the console.
 //!
 //! ```text
 //! alerts ──writes──▶ outbox (database) ──▶ worker ──▶ Integration::send ──▶ a person
@@ -16,12 +16,16 @@
 pub mod builtin;
 pub mod config;
 pub mod console;
+pub mod cut;
 pub mod decide;
+pub mod discord;
 pub mod email;
 pub mod http;
 pub mod integration;
+pub mod markdown;
 pub mod message;
 pub mod metrics;
+pub mod msteams;
 pub mod outbox;
 pub mod render;
 pub mod slack;

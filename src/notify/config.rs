@@ -9,6 +9,7 @@
 //! A receiver without integrations tells nobody, as in Alertmanager, where it is the usual way to drop alerts. Only what
 //! the caller names in [`Console`] prints.
 
+mod chats;
 mod email;
 mod global;
 mod slack;
@@ -25,6 +26,7 @@ use self::text::Texts;
 use super::console::{self, Output, Style};
 use super::http::settings::HttpConfig;
 use super::integration::{Integration, Kind};
+use super::markdown;
 use super::outbox::Receivers;
 use super::render::Surroundings;
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
@@ -36,9 +38,20 @@ use crate::template::TemplateSet;
 use crate::template::functions::Functions;
 
 /// Our own named templates.
-const DEFAULTS: [(&str, &str); 2] = [
+const DEFAULTS: [(&str, &str); 4] = [
     ("slack.tmpl", include_str!("templates/slack.tmpl")),
     ("email.tmpl", include_str!("templates/email.tmpl")),
+    ("markdown.tmpl", include_str!("templates/markdown.tmpl")),
+    ("common.tmpl", include_str!("templates/common.tmpl")),
+];
+
+/// The keys of integrations that send texts of ours.
+const WRITERS: [&str; 5] = [
+    "discord_configs",
+    "email_configs",
+    "msteams_configs",
+    "msteamsv2_configs",
+    "slack_configs",
 ];
 
 /// What reading needs beside the file.
@@ -200,7 +213,7 @@ fn writes_texts(root: &Fields<'_>) -> bool {
     receivers.iter().any(|receiver| match &receiver.kind {
         NodeKind::Mapping(entries) => entries
             .iter()
-            .any(|entry| matches!(entry.key.as_str(), "slack_configs" | "email_configs")),
+            .any(|entry| WRITERS.contains(&entry.key.as_str())),
         NodeKind::Null | NodeKind::Scalar { .. } | NodeKind::Sequence(_) => false,
     })
 }
@@ -229,9 +242,9 @@ fn template_set(files: &[TemplateFile], own: bool, diagnostics: &Diagnostics) ->
     set
 }
 
-/// Alertmanager's functions, and `slackEscape` for our own templates.
+/// Alertmanager's functions, and those of our own templates.
 fn functions() -> Functions {
-    Functions::alertmanager().with("slackEscape", |_, args| match args {
+    markdown::functions(Functions::alertmanager()).with("slackEscape", |_, args| match args {
         [value] => Ok(super::slack::escape(&value.to_string()).into()),
         _ => Err("slackEscape wants one argument".into()),
     })
@@ -246,11 +259,7 @@ struct Reader<'a> {
 }
 
 /// Integrations of Alertmanager that are not there yet, and what to use meanwhile.
-const NOT_YET: [(&str, &str); 16] = [
-    (
-        "discord_configs",
-        "slack_configs with Discord's webhook address and /slack at its end",
-    ),
+const NOT_YET: [(&str, &str); 13] = [
     (
         "incidentio_configs",
         "webhook_configs with incident.io's Alertmanager source",
@@ -262,14 +271,6 @@ const NOT_YET: [(&str, &str); 16] = [
     (
         "mattermost_configs",
         "slack_configs with Mattermost's incoming webhook",
-    ),
-    (
-        "msteams_configs",
-        "email_configs with the channel's address",
-    ),
-    (
-        "msteamsv2_configs",
-        "email_configs with the channel's address",
     ),
     (
         "opsgenie_configs",
@@ -318,15 +319,20 @@ impl Reader<'_> {
             item.error("missing name in receiver", "give it a name");
         }
         let mut integrations = Vec::new();
-        integrations.extend(self.list(
-            &fields,
-            "webhook_configs",
-            Kind::Webhook,
-            true,
-            webhook::read,
-        ));
-        integrations.extend(self.list(&fields, "email_configs", Kind::Email, false, email::read));
-        integrations.extend(self.list(&fields, "slack_configs", Kind::Slack, false, slack::read));
+        // In Alertmanager's order: it is the order in which the ledger and the API show them.
+        macro_rules! read {
+            ($($key:literal, $kind:ident, $send_resolved:literal, $read:path;)*) => {
+                $(integrations.extend(self.list(&fields, $key, Kind::$kind, $send_resolved, $read));)*
+            };
+        }
+        read! {
+            "webhook_configs", Webhook, true, webhook::read;
+            "email_configs", Email, false, email::read;
+            "slack_configs", Slack, false, slack::read;
+            "discord_configs", Discord, true, chats::discord;
+            "msteams_configs", MsTeams, true, chats::msteams;
+            "msteamsv2_configs", MsTeamsV2, true, chats::msteamsv2;
+        }
         for (key, instead) in NOT_YET {
             if let Some(value) = fields.get(key) {
                 value.error(

@@ -13,8 +13,14 @@ use crate::model::timestamp::Timestamp;
 pub enum Kind {
     /// Standard output.
     Console,
+    /// A Discord channel's webhook.
+    Discord,
     /// SMTP.
     Email,
+    /// A Microsoft Teams connector (retired by Microsoft, still found).
+    MsTeams,
+    /// A Microsoft Teams workflow.
+    MsTeamsV2,
     /// Slack, or what speaks like it.
     Slack,
     /// Alertmanager's JSON over HTTP.
@@ -26,7 +32,10 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Console => "console",
+            Self::Discord => "discord",
             Self::Email => "email",
+            Self::MsTeams => "msteams",
+            Self::MsTeamsV2 => "msteamsv2",
             Self::Slack => "slack",
             Self::Webhook => "webhook",
         }

@@ -189,11 +189,14 @@ receivers:
 - name: a
   slack_configs: [{channel: x}]
   email_configs: [{to: a@example.org}]
+  discord_configs: [{webhook_url: 'https://x/y'}]
+  msteams_configs: [{webhook_url: 'https://x/y'}]
+  msteamsv2_configs: [{webhook_url: 'https://x/y'}]
 ";
     // A template file makes the defaults be tried too.
     let files = [TemplateFile {
         path: "own.tmpl".to_owned(),
-        text: "{{ define \"mine\" }}{{ end }}".to_owned(),
+        text: "{{ define \"mine\" }}{{ template \"__subject\" . }}{{ template \"__alertmanagerURL\" . }}{{ template \"__text_alert_list\" .Alerts }}{{ template \"__text_alert_list_markdown\" .Alerts }}{{ end }}{{ define \"slack.default.fallback\" }}{{ template \"mine\" . }}{{ end }}".to_owned(),
     }];
     let (_, found) = load(text, &files, Console::Off);
     assert_eq!(found, [""; 0]);
@@ -208,7 +211,38 @@ receivers:
   slack_configs: [{api_url: 'https://hooks/HUSH'}, {app_token: HUSH}]
   webhook_configs: [{url: 'http://x/HUSH'}]
   email_configs: [{to: a@example.org, auth_username: u, auth_password: HUSH}]
+  discord_configs: [{webhook_url: 'https://x/HUSH'}]
+  msteams_configs: [{webhook_url: 'https://x/HUSH'}]
 ";
     let loaded = check(text, &[]);
     assert!(!format!("{loaded:?}").contains("HUSH"));
+}
+
+#[test]
+fn mistakes_in_chats_have_their_place() {
+    let text = "
+receivers:
+- name: a
+  discord_configs:
+  - {}
+  - {webhook_url: 'discord.com/x', avatar_url: 'x', title: '{{ .Nope }}'}
+  - {webhook_url: 'https://x/y', webhook_url_file: f, mesage: x}
+  msteams_configs:
+  - {webhook_url_file: f, timeout: 1s}
+  msteamsv2_configs:
+  - {webhook_url_file: f, summary: x}
+";
+    check(
+        text,
+        &[
+            "am.yml:5:5: receivers[0].discord_configs[0]: no webhook address; add `webhook_url:` or `webhook_url_file:`",
+            "am.yml:6:19: receivers[0].discord_configs[1].webhook_url: not an address: relative URL without a base; write https://host/path",
+            "am.yml:6:48: receivers[0].discord_configs[1].avatar_url: not an address: relative URL without a base; write https://host/path",
+            "am.yml:6:64: receivers[0].discord_configs[1].title: template: can't evaluate field Nope in type template.Data; correct the template",
+            "am.yml:7:5: receivers[0].discord_configs[2]: webhook_url and webhook_url_file exclude each other; keep one of them",
+            "am.yml:7:55: receivers[0].discord_configs[2].mesage: unknown key \"mesage\"; did you mean \"message\"?",
+            "am.yml:9:27: receivers[0].msteams_configs[0].timeout: unknown key \"timeout\"; remove it",
+            "am.yml:11:27: receivers[0].msteamsv2_configs[0].summary: unknown key \"summary\"; remove it",
+        ],
+    );
 }
