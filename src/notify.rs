@@ -21,14 +21,18 @@ pub mod decide;
 pub mod discord;
 pub mod email;
 pub mod http;
+pub mod incident;
 pub mod integration;
 pub mod markdown;
 pub mod message;
 pub mod metrics;
 pub mod msteams;
+pub mod opsgenie;
 pub mod outbox;
+pub mod pagerduty;
 pub mod render;
 pub mod slack;
+pub mod tree;
 pub mod webhook;
 pub mod wire;
 

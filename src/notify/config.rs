@@ -12,6 +12,8 @@
 mod chats;
 mod email;
 mod global;
+mod opsgenie;
+mod pagerduty;
 mod slack;
 mod text;
 mod webhook;
@@ -28,29 +30,33 @@ use super::http::settings::HttpConfig;
 use super::integration::{Integration, Kind};
 use super::markdown;
 use super::outbox::Receivers;
-use super::render::Surroundings;
+use super::render::{SecretText, Surroundings};
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
 use crate::document::{Kind as NodeKind, Position};
 use crate::model::notification;
 use crate::model::timestamp::Timestamp;
+use crate::net::credentials::{SecretSource, read_secret_pair};
 use crate::template::TemplateSet;
 use crate::template::functions::Functions;
 
 /// Our own named templates.
-const DEFAULTS: [(&str, &str); 4] = [
+const DEFAULTS: [(&str, &str); 5] = [
     ("slack.tmpl", include_str!("templates/slack.tmpl")),
     ("email.tmpl", include_str!("templates/email.tmpl")),
     ("markdown.tmpl", include_str!("templates/markdown.tmpl")),
+    ("pagers.tmpl", include_str!("templates/pagers.tmpl")),
     ("common.tmpl", include_str!("templates/common.tmpl")),
 ];
 
 /// The keys of integrations that send texts of ours.
-const WRITERS: [&str; 5] = [
+const WRITERS: [&str; 7] = [
     "discord_configs",
     "email_configs",
     "msteams_configs",
     "msteamsv2_configs",
+    "opsgenie_configs",
+    "pagerduty_configs",
     "slack_configs",
 ];
 
@@ -259,7 +265,7 @@ struct Reader<'a> {
 }
 
 /// Integrations of Alertmanager that are not there yet, and what to use meanwhile.
-const NOT_YET: [(&str, &str); 13] = [
+const NOT_YET: [(&str, &str); 11] = [
     (
         "incidentio_configs",
         "webhook_configs with incident.io's Alertmanager source",
@@ -271,14 +277,6 @@ const NOT_YET: [(&str, &str); 13] = [
     (
         "mattermost_configs",
         "slack_configs with Mattermost's incoming webhook",
-    ),
-    (
-        "opsgenie_configs",
-        "webhook_configs with Opsgenie's Prometheus integration",
-    ),
-    (
-        "pagerduty_configs",
-        "email_configs with the service's integration address",
     ),
     (
         "pushover_configs",
@@ -328,6 +326,8 @@ impl Reader<'_> {
         read! {
             "webhook_configs", Webhook, true, webhook::read;
             "email_configs", Email, false, email::read;
+            "pagerduty_configs", PagerDuty, true, pagerduty::read;
+            "opsgenie_configs", Opsgenie, true, opsgenie::read;
             "slack_configs", Slack, false, slack::read;
             "discord_configs", Discord, true, chats::discord;
             "msteams_configs", MsTeams, true, chats::msteams;
@@ -378,6 +378,23 @@ impl Reader<'_> {
             .get("http_config")
             .and_then(|value| HttpConfig::read(&value, self.base))
             .unwrap_or_else(|| self.global.http.clone())
+    }
+
+    /// A secret that may be a template, or stand in a file.
+    fn secret_text(
+        &self,
+        fields: &Fields<'_>,
+        inline: &'static str,
+        file: &'static str,
+    ) -> Option<SecretText> {
+        match read_secret_pair(fields, inline, file, self.base)? {
+            SecretSource::Inline(text) if text.expose().contains("{{") => {
+                let value = fields.get(inline)?;
+                let field = self.texts.compile(&value, text.expose(), false);
+                Some(SecretText::Template(field))
+            }
+            source => Some(SecretText::Fixed(source)),
+        }
     }
 
     /// Reads the integrations under one key.

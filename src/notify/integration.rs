@@ -21,6 +21,10 @@ pub enum Kind {
     MsTeams,
     /// A Microsoft Teams workflow.
     MsTeamsV2,
+    /// Opsgenie, or Jira Service Management's alerts.
+    Opsgenie,
+    /// PagerDuty's Events API.
+    PagerDuty,
     /// Slack, or what speaks like it.
     Slack,
     /// Alertmanager's JSON over HTTP.
@@ -36,6 +40,8 @@ impl Kind {
             Self::Email => "email",
             Self::MsTeams => "msteams",
             Self::MsTeamsV2 => "msteamsv2",
+            Self::Opsgenie => "opsgenie",
+            Self::PagerDuty => "pagerduty",
             Self::Slack => "slack",
             Self::Webhook => "webhook",
         }

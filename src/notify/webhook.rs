@@ -7,30 +7,20 @@ use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue};
 use serde::Serialize;
 
-use super::http::{NOTIFICATION_ID, Sender, load};
+use super::http::{NOTIFICATION_ID, Sender};
 use super::integration::{Delivered, Integration, Kind, Reason, SendError};
 use super::message::{Common, receiver_pattern};
-use super::render::{Field, Rendering, Surroundings};
+use super::render::{Rendering, SecretText, Surroundings};
 use super::wire::{self, GoTime};
 use crate::model::labels::Labels;
 use crate::model::notification::{AlertStatus, Notification, NotifiedAlert};
 use crate::model::timestamp::Timestamp;
-use crate::net::credentials::SecretSource;
-
-/// Where a webhook goes.
-#[derive(Debug)]
-pub enum Address {
-    /// An address, or the file that holds it.
-    Fixed(SecretSource),
-    /// An address with template actions in it.
-    Template(Field),
-}
 
 /// A configured webhook.
 #[derive(Debug)]
 pub struct Webhook {
     /// Where to.
-    pub address: Address,
+    pub address: SecretText,
     /// The way there.
     pub sender: Sender,
     /// The most alerts one message holds; 0 for no limit.
@@ -55,18 +45,16 @@ impl Integration for Webhook {
                 &self.surroundings.external_url,
                 self.max_alerts,
             )?;
-            let url = match &self.address {
-                Address::Fixed(source) => load(source).await?.expose().to_owned(),
-                Address::Template(field) => {
-                    let mut rendering = Rendering::new(&self.surroundings, notification, now);
-                    rendering.required(field)?
-                }
-            };
+            let mut rendering = Rendering::new(&self.surroundings, notification, now);
+            let url = self.address.load(&mut rendering).await?;
             let mut headers = HeaderMap::new();
             if let Ok(id) = HeaderValue::from_str(&notification.id) {
                 headers.insert(NOTIFICATION_ID, id);
             }
-            let answer = self.sender.post_json(&url, body, headers, now).await?;
+            let answer = self
+                .sender
+                .post_json(url.expose(), body, headers, now)
+                .await?;
             Ok(Delivered {
                 status: answer.status.as_str().to_owned(),
                 template_failures: Vec::new(),

@@ -19,6 +19,9 @@ pub(super) struct Global {
     pub(super) slack_api_url: Option<SecretSource>,
     pub(super) slack_app_token: Option<SecretSource>,
     pub(super) slack_app_url: Option<String>,
+    pub(super) opsgenie_api_key: Option<SecretSource>,
+    pub(super) opsgenie_api_url: Option<String>,
+    pub(super) pagerduty_url: Option<String>,
     pub(super) smtp: Smtp,
 }
 
@@ -38,14 +41,10 @@ pub(super) struct Smtp {
 }
 
 /// Keys of integrations that are not there yet.
-const NOT_YET: [&str; 21] = [
+const NOT_YET: [&str; 17] = [
     "jira_api_url",
     "mattermost_webhook_url",
     "mattermost_webhook_url_file",
-    "opsgenie_api_key",
-    "opsgenie_api_key_file",
-    "opsgenie_api_url",
-    "pagerduty_url",
     "rocketchat_api_url",
     "rocketchat_token",
     "rocketchat_token_file",
@@ -70,6 +69,9 @@ impl Global {
             slack_api_url: None,
             slack_app_token: None,
             slack_app_url: None,
+            opsgenie_api_key: None,
+            opsgenie_api_url: None,
+            pagerduty_url: None,
             smtp: Smtp::default(),
         };
         let Some(fields) = value.and_then(Value::fields) else {
@@ -89,10 +91,11 @@ impl Global {
         }
         global.slack_app_token =
             read_secret_pair(&fields, "slack_app_token", "slack_app_token_file", base);
-        global.slack_app_url = fields.text("slack_app_url");
-        if let Some(url) = &global.slack_app_url {
-            check_url(&fields, "slack_app_url", url);
-        }
+        global.slack_app_url = read_url(&fields, "slack_app_url");
+        global.opsgenie_api_key =
+            read_secret_pair(&fields, "opsgenie_api_key", "opsgenie_api_key_file", base);
+        global.opsgenie_api_url = read_url(&fields, "opsgenie_api_url");
+        global.pagerduty_url = read_url(&fields, "pagerduty_url");
         global.smtp = Smtp {
             from: fields.text("smtp_from"),
             hello: fields.text("smtp_hello"),
@@ -121,7 +124,7 @@ impl Global {
             fields.refuse(
                 key,
                 "its integration is not there yet",
-                "remove it; slack, email and webhook are there",
+                "remove it; the README lists the integrations there are",
             );
         }
         fields.finish();
@@ -144,6 +147,13 @@ pub(super) fn read_smarthost(fields: &Fields<'_>, key: &'static str) -> Option<(
             }
             Ok::<_, String>((host.to_owned(), port))
         })
+}
+
+/// Reads an address that is no secret.
+fn read_url(fields: &Fields<'_>, key: &'static str) -> Option<String> {
+    let url = fields.text(key)?;
+    check_url(fields, key, &url);
+    Some(url)
 }
 
 /// Reports an address that is none, without showing it: it may hold a token.
