@@ -32,6 +32,7 @@ pub mod outbox;
 pub mod pagerduty;
 pub mod render;
 pub mod slack;
+pub mod telegram;
 pub mod tree;
 pub mod webhook;
 pub mod wire;

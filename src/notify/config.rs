@@ -15,6 +15,7 @@ mod global;
 mod opsgenie;
 mod pagerduty;
 mod slack;
+mod telegram;
 mod text;
 mod webhook;
 
@@ -41,16 +42,17 @@ use crate::template::TemplateSet;
 use crate::template::functions::Functions;
 
 /// Our own named templates.
-const DEFAULTS: [(&str, &str); 5] = [
+const DEFAULTS: [(&str, &str); 6] = [
     ("slack.tmpl", include_str!("templates/slack.tmpl")),
     ("email.tmpl", include_str!("templates/email.tmpl")),
     ("markdown.tmpl", include_str!("templates/markdown.tmpl")),
     ("pagers.tmpl", include_str!("templates/pagers.tmpl")),
+    ("telegram.tmpl", include_str!("templates/telegram.tmpl")),
     ("common.tmpl", include_str!("templates/common.tmpl")),
 ];
 
 /// The keys of integrations that send texts of ours.
-const WRITERS: [&str; 7] = [
+const WRITERS: [&str; 8] = [
     "discord_configs",
     "email_configs",
     "msteams_configs",
@@ -58,6 +60,7 @@ const WRITERS: [&str; 7] = [
     "opsgenie_configs",
     "pagerduty_configs",
     "slack_configs",
+    "telegram_configs",
 ];
 
 /// What reading needs beside the file.
@@ -174,6 +177,7 @@ pub fn read(root: &Fields<'_>, options: &Options<'_>, diagnostics: &Diagnostics)
         surroundings: &surroundings,
         global: &global,
         base: options.base,
+        templates: options.templates,
     };
     let mut receivers: Vec<Receiver> = Vec::new();
     let mut seen: HashMap<Arc<str>, Position> = HashMap::new();
@@ -262,10 +266,11 @@ struct Reader<'a> {
     surroundings: &'a Arc<Surroundings>,
     global: &'a Global,
     base: &'a Path,
+    templates: &'a [TemplateFile],
 }
 
 /// Integrations of Alertmanager that are not there yet, and what to use meanwhile.
-const NOT_YET: [(&str, &str); 11] = [
+const NOT_YET: [(&str, &str); 10] = [
     (
         "incidentio_configs",
         "webhook_configs with incident.io's Alertmanager source",
@@ -289,10 +294,6 @@ const NOT_YET: [(&str, &str); 11] = [
     (
         "sns_configs",
         "webhook_configs with an address that publishes to SNS",
-    ),
-    (
-        "telegram_configs",
-        "webhook_configs with a bridge to Telegram",
     ),
     (
         "victorops_configs",
@@ -329,6 +330,7 @@ impl Reader<'_> {
             "pagerduty_configs", PagerDuty, true, pagerduty::read;
             "opsgenie_configs", Opsgenie, true, opsgenie::read;
             "slack_configs", Slack, false, slack::read;
+            "telegram_configs", Telegram, true, telegram::read;
             "discord_configs", Discord, true, chats::discord;
             "msteams_configs", MsTeams, true, chats::msteams;
             "msteamsv2_configs", MsTeamsV2, true, chats::msteamsv2;
@@ -378,6 +380,12 @@ impl Reader<'_> {
             .get("http_config")
             .and_then(|value| HttpConfig::read(&value, self.base))
             .unwrap_or_else(|| self.global.http.clone())
+    }
+
+    /// Whether the user's files define a template of ours.
+    fn replaces(&self, name: &str) -> bool {
+        let name = format!("{name:?}");
+        self.templates.iter().any(|file| file.text.contains(&name))
     }
 
     /// A secret that may be a template, or stand in a file.

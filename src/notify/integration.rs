@@ -27,6 +27,8 @@ pub enum Kind {
     PagerDuty,
     /// Slack, or what speaks like it.
     Slack,
+    /// A Telegram bot.
+    Telegram,
     /// Alertmanager's JSON over HTTP.
     Webhook,
 }
@@ -43,6 +45,7 @@ impl Kind {
             Self::Opsgenie => "opsgenie",
             Self::PagerDuty => "pagerduty",
             Self::Slack => "slack",
+            Self::Telegram => "telegram",
             Self::Webhook => "webhook",
         }
     }

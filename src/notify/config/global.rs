@@ -22,6 +22,8 @@ pub(super) struct Global {
     pub(super) opsgenie_api_key: Option<SecretSource>,
     pub(super) opsgenie_api_url: Option<String>,
     pub(super) pagerduty_url: Option<String>,
+    pub(super) telegram_api_url: Option<String>,
+    pub(super) telegram_bot_token: Option<SecretSource>,
     pub(super) smtp: Smtp,
 }
 
@@ -41,7 +43,7 @@ pub(super) struct Smtp {
 }
 
 /// Keys of integrations that are not there yet.
-const NOT_YET: [&str; 17] = [
+const NOT_YET: [&str; 14] = [
     "jira_api_url",
     "mattermost_webhook_url",
     "mattermost_webhook_url_file",
@@ -50,9 +52,6 @@ const NOT_YET: [&str; 17] = [
     "rocketchat_token_file",
     "rocketchat_token_id",
     "rocketchat_token_id_file",
-    "telegram_api_url",
-    "telegram_bot_token",
-    "telegram_bot_token_file",
     "victorops_api_key",
     "victorops_api_key_file",
     "victorops_api_url",
@@ -72,6 +71,8 @@ impl Global {
             opsgenie_api_key: None,
             opsgenie_api_url: None,
             pagerduty_url: None,
+            telegram_api_url: None,
+            telegram_bot_token: None,
             smtp: Smtp::default(),
         };
         let Some(fields) = value.and_then(Value::fields) else {
@@ -96,6 +97,13 @@ impl Global {
             read_secret_pair(&fields, "opsgenie_api_key", "opsgenie_api_key_file", base);
         global.opsgenie_api_url = read_url(&fields, "opsgenie_api_url");
         global.pagerduty_url = read_url(&fields, "pagerduty_url");
+        global.telegram_api_url = read_url(&fields, "telegram_api_url");
+        global.telegram_bot_token = read_secret_pair(
+            &fields,
+            "telegram_bot_token",
+            "telegram_bot_token_file",
+            base,
+        );
         global.smtp = Smtp {
             from: fields.text("smtp_from"),
             hello: fields.text("smtp_hello"),

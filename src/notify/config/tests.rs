@@ -194,6 +194,7 @@ receivers:
   msteamsv2_configs: [{webhook_url: 'https://x/y'}]
   opsgenie_configs: [{api_key: k}]
   pagerduty_configs: [{routing_key: k}]
+  telegram_configs: [{bot_token: k, chat_id: 1}]
 ";
     // A template file makes the defaults be tried too.
     let files = [TemplateFile {
@@ -216,6 +217,7 @@ receivers:
   discord_configs: [{webhook_url: 'https://x/HUSH'}]
   msteams_configs: [{webhook_url: 'https://x/HUSH'}]
   opsgenie_configs: [{api_key: HUSH}]
+  telegram_configs: [{bot_token: HUSH, chat_id: 1}]
   pagerduty_configs: [{routing_key: HUSH}, {service_key: '{{ if true }}HUSH{{ end }}'}]
 ";
     let loaded = check(text, &[]);
@@ -283,6 +285,31 @@ receivers:
             "am.yml:13:50: receivers[0].opsgenie_configs[1].responders[0].type: \"nobody\" is no type of responder; write one of team, teams, user, escalation, schedule",
             "am.yml:13:72: receivers[0].opsgenie_configs[1].responders[1].nam: unknown key \"nam\"; did you mean \"name\"?",
             "am.yml:14:18: receivers[0].opsgenie_configs[2].visible_to: unknown key \"visible_to\"; remove it",
+        ],
+    );
+}
+
+#[test]
+fn mistakes_in_telegram_have_their_place() {
+    let text = "
+receivers:
+- name: a
+  telegram_configs:
+  - {}
+  - {bot_token: a, bot_token_file: b, chat_id: 0, parse_mode: html}
+  - {bot_token: a, chat_id: 1, chat_id_file: b, message: '<b>{{ .Nope }}</b>', messagee: x}
+";
+    check(
+        text,
+        &[
+            "am.yml:5:5: receivers[0].telegram_configs[0]: no Telegram bot token: neither here nor under global; set bot_token or bot_token_file here, or telegram_bot_token or telegram_bot_token_file under global",
+            "am.yml:5:5: receivers[0].telegram_configs[0]: no Telegram chat; add `chat_id:` or `chat_id_file:`",
+            "am.yml:6:5: receivers[0].telegram_configs[1]: bot_token and bot_token_file exclude each other; keep one of them",
+            "am.yml:6:48: receivers[0].telegram_configs[1].chat_id: not a chat id: \"0\"; write the chat's number, such as -1001234567890",
+            "am.yml:6:63: receivers[0].telegram_configs[1].parse_mode: unknown parse_mode; write HTML, MarkdownV2, Markdown, or \"\" for plain text",
+            "am.yml:7:5: receivers[0].telegram_configs[2]: chat_id and chat_id_file exclude each other; keep one of them",
+            "am.yml:7:65: receivers[0].telegram_configs[2].message: template: can't evaluate field Nope in type template.Data; correct the template",
+            "am.yml:7:80: receivers[0].telegram_configs[2].messagee: unknown key \"messagee\"; did you mean \"message\"?",
         ],
     );
 }
