@@ -1,4 +1,4 @@
-//! Alertmanager's webhook: its JSON of version 4 in an HTTP `POST`, byte for byte.
+//! Alertmanager's webhook: its JSON of version 4 in an HTTP `POST`, byte for byte, or a `payload` of one's own.
 //! See <https://prometheus.io/docs/alerting/latest/configuration/#webhook_config>.
 
 use std::sync::Arc;
@@ -7,10 +7,12 @@ use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue};
 use serde::Serialize;
 
+use super::builtin;
 use super::http::{NOTIFICATION_ID, Sender};
 use super::integration::{Delivered, Integration, Kind, Reason, SendError};
 use super::message::{Common, receiver_pattern};
 use super::render::{Rendering, SecretText, Surroundings};
+use super::tree::Tree;
 use super::wire::{self, GoTime};
 use crate::model::labels::Labels;
 use crate::model::notification::{AlertStatus, Notification, NotifiedAlert};
@@ -25,6 +27,8 @@ pub struct Webhook {
     pub sender: Sender,
     /// The most alerts one message holds; 0 for no limit.
     pub max_alerts: u64,
+    /// What is sent instead of Alertmanager's JSON.
+    pub payload: Option<Tree>,
     /// What templates see beside the notification.
     pub surroundings: Arc<Surroundings>,
 }
@@ -40,12 +44,15 @@ impl Integration for Webhook {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Delivered, SendError>> {
         Box::pin(async move {
-            let body = payload(
-                notification,
-                &self.surroundings.external_url,
-                self.max_alerts,
-            )?;
             let mut rendering = Rendering::new(&self.surroundings, notification, now);
+            let body = match &self.payload {
+                None => payload(
+                    notification,
+                    &self.surroundings.external_url,
+                    self.max_alerts,
+                )?,
+                Some(tree) => self.own_payload(tree, &mut rendering, notification, now)?,
+            };
             let url = self.address.load(&mut rendering).await?;
             let mut headers = HeaderMap::new();
             if let Ok(id) = HeaderValue::from_str(&notification.id) {
@@ -57,9 +64,38 @@ impl Integration for Webhook {
                 .await?;
             Ok(Delivered {
                 status: answer.status.as_str().to_owned(),
-                template_failures: Vec::new(),
+                template_failures: rendering.failures,
             })
         })
+    }
+}
+
+impl Webhook {
+    /// The configured payload, of as many alerts as one message holds.
+    fn own_payload(
+        &self,
+        tree: &Tree,
+        rendering: &mut Rendering<'_>,
+        notification: &Notification,
+        now: Timestamp,
+    ) -> Result<Vec<u8>, SendError> {
+        let otherwise = || builtin::subject(notification);
+        let limit = usize::try_from(self.max_alerts).unwrap_or(usize::MAX);
+        let value = if limit == 0 || notification.alerts.len() <= limit {
+            tree.render(rendering, &otherwise)
+        } else {
+            let mut shown = notification.clone();
+            let left_out = shown.alerts.split_off(limit).len();
+            shown.truncated += u64::try_from(left_out).unwrap_or(u64::MAX);
+            // The places that a digest points at may be gone.
+            shown.digest = None;
+            let mut part = Rendering::new(&self.surroundings, &shown, now);
+            let value = tree.render(&mut part, &otherwise);
+            rendering.failures.append(&mut part.failures);
+            value
+        };
+        wire::encode(&value)
+            .map_err(|error| SendError::permanent(Reason::Configuration, error.to_string()))
     }
 }
 

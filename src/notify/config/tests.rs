@@ -357,3 +357,23 @@ fn no_template_of_ours_replaces_another_one() {
         }
     }
 }
+
+#[test]
+fn a_payload_of_ones_own_is_tried_when_it_is_loaded() {
+    let text = "
+receivers:
+- name: a
+  webhook_configs:
+  - url: http://x/
+    payload:
+      a: [1, {b: '{{ .Nope }}'}]
+      '{{ .Nope }}': 1
+";
+    check(
+        text,
+        &[
+            "am.yml:7:22: receivers[0].webhook_configs[0].payload.a[1].b: template: can't evaluate field Nope in type template.Data; correct the template",
+            "am.yml:8:23: receivers[0].webhook_configs[0].payload.{{ .Nope }}: template: can't evaluate field Nope in type template.Data; correct the template",
+        ],
+    );
+}

@@ -25,15 +25,13 @@ pub(super) fn read(reader: &Reader<'_>, fields: &Fields<'_>) -> Option<Webhook> 
     }
     let max_alerts = fields.unsigned("max_alerts").unwrap_or(0);
     let timeout = fields.duration("timeout").unwrap_or_default();
-    fields.refuse(
-        "payload",
-        "payloads of one's own are not written yet",
-        "remove it; the payload is Alertmanager's version 4",
-    );
+    let payload = fields.get("payload");
+    let payload = payload.map(|value| reader.texts.tree(&value));
     Some(Webhook {
         address: address?,
         sender: Sender::new(http, timeout),
         max_alerts,
+        payload,
         surroundings: Arc::clone(reader.surroundings),
     })
 }
