@@ -1,4 +1,4 @@
-//! From the durable outbox to people: Slack, e-mail, webhooks, the console.
+//! From the durable outbox to people: chats, pagers, e-mail, webhooks, the console.
 //!
 //! ```text
 //! alerts ──writes──▶ outbox (database) ──▶ worker ──▶ Integration::send ──▶ a person
@@ -16,15 +16,24 @@
 pub mod builtin;
 pub mod config;
 pub mod console;
+pub mod cut;
 pub mod decide;
+pub mod discord;
 pub mod email;
 pub mod http;
+pub mod incident;
 pub mod integration;
+pub mod markdown;
 pub mod message;
 pub mod metrics;
+pub mod msteams;
+pub mod opsgenie;
 pub mod outbox;
+pub mod pagerduty;
 pub mod render;
 pub mod slack;
+pub mod telegram;
+pub mod tree;
 pub mod webhook;
 pub mod wire;
 

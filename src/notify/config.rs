@@ -9,9 +9,13 @@
 //! A receiver without integrations tells nobody, as in Alertmanager, where it is the usual way to drop alerts. Only what
 //! the caller names in [`Console`] prints.
 
+mod chats;
 mod email;
 mod global;
+mod opsgenie;
+mod pagerduty;
 mod slack;
+mod telegram;
 mod text;
 mod webhook;
 
@@ -23,21 +27,40 @@ use std::time::Duration;
 use self::global::Global;
 use self::text::Texts;
 use super::console::{self, Output, Style};
+use super::http::settings::HttpConfig;
 use super::integration::{Integration, Kind};
+use super::markdown;
 use super::outbox::Receivers;
-use super::render::Surroundings;
+use super::render::{SecretText, Surroundings};
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
 use crate::document::{Kind as NodeKind, Position};
 use crate::model::notification;
 use crate::model::timestamp::Timestamp;
+use crate::net::credentials::{SecretSource, read_secret_pair};
 use crate::template::TemplateSet;
 use crate::template::functions::Functions;
 
 /// Our own named templates.
-const DEFAULTS: [(&str, &str); 2] = [
+const DEFAULTS: [(&str, &str); 6] = [
     ("slack.tmpl", include_str!("templates/slack.tmpl")),
     ("email.tmpl", include_str!("templates/email.tmpl")),
+    ("markdown.tmpl", include_str!("templates/markdown.tmpl")),
+    ("pagers.tmpl", include_str!("templates/pagers.tmpl")),
+    ("telegram.tmpl", include_str!("templates/telegram.tmpl")),
+    ("common.tmpl", include_str!("templates/common.tmpl")),
+];
+
+/// The keys of integrations that send texts of ours.
+const WRITERS: [&str; 8] = [
+    "discord_configs",
+    "email_configs",
+    "msteams_configs",
+    "msteamsv2_configs",
+    "opsgenie_configs",
+    "pagerduty_configs",
+    "slack_configs",
+    "telegram_configs",
 ];
 
 /// What reading needs beside the file.
@@ -157,6 +180,7 @@ pub fn read(root: &Fields<'_>, options: &Options<'_>, diagnostics: &Diagnostics)
         surroundings: &surroundings,
         global: &global,
         base: options.base,
+        templates: options.templates,
     };
     let mut receivers: Vec<Receiver> = Vec::new();
     let mut seen: HashMap<Arc<str>, Position> = HashMap::new();
@@ -202,7 +226,7 @@ fn writes_texts(root: &Fields<'_>) -> bool {
     receivers.iter().any(|receiver| match &receiver.kind {
         NodeKind::Mapping(entries) => entries
             .iter()
-            .any(|entry| matches!(entry.key.as_str(), "slack_configs" | "email_configs")),
+            .any(|entry| WRITERS.contains(&entry.key.as_str())),
         NodeKind::Null | NodeKind::Scalar { .. } | NodeKind::Sequence(_) => false,
     })
 }
@@ -231,9 +255,9 @@ fn template_set(files: &[TemplateFile], own: bool, diagnostics: &Diagnostics) ->
     set
 }
 
-/// Alertmanager's functions, and `slackEscape` for our own templates.
+/// Alertmanager's functions, and those of our own templates.
 fn functions() -> Functions {
-    Functions::alertmanager().with("slackEscape", |_, args| match args {
+    markdown::functions(Functions::alertmanager()).with("slackEscape", |_, args| match args {
         [value] => Ok(super::slack::escape(&value.to_string()).into()),
         _ => Err("slackEscape wants one argument".into()),
     })
@@ -245,14 +269,11 @@ struct Reader<'a> {
     surroundings: &'a Arc<Surroundings>,
     global: &'a Global,
     base: &'a Path,
+    templates: &'a [TemplateFile],
 }
 
 /// Integrations of Alertmanager that are not there yet, and what to use meanwhile.
-const NOT_YET: [(&str, &str); 16] = [
-    (
-        "discord_configs",
-        "slack_configs with Discord's webhook address and /slack at its end",
-    ),
+const NOT_YET: [(&str, &str); 10] = [
     (
         "incidentio_configs",
         "webhook_configs with incident.io's Alertmanager source",
@@ -266,22 +287,6 @@ const NOT_YET: [(&str, &str); 16] = [
         "slack_configs with Mattermost's incoming webhook",
     ),
     (
-        "msteams_configs",
-        "email_configs with the channel's address",
-    ),
-    (
-        "msteamsv2_configs",
-        "email_configs with the channel's address",
-    ),
-    (
-        "opsgenie_configs",
-        "webhook_configs with Opsgenie's Prometheus integration",
-    ),
-    (
-        "pagerduty_configs",
-        "email_configs with the service's integration address",
-    ),
-    (
         "pushover_configs",
         "email_configs with Pushover's e-mail gateway",
     ),
@@ -292,10 +297,6 @@ const NOT_YET: [(&str, &str); 16] = [
     (
         "sns_configs",
         "webhook_configs with an address that publishes to SNS",
-    ),
-    (
-        "telegram_configs",
-        "webhook_configs with a bridge to Telegram",
     ),
     (
         "victorops_configs",
@@ -320,15 +321,23 @@ impl Reader<'_> {
             item.error("missing name in receiver", "give it a name");
         }
         let mut integrations = Vec::new();
-        integrations.extend(self.list(
-            &fields,
-            "webhook_configs",
-            Kind::Webhook,
-            true,
-            webhook::read,
-        ));
-        integrations.extend(self.list(&fields, "email_configs", Kind::Email, false, email::read));
-        integrations.extend(self.list(&fields, "slack_configs", Kind::Slack, false, slack::read));
+        // In Alertmanager's order: it is the order in which the ledger and the API show them.
+        macro_rules! read {
+            ($($key:literal, $kind:ident, $send_resolved:literal, $read:path;)*) => {
+                $(integrations.extend(self.list(&fields, $key, Kind::$kind, $send_resolved, $read));)*
+            };
+        }
+        read! {
+            "webhook_configs", Webhook, true, webhook::read;
+            "email_configs", Email, false, email::read;
+            "pagerduty_configs", PagerDuty, true, pagerduty::read;
+            "opsgenie_configs", Opsgenie, true, opsgenie::read;
+            "slack_configs", Slack, false, slack::read;
+            "telegram_configs", Telegram, true, telegram::read;
+            "discord_configs", Discord, true, chats::discord;
+            "msteams_configs", MsTeams, true, chats::msteams;
+            "msteamsv2_configs", MsTeamsV2, true, chats::msteamsv2;
+        }
         for (key, instead) in NOT_YET {
             if let Some(value) = fields.get(key) {
                 value.error(
@@ -366,6 +375,37 @@ impl Reader<'_> {
             position: name_value.map(|value| value.position()).unwrap_or_default(),
             integrations,
         })
+    }
+
+    /// The integration's own `http_config`, or else the global one.
+    fn http(&self, fields: &Fields<'_>) -> HttpConfig {
+        fields
+            .get("http_config")
+            .and_then(|value| HttpConfig::read(&value, self.base))
+            .unwrap_or_else(|| self.global.http.clone())
+    }
+
+    /// Whether the user's files define a template of ours.
+    fn replaces(&self, name: &str) -> bool {
+        let name = format!("{name:?}");
+        self.templates.iter().any(|file| file.text.contains(&name))
+    }
+
+    /// A secret that may be a template, or stand in a file.
+    fn secret_text(
+        &self,
+        fields: &Fields<'_>,
+        inline: &'static str,
+        file: &'static str,
+    ) -> Option<SecretText> {
+        match read_secret_pair(fields, inline, file, self.base)? {
+            SecretSource::Inline(text) if text.expose().contains("{{") => {
+                let value = fields.get(inline)?;
+                let field = self.texts.compile(&value, text.expose(), false);
+                Some(SecretText::Template(field))
+            }
+            source => Some(SecretText::Fixed(source)),
+        }
     }
 
     /// Reads the integrations under one key.

@@ -1,25 +1,28 @@
-//! Outgoing HTTP of the integrations: Alertmanager's `http_config`, one client per configuration, answers in classes.
+//! Outgoing HTTP of the integrations: one client per `http_config`, access tokens, answers in classes.
 //!
 //! Clients are built at the first send, so that a receiver never used costs nothing, and again for every send where
 //! certificates stand in files, so that rotated ones count. A redirect is followed only to the same origin and only
 //! where it keeps the method (307, 308): a `POST` that becomes a `GET` would look delivered and is not, and secrets
 //! stay with the host they were given for.
 
-use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use tokio::sync::OnceCell;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
+use self::clients::{Clients, Way};
+use self::oauth2::Tokens;
+use self::settings::HttpConfig;
 use super::integration::{Reason, SendError};
-use crate::document::fields::{Fields, Value};
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
-use crate::net::credentials::{self, Authorization, CredentialsError, CustomHeader, SecretSource};
-use crate::net::tls::TlsConfig;
+use crate::net::credentials::{CredentialsError, SecretSource};
 use crate::telemetry::traces;
+
+mod clients;
+pub mod oauth2;
+pub mod settings;
 
 /// How long one attempt may take where nothing else is configured.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -29,125 +32,15 @@ const MAX_ANSWER_BYTES: usize = 64 << 10;
 const MAX_QUOTED_CHARS: usize = 200;
 /// The longest wait the other side may ask for.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const MAX_REDIRECTS: usize = 5;
 const AGENT: &str = concat!("Outrigger/", env!("CARGO_PKG_VERSION"));
-
-/// Alertmanager's `http_config`.
-/// See <https://prometheus.io/docs/alerting/latest/configuration/#http_config>.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct HttpConfig {
-    /// Who we are.
-    pub authorization: Option<Authorization>,
-    /// Certificates.
-    pub tls: TlsConfig,
-    /// Whether redirects within the same origin are followed.
-    pub follow_redirects: bool,
-    /// Headers sent with each request.
-    pub headers: Vec<CustomHeader>,
-    /// The way out, where there is no direct one.
-    pub proxy: Proxy,
-}
-
-/// The way out.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub enum Proxy {
-    /// No proxy.
-    #[default]
-    Direct,
-    /// As `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` say.
-    Environment,
-    /// This one; its address may hold a password.
-    Url {
-        /// The proxy's address.
-        url: Secret,
-        /// Hosts that are reached directly, comma-separated.
-        except: Option<String>,
-    },
-}
-
-impl Default for HttpConfig {
-    fn default() -> Self {
-        Self {
-            authorization: None,
-            tls: TlsConfig::default(),
-            follow_redirects: true,
-            headers: Vec::new(),
-            proxy: Proxy::Direct,
-        }
-    }
-}
-
-impl HttpConfig {
-    /// Reads the mapping under `http_config`; files are relative to `base`.
-    pub fn read(value: &Value<'_>, base: &Path) -> Option<Self> {
-        let fields = value.fields()?;
-        let config = Self {
-            authorization: credentials::read_authorization(&fields, base),
-            tls: fields
-                .get("tls_config")
-                .and_then(|value| TlsConfig::read(&value, base))
-                .unwrap_or_default(),
-            follow_redirects: fields.bool("follow_redirects").unwrap_or(true),
-            headers: credentials::read_headers(&fields, base),
-            proxy: read_proxy(&fields),
-        };
-        // Webhooks are sent over HTTP/1.1 by Alertmanager too; the key is common in pasted files.
-        fields.bool("enable_http2");
-        fields.refuse(
-            "oauth2",
-            "tokens are not fetched yet",
-            "write the token to a file and name it in authorization.credentials_file",
-        );
-        fields.refuse(
-            "proxy_connect_header",
-            "proxies get no headers of their own",
-            "put the proxy's credentials into proxy_url",
-        );
-        fields.finish();
-        Some(config)
-    }
-}
-
-fn read_proxy(fields: &Fields<'_>) -> Proxy {
-    let except = fields.text("no_proxy");
-    let environment = fields.bool("proxy_from_environment") == Some(true);
-    let Some(value) = fields.get("proxy_url") else {
-        return if environment {
-            Proxy::Environment
-        } else {
-            Proxy::Direct
-        };
-    };
-    if environment {
-        value.error(
-            "proxy_url and proxy_from_environment exclude each other",
-            "keep one of them",
-        );
-    }
-    let Some(text) = value.text() else {
-        return Proxy::Direct;
-    };
-    if reqwest::Proxy::all(text).is_err() {
-        value.error(
-            "proxy_url is not an address",
-            "write http://host:port of the proxy",
-        );
-    }
-    Proxy::Url {
-        url: Secret::new(text),
-        except,
-    }
-}
 
 /// Sends requests of one integration.
 #[derive(Debug)]
 pub struct Sender {
     config: HttpConfig,
     timeout: Duration,
-    /// Without TLS roots, for `http://` only; with them for everything.
-    plain: OnceCell<reqwest::Client>,
-    secure: OnceCell<reqwest::Client>,
+    clients: Clients,
+    tokens: Option<Tokens>,
 }
 
 /// An answer of class 2xx.
@@ -161,18 +54,49 @@ pub struct Answer {
     pub body: Bytes,
 }
 
+/// An answer of any class.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// What it says; the body is empty where it broke off and the status is not 2xx.
+    pub answer: Answer,
+    /// `Retry-After`, capped.
+    pub retry_after: Option<Duration>,
+}
+
+impl Reply {
+    /// The answer, where it is of class 2xx.
+    ///
+    /// # Errors
+    /// Each status that is not 2xx, classed, with the beginning of the body.
+    pub fn accepted(self) -> Result<Answer, SendError> {
+        if self.answer.status.is_success() {
+            return Ok(self.answer);
+        }
+        Err(self.refused(&quote(&self.answer.body)))
+    }
+
+    /// The refusal that the status stands for, saying `quoted`.
+    pub fn refused(&self, quoted: &str) -> SendError {
+        refused(self.answer.status, self.retry_after, quoted)
+    }
+}
+
 impl Sender {
     /// A sender; nothing is connected or read yet. A zero timeout means the default one.
     pub fn new(config: HttpConfig, timeout: Duration) -> Self {
         Self {
-            config,
             timeout: if timeout.is_zero() {
                 DEFAULT_TIMEOUT
             } else {
                 timeout
             },
-            plain: OnceCell::new(),
-            secure: OnceCell::new(),
+            clients: Clients::new(Way {
+                tls: config.tls.clone(),
+                follow_redirects: config.follow_redirects,
+                proxy: config.proxy.clone(),
+            }),
+            tokens: config.oauth2.clone().map(Tokens::new),
+            config,
         }
     }
 
@@ -187,10 +111,27 @@ impl Sender {
         headers: HeaderMap,
         now: Timestamp,
     ) -> Result<Answer, SendError> {
+        let reply = self.send_json(Method::POST, url, body, headers, now);
+        reply.await?.accepted()
+    }
+
+    /// Sends JSON and waits for an answer of any class. `headers` are added last.
+    ///
+    /// # Errors
+    /// Where there is no answer: network, TLS, timeout.
+    pub async fn send_json(
+        &self,
+        method: Method,
+        url: &str,
+        body: Vec<u8>,
+        headers: HeaderMap,
+        now: Timestamp,
+    ) -> Result<Reply, SendError> {
         let url: reqwest::Url = url.parse().map_err(|error| {
             SendError::permanent(Reason::Configuration, format!("bad address: {error}"))
         })?;
-        match tokio::time::timeout(self.timeout, self.exchange(url, body, headers, now)).await {
+        let exchange = self.exchange(method, url, body, headers, now);
+        match tokio::time::timeout(self.timeout, exchange).await {
             Ok(result) => result,
             Err(_) => Err(SendError::temporary(
                 Reason::Timeout,
@@ -201,136 +142,69 @@ impl Sender {
 
     async fn exchange(
         &self,
+        method: Method,
         url: reqwest::Url,
         body: Vec<u8>,
         extra: HeaderMap,
         now: Timestamp,
-    ) -> Result<Answer, SendError> {
+    ) -> Result<Reply, SendError> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
         if let Some(authorization) = &self.config.authorization {
             authorization.add_to(&mut headers).await?;
         }
+        if let Some(tokens) = &self.tokens {
+            tokens.add_to(&mut headers, now).await?;
+        }
         for header in &self.config.headers {
             header.add_to(&mut headers).await?;
         }
         headers.extend(extra);
         traces::inject(&tracing::Span::current(), &mut headers);
-        let client = self.client(url.scheme() == "https").await?;
-        let response = client
-            .post(url)
-            .headers(headers)
-            .body(body)
-            .send()
-            .await
-            .map_err(network)?;
-        let status = response.status();
-        let retry_after = response
-            .headers()
-            .get(RETRY_AFTER)
-            .and_then(|value| retry_after(value.to_str().ok()?, now));
-        let media_type = response
-            .headers()
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|text| text.split(';').next())
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase();
-        let body = read_capped(response).await;
-        if !status.is_success() {
-            let quoted = body.as_deref().map(quote).unwrap_or_default();
-            return Err(refused(status, retry_after, &quoted));
+        let client = self.clients.get(&url).await?;
+        let request = client.request(method, url).headers(headers).body(body);
+        let reply = receive(request.send().await.map_err(network)?, now).await?;
+        if let Some(tokens) = &self.tokens
+            && reply.answer.status == StatusCode::UNAUTHORIZED
+            && tokens.forget().await
+        {
+            return Err(SendError::temporary(
+                Reason::Auth,
+                "answered 401 to the OAuth 2.0 token; the next attempt fetches another one",
+            ));
         }
-        Ok(Answer {
+        Ok(reply)
+    }
+}
+
+async fn receive(response: reqwest::Response, now: Timestamp) -> Result<Reply, SendError> {
+    let status = response.status();
+    let retry_after = response
+        .headers()
+        .get(RETRY_AFTER)
+        .and_then(|value| retry_after(value.to_str().ok()?, now));
+    let media_type = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.split(';').next())
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    let body = match read_capped(response).await {
+        Ok(body) => body,
+        // The status says enough.
+        Err(_) if !status.is_success() => Bytes::new(),
+        Err(error) => return Err(error),
+    };
+    Ok(Reply {
+        answer: Answer {
             status,
             media_type,
-            body: body?,
-        })
-    }
-
-    async fn client(&self, secure: bool) -> Result<reqwest::Client, SendError> {
-        if secure && self.config.tls.reads_files() {
-            return build(self.config.clone(), true).await;
-        }
-        let cell = if secure { &self.secure } else { &self.plain };
-        cell.get_or_try_init(|| build(self.config.clone(), secure))
-            .await
-            .cloned()
-    }
-}
-
-async fn build(config: HttpConfig, secure: bool) -> Result<reqwest::Client, SendError> {
-    // Reads certificates: not on the runtime's own threads.
-    tokio::task::spawn_blocking(move || build_blocking(&config, secure))
-        .await
-        .map_err(|_| {
-            SendError::temporary(Reason::Configuration, "the HTTP client could not be built")
-        })?
-}
-
-fn build_blocking(config: &HttpConfig, secure: bool) -> Result<reqwest::Client, SendError> {
-    let tls = if secure {
-        config
-            .tls
-            .client_config()
-            .map_err(|error| SendError::temporary(Reason::Tls, error.to_string()))?
-    } else {
-        without_roots()?
-    };
-    let mut builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .pool_max_idle_per_host(2)
-        .pool_idle_timeout(Duration::from_secs(60))
-        .redirect(redirects(config.follow_redirects))
-        .http1_only();
-    match &config.proxy {
-        Proxy::Direct => builder = builder.no_proxy(),
-        Proxy::Environment => {}
-        Proxy::Url { url, except } => {
-            let proxy = reqwest::Proxy::all(url.expose()).map_err(|_| {
-                SendError::permanent(Reason::Configuration, "proxy_url is not an address")
-            })?;
-            let except = except.as_deref().and_then(reqwest::NoProxy::from_string);
-            builder = builder.no_proxy().proxy(proxy.no_proxy(except));
-        }
-    }
-    builder
-        .build()
-        .map_err(|error| SendError::permanent(Reason::Configuration, describe(&error)))
-}
-
-/// For `http://` alone: trusts nobody, so that the system's certificates stay unread.
-fn without_roots() -> Result<rustls::ClientConfig, SendError> {
-    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| SendError::permanent(Reason::Tls, error.to_string()))?;
-    Ok(builder
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth())
-}
-
-fn redirects(follow: bool) -> reqwest::redirect::Policy {
-    if !follow {
-        return reqwest::redirect::Policy::none();
-    }
-    reqwest::redirect::Policy::custom(|attempt| {
-        let keeps_method = matches!(
-            attempt.status(),
-            StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
-        );
-        let same_origin = attempt
-            .previous()
-            .last()
-            .is_some_and(|from| from.origin() == attempt.url().origin());
-        if keeps_method && same_origin && attempt.previous().len() <= MAX_REDIRECTS {
-            attempt.follow()
-        } else {
-            attempt.stop()
-        }
+            body,
+        },
+        retry_after,
     })
 }
 
@@ -449,50 +323,4 @@ pub async fn load(source: &SecretSource) -> Result<Secret, SendError> {
 pub const NOTIFICATION_ID: HeaderName = HeaderName::from_static("x-outrigger-notification-id");
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retry_after_reads_seconds_and_dates_and_is_capped() {
-        let now = Timestamp::parse_rfc3339("2026-11-20T07:00:00Z").unwrap();
-        let check = |text: &str, want: Option<u64>| {
-            assert_eq!(
-                retry_after(text, now),
-                want.map(Duration::from_secs),
-                "{text}"
-            );
-        };
-        check("7", Some(7));
-        check("Fri, 20 Nov 2026 07:00:30 GMT", Some(30));
-        check("Fri, 20 Nov 2026 06:00:00 GMT", Some(0));
-        check("99999999", Some(3600));
-        check("soon", None);
-        check("-1", None);
-    }
-
-    #[test]
-    fn statuses_fall_into_classes() {
-        let check = |status: u16, reason: Reason, retryable: bool| {
-            let error = refused(
-                StatusCode::from_u16(status).unwrap(),
-                Some(Duration::from_secs(5)),
-                "no",
-            );
-            assert_eq!((error.reason, error.retryable), (reason, retryable));
-            assert_eq!(error.retry_after.is_some(), retryable);
-        };
-        check(429, Reason::RateLimited, true);
-        check(503, Reason::ServerError, true);
-        check(408, Reason::Timeout, true);
-        check(400, Reason::ClientError, false);
-        check(404, Reason::ClientError, false);
-        check(401, Reason::Auth, false);
-        check(302, Reason::ClientError, false);
-    }
-
-    #[test]
-    fn quoted_answers_are_short_and_on_one_line() {
-        assert_eq!(quote(b"  no\r\n such\x00 thing "), "no such thing");
-        assert_eq!(quote("x".repeat(500).as_bytes()).len(), 203);
-    }
-}
+mod tests;

@@ -13,10 +13,22 @@ use crate::model::timestamp::Timestamp;
 pub enum Kind {
     /// Standard output.
     Console,
+    /// A Discord channel's webhook.
+    Discord,
     /// SMTP.
     Email,
+    /// A Microsoft Teams connector (retired by Microsoft, still found).
+    MsTeams,
+    /// A Microsoft Teams workflow.
+    MsTeamsV2,
+    /// Opsgenie, or Jira Service Management's alerts.
+    Opsgenie,
+    /// PagerDuty's Events API.
+    PagerDuty,
     /// Slack, or what speaks like it.
     Slack,
+    /// A Telegram bot.
+    Telegram,
     /// Alertmanager's JSON over HTTP.
     Webhook,
 }
@@ -26,8 +38,14 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Console => "console",
+            Self::Discord => "discord",
             Self::Email => "email",
+            Self::MsTeams => "msteams",
+            Self::MsTeamsV2 => "msteamsv2",
+            Self::Opsgenie => "opsgenie",
+            Self::PagerDuty => "pagerduty",
             Self::Slack => "slack",
+            Self::Telegram => "telegram",
             Self::Webhook => "webhook",
         }
     }

@@ -3,10 +3,15 @@
 //! A field that fails at send does not eat the message: it is replaced by built-in text, and the failure is told in the
 //! message, the log and a counter.
 
+use std::fmt;
+
+use super::http::load;
 use super::integration::{Reason, SendError};
 use super::message;
 use crate::model::notification::Notification;
+use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
+use crate::net::credentials::SecretSource;
 use crate::template::error::TemplateError;
 use crate::template::value::Value;
 use crate::template::{Context, Limits, Template, TemplateSet};
@@ -80,6 +85,37 @@ impl Field {
             rendering.render(self, html)?;
         }
         Ok(())
+    }
+}
+
+/// A secret, or a template that renders to one.
+pub enum SecretText {
+    /// Written, or in a file.
+    Fixed(SecretSource),
+    /// Rendered for each notification.
+    Template(Field),
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(source) => f.debug_tuple("Fixed").field(source).finish(),
+            // The template's text may hold the secret.
+            Self::Template(field) => f.debug_tuple("Template").field(&field.path).finish(),
+        }
+    }
+}
+
+impl SecretText {
+    /// The secret as it is now, for a notification.
+    ///
+    /// # Errors
+    /// Where the file cannot be read (it may be on its way), or the template fails.
+    pub async fn load(&self, rendering: &mut Rendering<'_>) -> Result<Secret, SendError> {
+        match self {
+            Self::Fixed(source) => load(source).await,
+            Self::Template(field) => Ok(Secret::new(rendering.required(field)?.trim())),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 
 use super::builtin;
+use super::cut;
 use super::http::{Answer, Sender, load, quote};
 use super::integration::{Delivered, Integration, Kind, Reason, SendError};
 use super::render::{Field, Rendering, Surroundings};
@@ -347,23 +348,9 @@ impl Slack {
     }
 }
 
-/// Cuts a text to a number of characters, at the end of a line where one is near, and says so.
-pub fn cut(text: String, limit: usize) -> String {
-    const NOTE: &str = "\n… cut: the message was too long for Slack";
-    if text.chars().count() <= limit {
-        return text;
-    }
-    let room = limit.saturating_sub(NOTE.chars().count());
-    let end = text
-        .char_indices()
-        .nth(room)
-        .map_or(text.len(), |(index, _)| index);
-    let head = &text[..end];
-    let head = match head.rfind('\n') {
-        Some(line_end) if line_end * 2 > head.len() => &head[..line_end],
-        _ => head,
-    };
-    format!("{}{NOTE}", head.trim_end())
+/// Cuts a text and says so.
+fn cut(text: String, limit: usize) -> String {
+    cut::lines(text, limit, "Slack")
 }
 
 /// The three characters that have a meaning in Slack's markup.
@@ -479,16 +466,5 @@ mod tests {
             "<html>",
             Err((Reason::BadResponse, true)),
         );
-    }
-
-    #[test]
-    fn long_texts_are_cut_at_a_line_and_say_so() {
-        let text: String = (0..1000).map(|i| format!("line {i}\n")).collect();
-        let short = cut(text, MAX_TEXT);
-        assert!(short.chars().count() <= MAX_TEXT);
-        assert!(short.ends_with("too long for Slack"));
-        assert!(short.lines().rev().nth(1).unwrap().starts_with("line "));
-        assert_eq!(cut("é".repeat(100), 100), "é".repeat(100));
-        assert!(cut("é".repeat(101), 100).chars().count() <= 100);
     }
 }

@@ -36,6 +36,8 @@ impl Request {
 pub(crate) enum Answer {
     /// Status line, headers and body, then the connection is closed.
     Send(&'static str),
+    /// A status line (and headers, if need be) and a body of JSON.
+    Json(&'static str, &'static str),
     /// Nothing, ever.
     Hang,
     /// Half a body, then the connection is closed.
@@ -113,6 +115,10 @@ impl Recorder {
         let answer = self.answers.lock().pop_front().unwrap_or(OK);
         let text = match answer {
             Answer::Send(text) => format!("HTTP/1.1 {text}"),
+            Answer::Json(head, body) => format!(
+                "HTTP/1.1 {head}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            ),
             Answer::CloseMidBody => "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf".to_owned(),
             Answer::Hang => std::future::pending().await,
         };

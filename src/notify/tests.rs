@@ -24,7 +24,10 @@ use crate::telemetry;
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
+mod chats;
+mod pagers;
 mod receivers;
+mod telegram;
 
 /// A worker on a database file of its own, with receivers from a file's text.
 struct Bench {

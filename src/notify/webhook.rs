@@ -1,4 +1,4 @@
-//! Alertmanager's webhook: its JSON of version 4 in an HTTP `POST`, byte for byte.
+//! Alertmanager's webhook: its JSON of version 4 in an HTTP `POST`, byte for byte, or a `payload` of one's own.
 //! See <https://prometheus.io/docs/alerting/latest/configuration/#webhook_config>.
 
 use std::sync::Arc;
@@ -7,34 +7,28 @@ use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue};
 use serde::Serialize;
 
-use super::http::{NOTIFICATION_ID, Sender, load};
+use super::builtin;
+use super::http::{NOTIFICATION_ID, Sender};
 use super::integration::{Delivered, Integration, Kind, Reason, SendError};
 use super::message::{Common, receiver_pattern};
-use super::render::{Field, Rendering, Surroundings};
+use super::render::{Rendering, SecretText, Surroundings};
+use super::tree::Tree;
 use super::wire::{self, GoTime};
 use crate::model::labels::Labels;
 use crate::model::notification::{AlertStatus, Notification, NotifiedAlert};
 use crate::model::timestamp::Timestamp;
-use crate::net::credentials::SecretSource;
-
-/// Where a webhook goes.
-#[derive(Debug)]
-pub enum Address {
-    /// An address, or the file that holds it.
-    Fixed(SecretSource),
-    /// An address with template actions in it.
-    Template(Field),
-}
 
 /// A configured webhook.
 #[derive(Debug)]
 pub struct Webhook {
     /// Where to.
-    pub address: Address,
+    pub address: SecretText,
     /// The way there.
     pub sender: Sender,
     /// The most alerts one message holds; 0 for no limit.
     pub max_alerts: u64,
+    /// What is sent instead of Alertmanager's JSON.
+    pub payload: Option<Tree>,
     /// What templates see beside the notification.
     pub surroundings: Arc<Surroundings>,
 }
@@ -50,30 +44,60 @@ impl Integration for Webhook {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Delivered, SendError>> {
         Box::pin(async move {
-            let body = payload(
-                notification,
-                &self.surroundings.external_url,
-                self.max_alerts,
-            )?;
-            let url = match &self.address {
-                Address::Fixed(source) => load(source).await?.expose().to_owned(),
-                Address::Template(field) => {
-                    let mut rendering = Rendering::new(&self.surroundings, notification, now);
-                    rendering.required(field)?
-                }
+            let mut rendering = Rendering::new(&self.surroundings, notification, now);
+            let body = match &self.payload {
+                None => payload(
+                    notification,
+                    &self.surroundings.external_url,
+                    self.max_alerts,
+                )?,
+                Some(tree) => self.own_payload(tree, &mut rendering, notification, now)?,
             };
+            let url = self.address.load(&mut rendering).await?;
             let mut headers = HeaderMap::new();
             if !self.surroundings.upstream_only
                 && let Ok(id) = HeaderValue::from_str(&notification.id)
             {
                 headers.insert(NOTIFICATION_ID, id);
             }
-            let answer = self.sender.post_json(&url, body, headers, now).await?;
+            let answer = self
+                .sender
+                .post_json(url.expose(), body, headers, now)
+                .await?;
             Ok(Delivered {
                 status: answer.status.as_str().to_owned(),
-                template_failures: Vec::new(),
+                template_failures: rendering.failures,
             })
         })
+    }
+}
+
+impl Webhook {
+    /// The configured payload, of as many alerts as one message holds.
+    fn own_payload(
+        &self,
+        tree: &Tree,
+        rendering: &mut Rendering<'_>,
+        notification: &Notification,
+        now: Timestamp,
+    ) -> Result<Vec<u8>, SendError> {
+        let otherwise = || builtin::subject(notification);
+        let limit = usize::try_from(self.max_alerts).unwrap_or(usize::MAX);
+        let value = if limit == 0 || notification.alerts.len() <= limit {
+            tree.render(rendering, &otherwise)
+        } else {
+            let mut shown = notification.clone();
+            let left_out = shown.alerts.split_off(limit).len();
+            shown.truncated += u64::try_from(left_out).unwrap_or(u64::MAX);
+            // The places that a digest points at may be gone.
+            shown.digest = None;
+            let mut part = Rendering::new(&self.surroundings, &shown, now);
+            let value = tree.render(&mut part, &otherwise);
+            rendering.failures.append(&mut part.failures);
+            value
+        };
+        wire::encode(&value)
+            .map_err(|error| SendError::permanent(Reason::Configuration, error.to_string()))
     }
 }
 

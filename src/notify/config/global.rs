@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::document::fields::{Fields, Value};
 use crate::net::credentials::{SecretSource, read_secret_pair};
 use crate::net::tls::TlsConfig;
-use crate::notify::http::HttpConfig;
+use crate::notify::http::settings::HttpConfig;
 
 /// Alertmanager's default of `resolve_timeout`.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(300);
@@ -19,6 +19,11 @@ pub(super) struct Global {
     pub(super) slack_api_url: Option<SecretSource>,
     pub(super) slack_app_token: Option<SecretSource>,
     pub(super) slack_app_url: Option<String>,
+    pub(super) opsgenie_api_key: Option<SecretSource>,
+    pub(super) opsgenie_api_url: Option<String>,
+    pub(super) pagerduty_url: Option<String>,
+    pub(super) telegram_api_url: Option<String>,
+    pub(super) telegram_bot_token: Option<SecretSource>,
     pub(super) smtp: Smtp,
 }
 
@@ -38,22 +43,15 @@ pub(super) struct Smtp {
 }
 
 /// Keys of integrations that are not there yet.
-const NOT_YET: [&str; 21] = [
+const NOT_YET: [&str; 14] = [
     "jira_api_url",
     "mattermost_webhook_url",
     "mattermost_webhook_url_file",
-    "opsgenie_api_key",
-    "opsgenie_api_key_file",
-    "opsgenie_api_url",
-    "pagerduty_url",
     "rocketchat_api_url",
     "rocketchat_token",
     "rocketchat_token_file",
     "rocketchat_token_id",
     "rocketchat_token_id_file",
-    "telegram_api_url",
-    "telegram_bot_token",
-    "telegram_bot_token_file",
     "victorops_api_key",
     "victorops_api_key_file",
     "victorops_api_url",
@@ -70,6 +68,11 @@ impl Global {
             slack_api_url: None,
             slack_app_token: None,
             slack_app_url: None,
+            opsgenie_api_key: None,
+            opsgenie_api_url: None,
+            pagerduty_url: None,
+            telegram_api_url: None,
+            telegram_bot_token: None,
             smtp: Smtp::default(),
         };
         let Some(fields) = value.and_then(Value::fields) else {
@@ -89,10 +92,18 @@ impl Global {
         }
         global.slack_app_token =
             read_secret_pair(&fields, "slack_app_token", "slack_app_token_file", base);
-        global.slack_app_url = fields.text("slack_app_url");
-        if let Some(url) = &global.slack_app_url {
-            check_url(&fields, "slack_app_url", url);
-        }
+        global.slack_app_url = read_url(&fields, "slack_app_url");
+        global.opsgenie_api_key =
+            read_secret_pair(&fields, "opsgenie_api_key", "opsgenie_api_key_file", base);
+        global.opsgenie_api_url = read_url(&fields, "opsgenie_api_url");
+        global.pagerduty_url = read_url(&fields, "pagerduty_url");
+        global.telegram_api_url = read_url(&fields, "telegram_api_url");
+        global.telegram_bot_token = read_secret_pair(
+            &fields,
+            "telegram_bot_token",
+            "telegram_bot_token_file",
+            base,
+        );
         global.smtp = Smtp {
             from: fields.text("smtp_from"),
             hello: fields.text("smtp_hello"),
@@ -121,7 +132,7 @@ impl Global {
             fields.refuse(
                 key,
                 "its integration is not there yet",
-                "remove it; slack, email and webhook are there",
+                "remove it; the README lists the integrations there are",
             );
         }
         fields.finish();
@@ -144,6 +155,13 @@ pub(super) fn read_smarthost(fields: &Fields<'_>, key: &'static str) -> Option<(
             }
             Ok::<_, String>((host.to_owned(), port))
         })
+}
+
+/// Reads an address that is no secret.
+fn read_url(fields: &Fields<'_>, key: &'static str) -> Option<String> {
+    let url = fields.text(key)?;
+    check_url(fields, key, &url);
+    Some(url)
 }
 
 /// Reports an address that is none, without showing it: it may hold a token.

@@ -6,14 +6,11 @@ use super::Reader;
 use super::global::check_url;
 use crate::document::fields::{Fields, Value};
 use crate::net::credentials::{SecretSource, read_secret_pair};
-use crate::notify::http::{HttpConfig, Sender};
+use crate::notify::http::Sender;
 use crate::notify::slack::{Access, Confirm, POST_MESSAGE, Slack, SlackAction, SlackField, Texts};
 
 pub(super) fn read(reader: &Reader<'_>, fields: &Fields<'_>) -> Option<Slack> {
-    let http = fields
-        .get("http_config")
-        .and_then(|value| HttpConfig::read(&value, reader.base))
-        .unwrap_or_else(|| reader.global.http.clone());
+    let http = reader.http(fields);
     let access = read_access(reader, fields);
     let texts = read_texts(reader, fields);
     let short_fields = fields.bool("short_fields").unwrap_or(false);

@@ -89,11 +89,11 @@ fn every_mistake_is_told_at_once() {
     let text = "
 global:
   slack_api_ulr: https://x/y
-  opsgenie_api_key: k
+  victorops_api_key: k
 receivers:
 - name: a
   slack_configs: [{channel: x, titlee: y}]
-  pagerduty_configs: [{routing_key: k}]
+  victorops_configs: [{routing_key: k}]
 - name: a
   email_configs: [{to: nobody}]
   webhook_configs:
@@ -104,10 +104,10 @@ receivers:
         text,
         &[
             "am.yml:3:3: global.slack_api_ulr: unknown key \"slack_api_ulr\"; did you mean \"slack_api_url\"?",
-            "am.yml:4:21: global.opsgenie_api_key: opsgenie_api_key is not supported: its integration is not there yet; remove it; slack, email and webhook are there",
+            "am.yml:4:22: global.victorops_api_key: victorops_api_key is not supported: its integration is not there yet; remove it; the README lists the integrations there are",
             "am.yml:7:19: receivers[0].slack_configs[0]: no Slack address: neither here nor under global; set api_url or api_url_file here, or slack_api_url or slack_api_url_file under global",
             "am.yml:7:32: receivers[0].slack_configs[0].titlee: unknown key \"titlee\"; did you mean \"title\"?",
-            "am.yml:8:22: receivers[0].pagerduty_configs: pagerduty_configs are not supported yet; use email_configs with the service's integration address",
+            "am.yml:8:22: receivers[0].victorops_configs: victorops_configs are not supported yet; use webhook_configs with VictorOps's REST endpoint",
             "am.yml:9:3: receivers[1]: duplicate receiver \"a\", first written on line 6; rename one of the two",
             "am.yml:10:19: receivers[1].email_configs[0]: no sender: neither here nor under global; set from here, or smtp_from under global",
             "am.yml:10:19: receivers[1].email_configs[0]: no mail server: neither here nor under global; set smarthost here, or smtp_smarthost under global",
@@ -190,11 +190,17 @@ receivers:
 - name: a
   slack_configs: [{channel: x}]
   email_configs: [{to: a@example.org}]
+  discord_configs: [{webhook_url: 'https://x/y'}]
+  msteams_configs: [{webhook_url: 'https://x/y'}]
+  msteamsv2_configs: [{webhook_url: 'https://x/y'}]
+  opsgenie_configs: [{api_key: k}]
+  pagerduty_configs: [{routing_key: k}]
+  telegram_configs: [{bot_token: k, chat_id: 1}]
 ";
     // A template file makes the defaults be tried too.
     let files = [TemplateFile {
         path: "own.tmpl".to_owned(),
-        text: "{{ define \"mine\" }}{{ end }}".to_owned(),
+        text: "{{ define \"mine\" }}{{ template \"__subject\" . }}{{ template \"__alertmanagerURL\" . }}{{ template \"__text_alert_list\" .Alerts }}{{ template \"__text_alert_list_markdown\" .Alerts }}{{ end }}{{ define \"slack.default.fallback\" }}{{ template \"mine\" . }}{{ end }}".to_owned(),
     }];
     let (_, found) = load(text, &files, Console::Off);
     assert_eq!(found, [""; 0]);
@@ -209,7 +215,166 @@ receivers:
   slack_configs: [{api_url: 'https://hooks/HUSH'}, {app_token: HUSH}]
   webhook_configs: [{url: 'http://x/HUSH'}]
   email_configs: [{to: a@example.org, auth_username: u, auth_password: HUSH}]
+  discord_configs: [{webhook_url: 'https://x/HUSH'}]
+  msteams_configs: [{webhook_url: 'https://x/HUSH'}]
+  opsgenie_configs: [{api_key: HUSH}]
+  telegram_configs: [{bot_token: HUSH, chat_id: 1}]
+  pagerduty_configs: [{routing_key: HUSH}, {service_key: '{{ if true }}HUSH{{ end }}'}]
 ";
     let loaded = check(text, &[]);
     assert!(!format!("{loaded:?}").contains("HUSH"));
+}
+
+#[test]
+fn mistakes_in_chats_have_their_place() {
+    let text = "
+receivers:
+- name: a
+  discord_configs:
+  - {}
+  - {webhook_url: 'discord.com/x', avatar_url: 'x', title: '{{ .Nope }}'}
+  - {webhook_url: 'https://x/y', webhook_url_file: f, mesage: x}
+  msteams_configs:
+  - {webhook_url_file: f, timeout: 1s}
+  msteamsv2_configs:
+  - {webhook_url_file: f, summary: x}
+";
+    check(
+        text,
+        &[
+            "am.yml:5:5: receivers[0].discord_configs[0]: no webhook address; add `webhook_url:` or `webhook_url_file:`",
+            "am.yml:6:19: receivers[0].discord_configs[1].webhook_url: not an address: relative URL without a base; write https://host/path",
+            "am.yml:6:48: receivers[0].discord_configs[1].avatar_url: not an address: relative URL without a base; write https://host/path",
+            "am.yml:6:64: receivers[0].discord_configs[1].title: template: can't evaluate field Nope in type template.Data; correct the template",
+            "am.yml:7:5: receivers[0].discord_configs[2]: webhook_url and webhook_url_file exclude each other; keep one of them",
+            "am.yml:7:55: receivers[0].discord_configs[2].mesage: unknown key \"mesage\"; did you mean \"message\"?",
+            "am.yml:9:27: receivers[0].msteams_configs[0].timeout: unknown key \"timeout\"; remove it",
+            "am.yml:11:27: receivers[0].msteamsv2_configs[0].summary: unknown key \"summary\"; remove it",
+        ],
+    );
+}
+
+#[test]
+fn mistakes_in_pagers_have_their_place() {
+    let text = "
+global:
+  pagerduty_url: x
+receivers:
+- name: a
+  pagerduty_configs:
+  - {severity: error}
+  - {routing_key: a, service_key: b}
+  - {routing_key: a, routing_key_file: b, details: {x: [1, '{{ .Nope }}']}}
+  - {routing_key: a, links: [{url: x}], timeout: 5s}
+  opsgenie_configs:
+  - {}
+  - {api_key: a, api_url: x, responders: [{type: nobody}, {type: team, nam: b, id: c}]}
+  - {api_key: a, visible_to: []}
+";
+    check(
+        text,
+        &[
+            "am.yml:3:18: global.pagerduty_url: not an address: relative URL without a base; write https://host/path",
+            "am.yml:7:5: receivers[0].pagerduty_configs[0]: no PagerDuty key; add `routing_key:` or `routing_key_file:`, the integration key of Events API v2",
+            "am.yml:8:5: receivers[0].pagerduty_configs[1]: routing_key and service_key exclude each other; keep routing_key for a service with Events API v2",
+            "am.yml:9:5: receivers[0].pagerduty_configs[2]: routing_key and routing_key_file exclude each other; keep one of them",
+            "am.yml:9:64: receivers[0].pagerduty_configs[2].details.x[1]: template: can't evaluate field Nope in type template.Data; correct the template",
+            "am.yml:10:31: receivers[0].pagerduty_configs[3].links[0].url: unknown key \"url\"; remove it",
+            "am.yml:12:5: receivers[0].opsgenie_configs[0]: no Opsgenie key: neither here nor under global; set api_key or api_key_file here, or opsgenie_api_key or opsgenie_api_key_file under global",
+            "am.yml:13:27: receivers[0].opsgenie_configs[1].api_url: not an address: relative URL without a base; write https://host/path",
+            "am.yml:13:43: receivers[0].opsgenie_configs[1].responders[0]: responder without id, name or username; add one of them",
+            "am.yml:13:50: receivers[0].opsgenie_configs[1].responders[0].type: \"nobody\" is no type of responder; write one of team, teams, user, escalation, schedule",
+            "am.yml:13:72: receivers[0].opsgenie_configs[1].responders[1].nam: unknown key \"nam\"; did you mean \"name\"?",
+            "am.yml:14:18: receivers[0].opsgenie_configs[2].visible_to: unknown key \"visible_to\"; remove it",
+        ],
+    );
+}
+
+#[test]
+fn mistakes_in_telegram_have_their_place() {
+    let text = "
+receivers:
+- name: a
+  telegram_configs:
+  - {}
+  - {bot_token: a, bot_token_file: b, chat_id: 0, parse_mode: html}
+  - {bot_token: a, chat_id: 1, chat_id_file: b, message: '<b>{{ .Nope }}</b>', messagee: x}
+";
+    check(
+        text,
+        &[
+            "am.yml:5:5: receivers[0].telegram_configs[0]: no Telegram bot token: neither here nor under global; set bot_token or bot_token_file here, or telegram_bot_token or telegram_bot_token_file under global",
+            "am.yml:5:5: receivers[0].telegram_configs[0]: no Telegram chat; add `chat_id:` or `chat_id_file:`",
+            "am.yml:6:5: receivers[0].telegram_configs[1]: bot_token and bot_token_file exclude each other; keep one of them",
+            "am.yml:6:48: receivers[0].telegram_configs[1].chat_id: not a chat id: \"0\"; write the chat's number, such as -1001234567890",
+            "am.yml:6:63: receivers[0].telegram_configs[1].parse_mode: unknown parse_mode; write HTML, MarkdownV2, Markdown, or \"\" for plain text",
+            "am.yml:7:5: receivers[0].telegram_configs[2]: chat_id and chat_id_file exclude each other; keep one of them",
+            "am.yml:7:65: receivers[0].telegram_configs[2].message: template: can't evaluate field Nope in type template.Data; correct the template",
+            "am.yml:7:80: receivers[0].telegram_configs[2].messagee: unknown key \"messagee\"; did you mean \"message\"?",
+        ],
+    );
+}
+
+#[test]
+fn pagers_inherit_from_global() {
+    let text = "
+global:
+  pagerduty_url: http://pager/v2
+  opsgenie_api_key_file: key
+  opsgenie_api_url: https://api.eu.opsgenie.com
+receivers:
+- name: a
+  pagerduty_configs: [{routing_key_file: f}, {service_key: s, send_resolved: false}]
+  opsgenie_configs: [{}, {api_key: own}]
+";
+    let loaded = check(text, &[]);
+    assert_eq!(
+        names(&loaded),
+        [
+            "a pagerduty[0] true",
+            "a pagerduty[1] false",
+            "a opsgenie[0] true",
+            "a opsgenie[1] true"
+        ]
+    );
+    let shown = |index: usize| {
+        let integration = &loaded.receivers[0].integrations[index].integration;
+        format!("{integration:?}")
+    };
+    assert!(shown(0).contains(r#"url: "http://pager/v2""#));
+    assert!(shown(1).contains(r#"url: "https://events.pagerduty.com/generic"#));
+    assert!(shown(2).contains(r#"File("/etc/am/key")"#), "{}", shown(2));
+    assert!(shown(2).contains("api.eu.opsgenie.com"));
+    assert!(!shown(3).contains("/etc/am/key"));
+}
+
+#[test]
+fn no_template_of_ours_replaces_another_one() {
+    let mut seen: HashMap<&str, &str> = HashMap::new();
+    for (file, text) in DEFAULTS {
+        for define in text.split("define \"").skip(1) {
+            let name = define.split('"').next().unwrap();
+            assert_eq!(seen.insert(name, file), None, "{name} in {file}");
+        }
+    }
+}
+
+#[test]
+fn a_payload_of_ones_own_is_tried_when_it_is_loaded() {
+    let text = "
+receivers:
+- name: a
+  webhook_configs:
+  - url: http://x/
+    payload:
+      a: [1, {b: '{{ .Nope }}'}]
+      '{{ .Nope }}': 1
+";
+    check(
+        text,
+        &[
+            "am.yml:7:22: receivers[0].webhook_configs[0].payload.a[1].b: template: can't evaluate field Nope in type template.Data; correct the template",
+            "am.yml:8:23: receivers[0].webhook_configs[0].payload.{{ .Nope }}: template: can't evaluate field Nope in type template.Data; correct the template",
+        ],
+    );
 }

@@ -1,8 +1,10 @@
 //! Reads template fields: compiled, tried out, mistakes with their place.
 
+use crate::document::Kind;
 use crate::document::fields::{Fields, Value};
 use crate::model::timestamp::Timestamp;
 use crate::notify::render::{Field, Surroundings};
+use crate::notify::tree::{self, Tree};
 use crate::template::error::TemplateError;
 
 /// Reads template fields.
@@ -33,6 +35,43 @@ impl Texts<'_> {
         {
             return self.compile(&value, text, html);
         }
+        self.or_default(fields, key, default, html)
+    }
+
+    /// A text that nobody wrote, for a key.
+    pub(super) fn default(&self, fields: &Fields<'_>, key: &'static str, text: &str) -> Field {
+        self.or_default(fields, key, text, false)
+    }
+
+    /// A structured value with templates in it.
+    pub(super) fn tree(&self, value: &Value<'_>) -> Tree {
+        match &value.node.kind {
+            Kind::Null => Tree::Plain(serde_json::Value::Null),
+            Kind::Scalar { text, .. } if text.contains("{{") => {
+                Tree::Text(self.compile(value, text, false))
+            }
+            Kind::Scalar { text, .. } => Tree::Plain(tree::structure(text.clone())),
+            Kind::Sequence(_) => {
+                let items = value.items().unwrap_or_default();
+                Tree::List(items.iter().map(|item| self.tree(item)).collect())
+            }
+            Kind::Mapping(_) => {
+                let pairs = value.pairs().unwrap_or_default();
+                let entries = pairs.iter();
+                let entries =
+                    entries.map(|(key, value)| (self.compile(value, key, false), self.tree(value)));
+                Tree::Map(entries.collect())
+            }
+        }
+    }
+
+    fn or_default(
+        &self,
+        fields: &Fields<'_>,
+        key: &'static str,
+        default: &str,
+        html: bool,
+    ) -> Field {
         let path = format!("{}.{key}", fields.value().path);
         let field = Field::compile(&self.surroundings.templates, path.as_str(), default)
             .expect("our own defaults are templates");

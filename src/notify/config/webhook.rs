@@ -5,47 +5,33 @@ use std::sync::Arc;
 use super::Reader;
 use super::global::check_url;
 use crate::document::fields::Fields;
-use crate::net::credentials::{SecretSource, read_secret_pair};
-use crate::notify::http::{HttpConfig, Sender};
-use crate::notify::webhook::{Address, Webhook};
+use crate::net::credentials::SecretSource;
+use crate::notify::http::Sender;
+use crate::notify::render::SecretText;
+use crate::notify::webhook::Webhook;
 
 pub(super) fn read(reader: &Reader<'_>, fields: &Fields<'_>) -> Option<Webhook> {
-    let http = fields
-        .get("http_config")
-        .and_then(|value| HttpConfig::read(&value, reader.base))
-        .unwrap_or_else(|| reader.global.http.clone());
-    let source = read_secret_pair(fields, "url", "url_file", reader.base);
-    let address = match source {
-        Some(SecretSource::Inline(url)) if url.expose().contains("{{") => {
-            let value = fields.get("url")?;
-            let field = reader.texts.compile(&value, url.expose(), false);
-            Some(Address::Template(field))
-        }
-        Some(SecretSource::Inline(url)) => {
+    let http = reader.http(fields);
+    let address = reader.secret_text(fields, "url", "url_file");
+    match &address {
+        Some(SecretText::Fixed(SecretSource::Inline(url))) => {
             check_url(fields, "url", url.expose());
-            Some(Address::Fixed(SecretSource::Inline(url)))
         }
-        Some(source @ SecretSource::File(_)) => Some(Address::Fixed(source)),
-        None => {
-            if fields.get("url").is_none() && fields.get("url_file").is_none() {
-                fields
-                    .value()
-                    .error("webhook without an address", "add `url:` or `url_file:`");
-            }
-            None
-        }
-    };
+        Some(SecretText::Fixed(SecretSource::File(_)) | SecretText::Template(_)) => {}
+        None if fields.get("url").is_none() && fields.get("url_file").is_none() => fields
+            .value()
+            .error("webhook without an address", "add `url:` or `url_file:`"),
+        None => {}
+    }
     let max_alerts = fields.unsigned("max_alerts").unwrap_or(0);
     let timeout = fields.duration("timeout").unwrap_or_default();
-    fields.refuse(
-        "payload",
-        "payloads of one's own are not written yet",
-        "remove it; the payload is Alertmanager's version 4",
-    );
+    let payload = fields.get("payload");
+    let payload = payload.map(|value| reader.texts.tree(&value));
     Some(Webhook {
         address: address?,
         sender: Sender::new(http, timeout),
         max_alerts,
+        payload,
         surroundings: Arc::clone(reader.surroundings),
     })
 }

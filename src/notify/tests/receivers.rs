@@ -59,6 +59,35 @@ fn resolved_alerts_and_truncation_are_written_as_alertmanager_does() {
     );
 }
 
+#[tokio::test]
+async fn a_webhooks_own_payload_is_rendered() {
+    let payload = "{text: '{{ .Status }} \"x\"', count: '{{ len .Alerts }}', '{{ .CommonLabels.job }}': [1, true, ~, 'plain'], alerts: '{{ .CommonLabels | toJson }}', key: '{{ if eq .GroupKey \"bad\" }}{{ index .Alerts 99 }}{{ end }}fine'}";
+    let check = async |group: &str, key: &str, failures: &str| {
+        let recorder = Recorder::start(&[]).await;
+        let mut bench = Bench::new(&format!(
+            "receivers:\n- name: team\n  webhook_configs: [{{url: '{}', max_alerts: 1, payload: {payload}}}]\n",
+            recorder.url
+        ))
+        .await;
+        bench
+            .write(notification("1", "team", "webhook", group, NOW))
+            .await;
+        bench.after(Duration::ZERO).await;
+        assert_eq!(bench.ledger().await, ["delivered: 200"]);
+        let want = r#"{"alerts":{"alertname":"HighErrorRate","instance":"api:8080","job":"example","severity":"critical"},"count":1,"example":[1,true,null,"plain"],"key":"KEY","text":"firing \"x\""}"#;
+        assert_eq!(
+            recorder.requests()[0].body,
+            format!("{}\n", want.replace("KEY", key))
+        );
+        assert_eq!(
+            bench.metric("outrigger_notification_template_failures_total"),
+            failures
+        );
+    };
+    check("good", "fine", "0").await;
+    check("bad", "[FIRING:1] HighErrorRate (critical)", "1").await;
+}
+
 #[test]
 fn the_payload_equals_what_alertmanager_wrote() {
     // Recorded from Alertmanager 0.25 with `max_alerts: 1` and two alerts.

@@ -1,0 +1,103 @@
+//! What services that keep incidents open are told: PagerDuty and Opsgenie.
+//!
+//! An incident is named by its group's key, so that the end of the group ends it. A digest opens one incident of its own,
+//! which a person ends, and ends those of the groups in it that no longer fire.
+
+use sha2::{Digest as _, Sha256};
+
+use super::message;
+use crate::model::notification::{AlertStatus, Notification};
+
+/// One thing to tell.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// Names the incident.
+    pub key: String,
+    /// Whether it begins or goes on, rather than ends.
+    pub fires: bool,
+    /// Whether the message belongs to it; else only the end is told.
+    pub whole: bool,
+}
+
+/// What to tell, in order.
+pub fn steps(notification: &Notification) -> Vec<Step> {
+    let own = Step {
+        key: key(&notification.group_key),
+        fires: notification.is_firing(),
+        whole: true,
+    };
+    let Some(digest) = &notification.digest else {
+        return vec![own];
+    };
+    let ended = digest.groups.iter().filter(|group| group.firing == 0);
+    let ended = ended.map(|group| Step {
+        key: key(&group.group_key),
+        fires: false,
+        whole: false,
+    });
+    let opened = own.fires.then_some(own);
+    opened.into_iter().chain(ended).collect()
+}
+
+/// The SHA-256 of a group's key in hexadecimal digits, as Alertmanager names incidents.
+fn key(group_key: &str) -> String {
+    use std::fmt::Write;
+    let mut text = String::with_capacity(64);
+    for byte in Sha256::digest(group_key.as_bytes()) {
+        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
+    }
+    text
+}
+
+/// Runbooks and sources of the alerts that fire, each once: an address and what to call it.
+pub fn links(notification: &Notification, limit: usize) -> Vec<(String, String)> {
+    let mut links: Vec<(String, String)> = Vec::new();
+    for alert in &notification.alerts {
+        if alert.status != AlertStatus::Firing {
+            continue;
+        }
+        let name = alert.alert.name();
+        let runbook = (message::runbook(alert), "Runbook");
+        let source = (&*alert.alert.generator_url, "Source");
+        for (address, what) in [runbook, source] {
+            let known = links.iter().any(|(known, _)| known == address);
+            if !address.is_empty() && !known && links.len() < limit {
+                links.push((address.to_owned(), format!("{what}: {name}")));
+            }
+        }
+    }
+    links
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::timestamp::Timestamp;
+
+    #[test]
+    fn a_digest_ends_the_incidents_of_groups_that_no_longer_fire() {
+        let mut digest = message::synthetic(Timestamp::from_millis(0)).remove(4);
+        let check = |digest: &Notification, want: &[(bool, bool)]| {
+            let steps: Vec<_> = steps(digest)
+                .iter()
+                .map(|step| (step.fires, step.whole))
+                .collect();
+            assert_eq!(steps, want);
+        };
+        check(&digest, &[(true, true)]);
+        if let Some(parts) = &mut digest.digest {
+            let mut ended = parts.groups[0].clone();
+            ended.firing = 0;
+            parts.groups.push(ended);
+        }
+        check(&digest, &[(true, true), (false, false)]);
+        for alert in &mut digest.alerts {
+            alert.status = AlertStatus::Resolved;
+        }
+        check(&digest, &[(false, false)]);
+        assert_eq!(
+            key(""),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
+    }
+}
