@@ -192,6 +192,25 @@ mod ways {
         assert_eq!(target.requests().len(), 1);
     }
 
+    #[tokio::test]
+    async fn a_proxy_gets_the_headers_meant_for_it_and_the_receiver_does_not() {
+        let proxy = Recorder::start(&[]).await;
+        let root = proxy.url.trim_end_matches("/hook");
+        let sender = sender(
+            &format!(
+                "proxy_url: {root}\nproxy_connect_header: {{X-Pass: [open]}}\ntls_config: {{insecure_skip_verify: true}}"
+            ),
+            Path::new("/"),
+        );
+        // The proxy says 200 and closes: there is nobody behind it.
+        let error = post(&sender, "https://example.invalid/x", NOW).await;
+        assert!(error.unwrap_err().retryable);
+        let asked = proxy.requests().remove(0);
+        assert!(asked.head.starts_with("CONNECT example.invalid:443 "));
+        assert_eq!(asked.header("x-pass"), "open");
+        assert_eq!(asked.header("content-type"), "");
+    }
+
     #[test]
     fn mistakes_of_http_config_have_their_place() {
         let check = |text: &str, want: &[&str]| {
