@@ -85,7 +85,7 @@ pub struct PagerDuty {
     pub details: Vec<(String, Tree)>,
     /// Pictures.
     pub images: Vec<Image>,
-    /// Links; `None` for runbooks and sources.
+    /// Links; `None` for runbooks and sources, or for none where requests are Alertmanager's alone.
     pub links: Option<Vec<Link>>,
     /// What templates see beside the notification.
     pub surroundings: Arc<Surroundings>,

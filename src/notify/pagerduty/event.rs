@@ -154,6 +154,9 @@ impl PagerDuty {
     fn links(&self, rendering: &mut Rendering<'_>, notification: &Notification) -> Vec<Value> {
         let wire = |href: String, text: String| json!({"href": href, "text": text});
         let Some(links) = &self.links else {
+            if self.surroundings.upstream_only {
+                return Vec::new();
+            }
             let own = incident::links(notification, MAX_OWN_LINKS).into_iter();
             return own.map(|(href, text)| wire(href, text)).collect();
         };

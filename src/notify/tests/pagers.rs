@@ -137,6 +137,7 @@ async fn pagerdutys_refusals_are_understood() {
 async fn pagerduty_version_1_has_its_own_words() {
     let surroundings = Arc::new(Surroundings {
         external_url: "http://out:9797".to_owned(),
+        upstream_only: true,
         templates: TemplateSet::new(Functions::alertmanager()),
     });
     let field = |text: &str| Field::compile(&surroundings.templates, "x", text).unwrap();
@@ -146,8 +147,9 @@ async fn pagerduty_version_1_has_its_own_words() {
         Answer::Json("403 Forbidden", "slow down"),
     ])
     .await;
-    let pagerduty = PagerDuty {
-        api: Api::V1(SecretText::Fixed(SecretSource::Inline(Secret::new("s")))),
+    let key_of = || SecretText::Fixed(SecretSource::Inline(Secret::new("s")));
+    let with = |api| PagerDuty {
+        api,
         url: recorder.url.clone(),
         sender: Sender::new(Default::default(), Duration::ZERO),
         client: field("me"),
@@ -164,10 +166,14 @@ async fn pagerduty_version_1_has_its_own_words() {
         surroundings: Arc::clone(&surroundings),
     };
     let all = synthetic(NOW);
+    let pagerduty = with(Api::V1(key_of()));
     pagerduty.send(&all[1], NOW).await.unwrap();
     pagerduty.send(&all[2], NOW).await.unwrap();
     let error = pagerduty.send(&all[1], NOW).await.unwrap_err();
     assert!(error.retryable, "version 1 says so for too many events");
+    with(Api::V2(key_of())).send(&all[1], NOW).await.unwrap();
+    let version_2 = &recorder.requests()[3].body;
+    assert!(!version_2.contains("links"), "Alertmanager adds none");
     let bodies: Vec<_> = recorder
         .requests()
         .into_iter()
