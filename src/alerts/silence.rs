@@ -18,6 +18,7 @@ use hashbrown::HashMap;
 
 use crate::model::labels::Labels;
 use crate::model::matcher::Matcher;
+use crate::model::notification::Decision;
 use crate::model::silence::{Silence, SilenceState};
 use crate::model::timestamp::Timestamp;
 
@@ -173,11 +174,13 @@ impl Silences {
         ids
     }
 
-    /// The first of [`Silences::silenced_by`].
-    pub(super) fn first_silencing(&self, labels: &Labels, now: Timestamp) -> Option<&Arc<str>> {
-        self.candidates(labels)
-            .filter(|id| self.holds(id, labels, now))
-            .min()
+    /// That an alert is silenced, by the first of [`Silences::silenced_by`].
+    pub(super) fn decision(&self, labels: &Labels, now: Timestamp) -> Option<Decision> {
+        let ids = self.candidates(labels);
+        let silence = ids.filter(|id| self.holds(id, labels, now)).min()?;
+        Some(Decision::Silenced {
+            silence: silence.to_string(),
+        })
     }
 
     fn candidates<'s, 'l>(

@@ -287,8 +287,9 @@ impl Parts {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
+        let expected = config.collects_host || !config.scrape.jobs.is_empty();
         self.applied.start(config).await;
-        super::maintenance::watch_first_scrapes(tasks, &self.applied.targets, data_ready);
+        super::maintenance::watch_first_scrapes(tasks, &self.applied.targets, data_ready, expected);
         let targets = Arc::clone(&self.applied.targets);
         let stop = tasks.stop_token();
         tasks.spawn("target discovery", async move { targets.run(stop).await });

@@ -51,12 +51,13 @@ impl Maintenance {
     }
 }
 
-/// Says so, from when the targets are known, once each has been scraped, or had its chance: before that an absent series means nothing, and rules
-/// must not resolve what they restored.
+/// Says so, from when the targets are known, once each has been scraped, or had its chance: before that an absent series means
+/// nothing, and rules must not resolve what they restored. Where `expected` is false no target will come, and nobody waits.
 pub(super) fn watch_first_scrapes(
     tasks: &Tasks,
     targets: &Arc<ScrapeManager>,
     data_ready: watch::Sender<bool>,
+    expected: bool,
 ) {
     let (targets, stop) = (Arc::clone(targets), tasks.stop_token());
     tasks.spawn("first scrapes", async move {
@@ -64,7 +65,7 @@ pub(super) fn watch_first_scrapes(
             let mut look = interval(LOOK_EVERY);
             loop {
                 look.tick().await;
-                if all_scraped(&targets.targets()) {
+                if !expected || all_scraped(&targets.targets()) {
                     return;
                 }
             }

@@ -164,12 +164,7 @@ impl Dispatcher {
                     rule: rule.to_owned(),
                 })
                 .or_else(|| muted.clone())
-                .or_else(|| {
-                    let silence = self.silences.first_silencing(&seen.alert.labels, now)?;
-                    Some(Decision::Silenced {
-                        silence: silence.to_string(),
-                    })
-                });
+                .or_else(|| self.silences.decision(&seen.alert.labels, now));
             match decision {
                 Some(_) if seen.lingering => {}
                 Some(decision) => {

@@ -116,7 +116,7 @@ fn shown<'r>(
         inhibited_by,
         ..
     } = alert;
-    json!({
+    let mut shown = json!({
         "annotations": object(&alert.annotations),
         "endsAt": alert.ends_at.to_rfc3339(),
         "fingerprint": alert.fingerprint().to_string(),
@@ -129,9 +129,12 @@ fn shown<'r>(
             "state": if suppressed { "suppressed" } else { "active" },
         },
         "updatedAt": alert.updated_at.to_rfc3339(),
-        "generatorURL": &*alert.generator_url,
         "labels": object(&alert.labels),
-    })
+    });
+    if !alert.generator_url.is_empty() {
+        shown["generatorURL"] = (&*alert.generator_url).into();
+    }
+    shown
 }
 
 /// An alert as others post it.
