@@ -4,8 +4,8 @@
 //!   set ──▶ pending ──(starts_at)──▶ active ──(ends_at, expire)──▶ expired ──(retention)──▶ forgotten
 //! ```
 //!
-//! A change is decided first ([`Silences::set`], [`Silences::expire`]: rows to write, nothing changed yet), then written by
-//! the caller, then taken over ([`Silences::apply`]): what was acknowledged is on the disk.
+//! A change is decided first (`Silences::set`, `Silences::expire`: rows to write, nothing changed yet), then written by
+//! the caller, then taken over (`Silences::apply`): what was acknowledged is on the disk.
 //!
 //! Each silence that is not over stands in an index under one of its matchers that accepts a finite set of values, so
 //! that asking about an alert looks at the silences of its own label values, and at those that have no such matcher.
