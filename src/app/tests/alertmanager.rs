@@ -190,7 +190,7 @@ async fn alerts_are_told_as_alertmanager_tells_them() {
     }
     let status = place.json("/api/v2/status").await;
     assert_eq!(status["cluster"]["peers"].as_array().unwrap().len(), 1);
-    assert_eq!(status["cluster"]["status"], "ready");
+    assert_eq!(status["cluster"]["status"], "disabled");
     let original = status["config"]["original"].as_str().unwrap();
     assert!(original.contains("receiver:"), "{original}");
     let all = place.json("/api/v2/receivers").await;
