@@ -8,6 +8,7 @@ pub mod context;
 pub mod errors;
 pub mod guard;
 pub mod health;
+mod lenient;
 pub mod metrics;
 pub mod middleware;
 pub mod pages;
