@@ -9,6 +9,7 @@ pub mod errors;
 pub mod guard;
 pub mod health;
 pub mod ledger;
+mod lenient;
 pub mod metrics;
 pub mod middleware;
 pub mod pages;

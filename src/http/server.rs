@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::tasks::{Stop, Tasks};
 
+use super::lenient::Lenient;
 use super::metrics::Metrics;
 
 /// Connections open at a time, as in Prometheus.
@@ -56,7 +57,7 @@ pub async fn serve(
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD_TIMEOUT)
-                .serve_connection(TokioIo::new(stream), service);
+                .serve_connection(TokioIo::new(Lenient::new(stream)), service);
             let mut connection = std::pin::pin!(connection);
             let ended = tokio::select! {
                 ended = &mut connection => ended,

@@ -61,6 +61,13 @@ fn a_silence_survives_a_crash_and_its_alerts_are_told_when_it_ends() {
         outrigger.get("/api/v2/alerts?silenced=false").json(),
         json!([])
     );
+    // As people type it into curl, which escapes nothing.
+    let listed = outrigger.get("/api/v2/alerts?filter=alertname=~\"F.*\"");
+    assert_eq!(
+        listed.json().as_array().map(Vec::len),
+        Some(1),
+        "{listed:?}"
+    );
     wait_for_evaluations(&outrigger, 8);
     assert_eq!(scene.told(), Vec::<Value>::new());
 

@@ -1,7 +1,5 @@
 //! Which alerts, groups and silences are asked for.
 
-use std::collections::HashMap;
-
 use super::Fault;
 use crate::alerts::dispatch::view::AlertSnapshot;
 use crate::alerts::matchers;
@@ -78,14 +76,11 @@ pub(super) fn matchers_of(params: &Params) -> Result<Vec<Matcher>, Fault> {
     Ok(all)
 }
 
-/// Whether a silence is asked for: its matchers stand for labels, whatever their operators.
+/// Whether a silence is asked for: it has each of these matchers, operator and value the same.
 pub(super) fn takes_silence(matchers: &[Matcher], silence: &Silence) -> bool {
-    let labels: HashMap<&str, &str> = silence
-        .matchers
+    matchers
         .iter()
-        .map(|matcher| (matcher.name(), matcher.value()))
-        .collect();
-    passes(matchers, |name| labels.get(name).copied())
+        .all(|matcher| silence.matchers.contains(matcher))
 }
 
 /// An empty value asks whether there is such a label.
