@@ -69,13 +69,7 @@ fn killed_after_the_message_was_told_it_is_not_told_again() {
     let scene = Scene::new("flag 1\n", RULES);
     let mut outrigger = scene.start();
     scene.wait_for_told(1);
-    // Accepted is one thing, recorded as accepted another: between the two a crash means once more.
-    wait_until("the delivery on record", PATIENCE, || {
-        outrigger
-            .data("/api/v1/notifications/log")
-            .to_string()
-            .contains("delivered")
-    });
+    wait_for_record(&outrigger, "delivered", 1);
     outrigger.kill_9();
     outrigger.start_again();
     wait_for_evaluations(&outrigger, 8);
@@ -104,6 +98,17 @@ fn a_pending_alert_keeps_its_for_through_a_crash() {
     );
 }
 
+/// Accepted by the receiver is one thing, recorded as accepted another: between the two a crash means once more.
+fn wait_for_record(outrigger: &Outrigger, kind: &str, count: usize) {
+    wait_until(&format!("{count} {kind} on record"), PATIENCE, || {
+        let path = format!("/api/v1/notifications/log?kind={kind}&limit=1000");
+        let entries = outrigger.data(&path);
+        entries
+            .as_array()
+            .is_some_and(|entries| entries.len() >= count)
+    });
+}
+
 fn active_at(alert: &Value) -> jiff::Timestamp {
     alert["activeAt"]
         .as_str()
@@ -121,6 +126,7 @@ fn an_alert_whose_rule_went_while_nothing_ran_is_told_to_have_ended() {
         let scene = Scene::new("flag 1\n", RULES);
         let mut outrigger = scene.start();
         scene.wait_for_told(1);
+        wait_for_record(&outrigger, "delivered", 1);
         outrigger.kill_9();
         scene.place.write("rules/service.yml", emptied);
         outrigger.start_again();
@@ -141,6 +147,7 @@ fn one_of_two_alerts_that_ends_during_an_outage_is_not_the_end_of_both() {
         scene.told().last().map(alerts_of) == Some(2)
     });
     let before = scene.told().len();
+    wait_for_record(&outrigger, "delivered", before);
     outrigger.kill_9();
     scene.service.expose("flag 0\nother 1\n");
     outrigger.start_again();
@@ -195,16 +202,8 @@ fn a_digest_that_is_being_gathered_survives_a_crash() {
     scene.settings("throttle: {rules: [{burst: 3, refill_interval: 5s, digest_interval: 2s}]}\n");
     let mut outrigger = scene.start();
     scene.wait_for_told(3);
-    // Accepted but not yet recorded as accepted would be told once more.
-    for (kind, count) in [("delivered", 3), ("throttled", 27)] {
-        wait_until(&format!("{count} {kind} on record"), PATIENCE, || {
-            let path = format!("/api/v1/notifications/log?kind={kind}&limit=1000");
-            outrigger
-                .data(&path)
-                .as_array()
-                .is_some_and(|entries| entries.len() >= count)
-        });
-    }
+    wait_for_record(&outrigger, "delivered", 3);
+    wait_for_record(&outrigger, "throttled", 27);
     outrigger.kill_9();
     outrigger.start_again();
     let told = scene.wait_for_told(4);
