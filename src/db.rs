@@ -22,7 +22,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Connection, Row, Sqlite};
+use sqlx::{ConnectOptions, Connection, QueryBuilder, Row, Sqlite};
 
 /// The migrations, in the order of their numbers; a number may be left out.
 const MIGRATIONS: &[(i64, &str)] = &[
@@ -211,6 +211,21 @@ impl Database {
 }
 
 impl Transaction {
+    /// Runs a statement of as many rows as there happen to be; its text is seldom the same twice, so it is not kept.
+    async fn run_once(
+        &mut self,
+        query: &mut QueryBuilder<Sqlite>,
+        action: &'static str,
+    ) -> Result<u64, DbError> {
+        query
+            .build()
+            .persistent(false)
+            .execute(self.connection())
+            .await
+            .map(|done| done.rows_affected())
+            .map_err(DbError::query(action))
+    }
+
     /// Makes the statements take effect; on the disk when this returns.
     ///
     /// # Errors

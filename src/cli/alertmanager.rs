@@ -1,7 +1,7 @@
 //! `outrigger alertmanager`: Alertmanager's own flags, for those who swap the one for the other.
 //!
-//! `--cluster.*` flags are taken and say that they do nothing: several Outriggers do not gossip. What tunes
-//! Alertmanager's inside is taken silently.
+//! `--cluster.peer`, `--data.retention`, `--dispatch.start-delay` and `--enable-feature` are taken and say that they do
+//! nothing; what tunes Alertmanager's inside is taken silently.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -104,6 +104,24 @@ impl AlertmanagerArgs {
                 "warning: --cluster.peer does nothing: Outrigger does not gossip; two of them notify twice unless one is the \
                  other's spare\n",
             );
+        }
+        for (given, text) in [
+            (
+                self.ignored.retention.is_some(),
+                "--data.retention does nothing: ended silences are kept for 120 hours, finished notifications for 14 days",
+            ),
+            (
+                self.ignored.start_delay.is_some(),
+                "--dispatch.start-delay does nothing: the notification log survives a restart and knows what was told",
+            ),
+            (
+                !self.ignored.enable_feature.is_empty(),
+                "--enable-feature does nothing: no feature is behind a flag",
+            ),
+        ] {
+            if given {
+                complain(&format!("warning: {text}\n"));
+            }
         }
         let console = match std::io::stdout().is_terminal() && !environment.no_color {
             true => ConsoleStyle::Colored,

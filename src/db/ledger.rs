@@ -99,12 +99,7 @@ pub async fn append(transaction: &mut Transaction, entries: &[LedgerEntry]) -> R
                 .push_bind(entry.decision.kind())
                 .push_bind(decision);
         });
-        query
-            .build()
-            .persistent(false)
-            .execute(transaction.connection())
-            .await
-            .map_err(DbError::query(ACTION))?;
+        transaction.run_once(&mut query, ACTION).await?;
     }
     Ok(())
 }

@@ -110,12 +110,7 @@ pub async fn save(
              notified_at = excluded.notified_at, expires_at = excluded.expires_at, \
              outbox_id = excluded.outbox_id, previous = excluded.previous",
         );
-        query
-            .build()
-            .persistent(false)
-            .execute(transaction.connection())
-            .await
-            .map_err(DbError::query(ACTION))?;
+        transaction.run_once(&mut query, ACTION).await?;
     }
     Ok(())
 }

@@ -143,12 +143,7 @@ pub async fn insert(transaction: &mut Transaction, rows: &[OutboxRow]) -> Result
                 .push("0");
         });
         query.push(" ON CONFLICT DO NOTHING");
-        query
-            .build()
-            .persistent(false)
-            .execute(transaction.connection())
-            .await
-            .map_err(DbError::query(ACTION))?;
+        transaction.run_once(&mut query, ACTION).await?;
     }
     Ok(())
 }
@@ -335,12 +330,7 @@ pub async fn claim(
             list.push_bind(id);
         }
         query.push(")");
-        query
-            .build()
-            .persistent(false)
-            .execute(transaction.connection())
-            .await
-            .map_err(DbError::query(ACTION))?;
+        transaction.run_once(&mut query, ACTION).await?;
     }
     transaction.commit().await?;
     Ok(claimed)

@@ -28,12 +28,7 @@ pub async fn save(
         query.push(
             " ON CONFLICT (key) DO UPDATE SET group_key = excluded.group_key, state = excluded.state",
         );
-        query
-            .build()
-            .persistent(false)
-            .execute(transaction.connection())
-            .await
-            .map_err(DbError::query(ACTION))?;
+        transaction.run_once(&mut query, ACTION).await?;
     }
     for chunk in removals.chunks(MAX_BINDS) {
         let mut query = QueryBuilder::new("DELETE FROM rule_state WHERE key IN (");
@@ -42,12 +37,7 @@ pub async fn save(
             keys.push_bind(key);
         }
         query.push(")");
-        query
-            .build()
-            .persistent(false)
-            .execute(transaction.connection())
-            .await
-            .map_err(DbError::query(ACTION))?;
+        transaction.run_once(&mut query, ACTION).await?;
     }
     transaction.commit().await
 }

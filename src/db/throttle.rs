@@ -86,12 +86,7 @@ pub async fn save_buckets(
         query.push(
             " ON CONFLICT (receiver, integration, severity) DO UPDATE SET tokens = excluded.tokens, updated_at = excluded.updated_at",
         );
-        query
-            .build()
-            .persistent(false)
-            .execute(transaction.connection())
-            .await
-            .map_err(DbError::query(ACTION))?;
+        transaction.run_once(&mut query, ACTION).await?;
     }
     Ok(())
 }
@@ -118,12 +113,7 @@ pub async fn save_digests(
         });
         // Where a commit took effect without saying so, the batch is written once more.
         query.push(" ON CONFLICT DO NOTHING");
-        query
-            .build()
-            .persistent(false)
-            .execute(transaction.connection())
-            .await
-            .map_err(DbError::query(ACTION))?;
+        transaction.run_once(&mut query, ACTION).await?;
     }
     for chunk in items.chunks(MAX_BINDS / 4) {
         let mut query = QueryBuilder::new(
@@ -136,12 +126,7 @@ pub async fn save_digests(
                 .push_bind(&*item.payload);
         });
         query.push(" ON CONFLICT (digest_id, group_key) DO UPDATE SET payload = excluded.payload");
-        query
-            .build()
-            .persistent(false)
-            .execute(transaction.connection())
-            .await
-            .map_err(DbError::query(ACTION))?;
+        transaction.run_once(&mut query, ACTION).await?;
     }
     Ok(())
 }
