@@ -110,21 +110,11 @@ fn test_one(args: &RuleTestArgs, path: &Path, no_color: bool) -> Suite {
     };
     let (file, groups) = match load(path, args.ignore_unknown_fields) {
         Ok(loaded) => loaded,
-        Err(mistakes) => {
-            let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-            complain_of(&mistakes, no_color);
-            suite.error = Some(mistakes.join("\n"));
-            return suite;
-        }
+        Err(mistakes) => return refused(suite, &mistakes, no_color),
     };
     for (i, test) in file.tests.iter().enumerate() {
-        if !args.run.is_empty() && !args.run.iter().any(|run| run.is_match(&test.name)) {
+        let Some(name) = chosen(&args.run, i, &test.name) else {
             continue;
-        }
-        let name = if test.name.is_empty() {
-            format!("unnamed#{i}")
-        } else {
-            test.name.clone()
         };
         let stopwatch = Stopwatch::start();
         let outcome = run::run(&file, test, &groups);
@@ -209,6 +199,25 @@ fn told(file: &TestFile, test: &str, failure: &Failure, diff: bool) -> String {
         _ => file.name.to_string(),
     };
     format!("{place}: {test}: {text}")
+}
+
+/// The result of a file that cannot be read, its mistakes told.
+fn refused(mut suite: Suite, mistakes: &[Diagnostic], no_color: bool) -> Suite {
+    let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    complain_of(&mistakes, no_color);
+    suite.error = Some(mistakes.join("\n"));
+    suite
+}
+
+/// What to call the test at a place of its file; `None` where `--run` leaves it out.
+fn chosen(run: &[Regex], place: usize, name: &str) -> Option<String> {
+    if !run.is_empty() && !run.iter().any(|run| run.is_match(name)) {
+        return None;
+    }
+    Some(match name {
+        "" => format!("unnamed#{place}"),
+        name => name.to_owned(),
+    })
 }
 
 fn complain_of(faults: &[String], no_color: bool) {

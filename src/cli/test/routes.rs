@@ -6,7 +6,7 @@ use clap::Args;
 use regex::Regex;
 
 use super::super::junit::{Case, Suite};
-use super::complain_of;
+use super::{chosen, complain_of, refused};
 use crate::alerts::route_test::run;
 use crate::clock::{Clock, Stopwatch};
 use crate::config::route_tests;
@@ -32,21 +32,11 @@ pub(super) fn test_one(args: &RouteTestArgs, path: &Path, no_color: bool) -> Sui
     // The time is that of trial messages alone.
     let file = match route_tests::load(path, Clock::system().now()) {
         Ok(file) => file,
-        Err(mistakes) => {
-            let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-            complain_of(&mistakes, no_color);
-            suite.error = Some(mistakes.join("\n"));
-            return suite;
-        }
+        Err(mistakes) => return refused(suite, &mistakes, no_color),
     };
     for (i, test) in file.tests.iter().enumerate() {
-        if !args.run.is_empty() && !args.run.iter().any(|run| run.is_match(&test.name)) {
+        let Some(name) = chosen(&args.run, i, &test.name) else {
             continue;
-        }
-        let name = if test.name.is_empty() {
-            format!("unnamed#{i}")
-        } else {
-            test.name.clone()
         };
         let stopwatch = Stopwatch::start();
         let failures: Vec<String> = run::run(&file.routing, test)
