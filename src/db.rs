@@ -1,7 +1,7 @@
 //! The database: one file of SQLite in WAL mode, one writing connection, few reading ones.
 //!
 //! Repositories are plain functions by subject: [`notification_log`], [`outbox`], [`ledger`], [`throttle`],
-//! [`rule_state`], [`silences`]. What belongs together is written through one [`Transaction`]; with a single writer a transaction
+//! [`rule_state`], [`silences`], [`signing_key`]. What belongs together is written through one [`Transaction`]; with a single writer a transaction
 //! sees nothing change under it. Decisions are not made here.
 //!
 //! SQL stays within what PostgreSQL also reads (`ON CONFLICT`, partial indexes, `BIGINT` milliseconds, JSON as text), so
@@ -12,6 +12,7 @@ pub mod ledger;
 pub mod notification_log;
 pub mod outbox;
 pub mod rule_state;
+pub mod signing_key;
 pub mod silences;
 pub mod throttle;
 
@@ -29,6 +30,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("../migrations/0001_alert_delivery.sql")),
     (2, include_str!("../migrations/0002_silences.sql")),
     (3, include_str!("../migrations/0003_ledger_times.sql")),
+    (4, include_str!("../migrations/0004_signing_key.sql")),
 ];
 
 /// How long a statement waits for another process's lock.

@@ -10,5 +10,6 @@ pub mod matcher;
 pub mod notification;
 pub mod sample;
 pub mod secret;
+pub mod signature;
 pub mod silence;
 pub mod timestamp;

@@ -408,3 +408,17 @@ async fn a_migration_that_comes_after_a_later_number_is_still_applied() {
     let entries = ledger::recent(&database, &LedgerFilter::default(), 1).await;
     assert_eq!(entries.unwrap(), []);
 }
+
+#[tokio::test]
+async fn the_signing_key_is_made_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = open(directory.path()).await;
+    let until = Timestamp::from_millis(10);
+    let first = signing_key::load_or_create(&database, [1; 32], Timestamp::from_millis(1))
+        .await
+        .unwrap();
+    let second = signing_key::load_or_create(&database, [2; 32], Timestamp::from_millis(2))
+        .await
+        .unwrap();
+    assert_eq!(first.sign("a", "b", until), second.sign("a", "b", until));
+}

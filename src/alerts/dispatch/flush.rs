@@ -1,20 +1,24 @@
 //! One group is due: who is told what. The order of the stages is written here once, top to bottom.
 
+mod send;
+mod standing;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use self::send::Message;
+pub(super) use self::standing::settled;
+use self::standing::{Standing, from_history};
 use super::super::dedup::{GroupState, Verdict, decide};
 use super::super::route::{MutedBy, Receiver, Route, Target};
-use super::super::throttle::{Item, severity_of};
-use super::super::writes::{Writes, digest_of};
+use super::super::writes::Writes;
 use super::note::Place;
 use super::{Dispatcher, Group, GroupId, order, status};
 use crate::db::ledger::LedgerEntry;
-use crate::db::notification_log::{Earlier, LogEntry, LogKey, Told};
-use crate::db::outbox::{Fate, OutboxRow};
-use crate::db::throttle::BucketKey;
+use crate::db::notification_log::{LogEntry, LogKey, Told};
+use crate::db::outbox::Fate;
 use crate::model::alert::Alert;
-use crate::model::notification::{AlertStatus, Decision, Notification, NotifiedAlert, Reason};
+use crate::model::notification::{AlertStatus, Decision, Reason};
 use crate::model::timestamp::Timestamp;
 
 /// What became of notifications; one that is missing was delivered long ago.
@@ -266,225 +270,6 @@ impl Dispatcher {
         }
     }
 
-    /// What counts as told, and which alerts there are to tell of.
-    fn standing<'s>(
-        &self,
-        key: &LogKey,
-        target: &Target,
-        seen: &'s [Seen],
-        context: &Context<'_>,
-        writes: &Writes,
-    ) -> Standing<'s> {
-        let entry = self
-            .log
-            .get(key)
-            .filter(|entry| entry.expires_at > context.now);
-        let mut history = entry.map(history).unwrap_or_default();
-        let fate = self.newest_fate(&history, context, writes);
-        let fresh: Vec<&Seen> = seen.iter().filter(|seen| !seen.lingering).collect();
-        let outbox_id = entry.and_then(|entry| entry.outbox_id.clone());
-        let held = outbox_id
-            .as_ref()
-            .and_then(|id| self.throttle.open(id).cloned());
-        let unchanged = || {
-            let newest = history.first().map(|newest| &newest.told);
-            !matches!(context.verdict(target, newest, &fresh), Verdict::Notify(_))
-        };
-        let stands = match fate {
-            // What waits in a digest is told there, with what follows; what may not wait takes it out.
-            Fate::Sending if held.is_some() => unchanged() || self.limited(key, &fresh),
-            Fate::Delivered | Fate::Sending => true,
-            Fate::Pending => unchanged(),
-            Fate::Dead => false,
-        };
-        let alerts = if stands {
-            // Whether the ends that are under way arrive is open, and a newer message takes their place should they fail.
-            let open = fate == Fate::Sending && held.is_none();
-            if open && !unchanged() {
-                seen.iter().collect()
-            } else {
-                fresh
-            }
-        } else {
-            // What never arrived does not count: back to what was told before; ends it spoke of are told again.
-            history.remove(0);
-            while self.newest_fate(&history, context, writes) == Fate::Dead {
-                history.remove(0);
-            }
-            seen.iter().collect()
-        };
-        if self.newest_fate(&history, context, writes) == Fate::Delivered
-            && let Some(newest) = history.first_mut()
-        {
-            newest.outbox_id = None;
-            history.truncate(1);
-        }
-        Standing {
-            history,
-            alerts,
-            withdrawn: outbox_id.filter(|_| !stands && fate != Fate::Dead),
-            held: held.filter(|_| stands),
-            stands,
-        }
-    }
-
-    /// To the outbox, or into a digest; returns the id of either.
-    fn send(
-        &mut self,
-        group: &Group,
-        key: &LogKey,
-        target: &Target,
-        message: &Message<'_>,
-        context: &Context<'_>,
-        writes: &mut Writes,
-    ) -> (Arc<str>, Decision) {
-        let now = context.now;
-        let notified = |seen: &&Seen| NotifiedAlert {
-            status: seen.status,
-            alert: Arc::clone(&seen.alert),
-        };
-        let alerts: Vec<NotifiedAlert> = message.wanted.iter().map(notified).collect();
-        let severity = severity_of(
-            alerts
-                .iter()
-                .map(|notified| (notified.status, &*notified.alert)),
-        );
-        let bucket = message.held.cloned().unwrap_or_else(|| BucketKey {
-            receiver: Arc::clone(&key.receiver),
-            integration: Arc::clone(&key.integration),
-            severity: severity.into(),
-        });
-        let routing = Arc::clone(&self.routing);
-        if !self.throttle.admit(&routing.throttle, &bucket, now, writes) {
-            let item = Item {
-                group_key: Arc::clone(&group.key),
-                group_labels: group.labels.clone(),
-                reason: message.reason,
-                alerts,
-            };
-            let digest = self.throttle.hold(&bucket, item, now, writes);
-            return (Arc::clone(&digest), Decision::Throttled { digest });
-        }
-        // Two processes on one database that decide the same from the same log come to the same key.
-        let bytes = |list: &[u64]| {
-            list.iter()
-                .flat_map(|hash| hash.to_le_bytes())
-                .collect::<Vec<u8>>()
-        };
-        let idempotency_key = digest_of(&[
-            key.group_key.as_bytes(),
-            key.receiver.as_bytes(),
-            key.integration.as_bytes(),
-            &bytes(&message.state.firing),
-            &bytes(&message.state.resolved),
-            &message
-                .told
-                .map_or(0, |told| told.at.millis())
-                .to_le_bytes(),
-        ]);
-        self.sent += 1;
-        let id = digest_of(&[
-            idempotency_key.as_bytes(),
-            &now.millis().to_le_bytes(),
-            &self.sent.to_le_bytes(),
-        ]);
-        let notification = Notification {
-            id: Arc::clone(&id),
-            group_key: Arc::clone(&group.key),
-            receiver: Arc::clone(&key.receiver),
-            integration: target.integration.clone(),
-            reason: message.reason,
-            group_labels: group.labels.clone(),
-            alerts,
-            truncated: 0,
-            created_at: now,
-            digest: None,
-        };
-        writes.outbox.push(OutboxRow {
-            idempotency_key,
-            integration: Arc::clone(&target.text),
-            notification,
-        });
-        let decision = Decision::Enqueued {
-            notification: Arc::clone(&id),
-            reason: message.reason,
-        };
-        (id, decision)
-    }
-
-    /// Whether a message about these alerts may be held back.
-    fn limited(&self, key: &LogKey, alerts: &[&Seen]) -> bool {
-        let severity = severity_of(alerts.iter().map(|seen| (seen.status, &*seen.alert)));
-        let limits = &self.routing.throttle;
-        limits.limit(&key.receiver, severity).is_some()
-    }
-
-    fn withdraw(
-        &mut self,
-        key: &LogKey,
-        withdrawn: Option<Arc<str>>,
-        by: Option<&Arc<str>>,
-        context: &Context<'_>,
-        writes: &mut Writes,
-    ) {
-        let Some(notification) = withdrawn else {
-            return;
-        };
-        writes.ledger.push(LedgerEntry {
-            at: context.now,
-            group_key: Arc::clone(&key.group_key),
-            receiver: Arc::clone(&key.receiver),
-            integration: Arc::clone(&key.integration),
-            labels: None,
-            decision: Decision::Superseded {
-                notification: Arc::clone(&notification),
-                by: by.cloned(),
-            },
-        });
-        if !self.throttle.release(&notification, &key.group_key, writes) {
-            writes.superseded.push(notification);
-        }
-    }
-
-    pub(super) fn record(&mut self, key: LogKey, entry: Option<LogEntry>, writes: &mut Writes) {
-        match &entry {
-            Some(entry) => drop(self.log.insert(key.clone(), entry.clone())),
-            None => drop(self.log.remove(&key)),
-        }
-        writes.log.insert(key, entry);
-    }
-
-    fn newest_fate(&self, history: &[Earlier], context: &Context<'_>, writes: &Writes) -> Fate {
-        let Some(newest) = history.first() else {
-            return Fate::Delivered;
-        };
-        self.fate(newest.outbox_id.as_ref(), newest.told.at, context, writes)
-    }
-
-    fn fate(
-        &self,
-        outbox_id: Option<&Arc<str>>,
-        at: Timestamp,
-        context: &Context<'_>,
-        writes: &Writes,
-    ) -> Fate {
-        let Some(id) = outbox_id else {
-            return Fate::Delivered;
-        };
-        // What this very batch wrote, or what still gathers, is on its way.
-        let written_now = || {
-            writes
-                .outbox
-                .iter()
-                .rev()
-                .any(|row| row.notification.id == *id)
-        };
-        if self.throttle.open(id).is_some() || (at == context.now && written_now()) {
-            return Fate::Sending;
-        }
-        context.fates.get(id).copied().unwrap_or(Fate::Delivered)
-    }
-
     /// Alerts that ended leave the group, or linger where their message is still on its way.
     fn settle(&mut self, group: &mut Group, context: &Context<'_>, writes: &Writes) {
         let on_its_way = self.log_keys(group).any(|key| {
@@ -514,71 +299,12 @@ impl Dispatcher {
     }
 }
 
-/// What a flush finds about one integration.
-struct Standing<'a> {
-    /// What was told, newest first.
-    history: Vec<Earlier>,
-    /// The alerts to tell of.
-    alerts: Vec<&'a Seen>,
-    /// A notification that is not sent any more.
-    withdrawn: Option<Arc<str>>,
-    /// The bucket of the digest that the group waits in.
-    held: Option<BucketKey>,
-    /// Whether the newest notification counts as told.
-    stands: bool,
-}
-
-struct Message<'a> {
-    reason: Reason,
-    state: &'a Told,
-    told: Option<&'a Told>,
-    wanted: &'a [&'a Seen],
-    /// The bucket of the digest that the group waits in already.
-    held: Option<&'a BucketKey>,
-}
-
 fn log_key(group: &Group, receiver: &Receiver, target: &Target) -> LogKey {
     LogKey {
         group_key: Arc::clone(&group.key),
         receiver: Arc::clone(&receiver.name),
         integration: Arc::clone(&target.text),
     }
-}
-
-/// An entry that nothing on its way can change any more.
-pub(super) fn settled(told: Told, route: &Route) -> LogEntry {
-    LogEntry {
-        expires_at: expiry(&told, route),
-        outbox_id: None,
-        previous: Vec::new(),
-        told,
-    }
-}
-
-fn expiry(told: &Told, route: &Route) -> Timestamp {
-    told.at + route.repeat_interval.saturating_mul(2)
-}
-
-/// What an entry says, and what was said before, newest first.
-fn history(entry: &LogEntry) -> Vec<Earlier> {
-    let newest = Earlier {
-        told: entry.told.clone(),
-        outbox_id: entry.outbox_id.clone(),
-    };
-    let mut history = vec![newest];
-    history.extend(entry.previous.iter().cloned());
-    history
-}
-
-fn from_history(history: Vec<Earlier>, route: &Route) -> Option<LogEntry> {
-    let mut history = history.into_iter();
-    let newest = history.next()?;
-    Some(LogEntry {
-        expires_at: expiry(&newest.told, route),
-        outbox_id: newest.outbox_id,
-        previous: history.collect(),
-        told: newest.told,
-    })
 }
 
 /// Fingerprints of the firing and of the resolved alerts, sorted.

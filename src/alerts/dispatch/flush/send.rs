@@ -1,0 +1,156 @@
+//! A decided message on its way: into the outbox or a digest, in place of an older one.
+
+use std::sync::Arc;
+
+use super::super::super::route::Target;
+use super::super::super::throttle::{Item, severity_of};
+use super::super::super::writes::digest_of;
+use super::super::{Dispatcher, Group, Writes};
+use super::{Context, Seen};
+use crate::db::ledger::LedgerEntry;
+use crate::db::notification_log::{LogEntry, LogKey, Told};
+use crate::db::outbox::OutboxRow;
+use crate::db::throttle::BucketKey;
+use crate::model::notification::{Decision, Notification, NotifiedAlert, Reason};
+
+pub(super) struct Message<'a> {
+    pub(super) reason: Reason,
+    pub(super) state: &'a Told,
+    pub(super) told: Option<&'a Told>,
+    pub(super) wanted: &'a [&'a Seen],
+    /// The bucket of the digest that the group waits in already.
+    pub(super) held: Option<&'a BucketKey>,
+}
+
+impl Dispatcher {
+    /// To the outbox, or into a digest; returns the id of either.
+    pub(super) fn send(
+        &mut self,
+        group: &Group,
+        key: &LogKey,
+        target: &Target,
+        message: &Message<'_>,
+        context: &Context<'_>,
+        writes: &mut Writes,
+    ) -> (Arc<str>, Decision) {
+        let now = context.now;
+        let notified = |seen: &&Seen| NotifiedAlert {
+            status: seen.status,
+            alert: Arc::clone(&seen.alert),
+        };
+        let alerts: Vec<NotifiedAlert> = message.wanted.iter().map(notified).collect();
+        let severity = severity_of(
+            alerts
+                .iter()
+                .map(|notified| (notified.status, &*notified.alert)),
+        );
+        let bucket = message.held.cloned().unwrap_or_else(|| BucketKey {
+            receiver: Arc::clone(&key.receiver),
+            integration: Arc::clone(&key.integration),
+            severity: severity.into(),
+        });
+        let routing = Arc::clone(&self.routing);
+        if !self.throttle.admit(&routing.throttle, &bucket, now, writes) {
+            let item = Item {
+                group_key: Arc::clone(&group.key),
+                group_labels: group.labels.clone(),
+                reason: message.reason,
+                alerts,
+            };
+            let digest = self.throttle.hold(&bucket, item, now, writes);
+            return (Arc::clone(&digest), Decision::Throttled { digest });
+        }
+        // Two processes on one database that decide the same from the same log come to the same key.
+        let bytes = |list: &[u64]| {
+            list.iter()
+                .flat_map(|hash| hash.to_le_bytes())
+                .collect::<Vec<u8>>()
+        };
+        let idempotency_key = digest_of(&[
+            key.group_key.as_bytes(),
+            key.receiver.as_bytes(),
+            key.integration.as_bytes(),
+            &bytes(&message.state.firing),
+            &bytes(&message.state.resolved),
+            &message
+                .told
+                .map_or(0, |told| told.at.millis())
+                .to_le_bytes(),
+        ]);
+        self.sent += 1;
+        let id = digest_of(&[
+            idempotency_key.as_bytes(),
+            &now.millis().to_le_bytes(),
+            &self.sent.to_le_bytes(),
+        ]);
+        let notification = Notification {
+            id: Arc::clone(&id),
+            group_key: Arc::clone(&group.key),
+            receiver: Arc::clone(&key.receiver),
+            integration: target.integration.clone(),
+            reason: message.reason,
+            group_labels: group.labels.clone(),
+            alerts,
+            truncated: 0,
+            created_at: now,
+            digest: None,
+        };
+        writes.outbox.push(OutboxRow {
+            idempotency_key,
+            integration: Arc::clone(&target.text),
+            notification,
+        });
+        let decision = Decision::Enqueued {
+            notification: Arc::clone(&id),
+            reason: message.reason,
+        };
+        (id, decision)
+    }
+
+    /// Whether a message about these alerts may be held back.
+    pub(super) fn limited(&self, key: &LogKey, alerts: &[&Seen]) -> bool {
+        let severity = severity_of(alerts.iter().map(|seen| (seen.status, &*seen.alert)));
+        let limits = &self.routing.throttle;
+        limits.limit(&key.receiver, severity).is_some()
+    }
+
+    pub(super) fn withdraw(
+        &mut self,
+        key: &LogKey,
+        withdrawn: Option<Arc<str>>,
+        by: Option<&Arc<str>>,
+        context: &Context<'_>,
+        writes: &mut Writes,
+    ) {
+        let Some(notification) = withdrawn else {
+            return;
+        };
+        writes.ledger.push(LedgerEntry {
+            at: context.now,
+            group_key: Arc::clone(&key.group_key),
+            receiver: Arc::clone(&key.receiver),
+            integration: Arc::clone(&key.integration),
+            labels: None,
+            decision: Decision::Superseded {
+                notification: Arc::clone(&notification),
+                by: by.cloned(),
+            },
+        });
+        if !self.throttle.release(&notification, &key.group_key, writes) {
+            writes.superseded.push(notification);
+        }
+    }
+
+    pub(in super::super) fn record(
+        &mut self,
+        key: LogKey,
+        entry: Option<LogEntry>,
+        writes: &mut Writes,
+    ) {
+        match &entry {
+            Some(entry) => drop(self.log.insert(key.clone(), entry.clone())),
+            None => drop(self.log.remove(&key)),
+        }
+        writes.log.insert(key, entry);
+    }
+}
