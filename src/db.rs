@@ -31,6 +31,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (2, include_str!("../migrations/0002_silences.sql")),
     (3, include_str!("../migrations/0003_ledger_times.sql")),
     (4, include_str!("../migrations/0004_signing_key.sql")),
+    (5, include_str!("../migrations/0005_undelivered.sql")),
 ];
 
 /// How long a statement waits for another process's lock.

@@ -566,6 +566,7 @@ impl OpenDigest {
                 worst,
                 new,
             }),
+            undelivered: None,
         }
     }
 }

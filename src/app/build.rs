@@ -21,7 +21,7 @@ use crate::enrich::host::Host;
 use crate::enrich::pod::Pod;
 use crate::http::context::{Configuration, Context, Readiness, Reload, RoutingShown};
 use crate::model::timestamp::Timestamp;
-use crate::notify::decide::Policy;
+use crate::notify::breaker::Circuits;
 use crate::notify::outbox::{self, Receivers, Worker};
 use crate::promql::eval::{Engine, EngineConfig};
 use crate::rules::manager::RuleManager;
@@ -53,6 +53,7 @@ pub(super) struct Parts {
     storage: Storage,
     database: Database,
     engine: Arc<Engine>,
+    circuits: Circuits,
     registry: Arc<Registry>,
     first: Mutex<Option<First>>,
 }
@@ -153,14 +154,15 @@ impl Parts {
             },
         )
         .await?;
-        let receivers = Arc::new(ArcSwap::from_pointee(config.receivers.integrations()));
+        let receivers = Arc::new(ArcSwap::from_pointee(receivers(&config)));
+        let circuits = Circuits::default();
         let worker = Worker::new(outbox::Dependencies {
             database: database.clone(),
             clock: clock.clone(),
             receivers: Arc::clone(&receivers),
             metrics: crate::notify::metrics::Metrics::register(&mut registry),
+            circuits: circuits.clone(),
             wake,
-            policy: Policy::default(),
             drain: settings.shutdown_deadline / 2,
         });
 
@@ -222,6 +224,7 @@ impl Parts {
             storage,
             database,
             engine,
+            circuits,
             registry: Arc::new(registry),
             first: Mutex::new(Some(First {
                 config,
@@ -253,6 +256,7 @@ impl Parts {
             targets: Arc::clone(&self.applied.targets),
             alerts: self.applied.alerts.clone(),
             database: self.database.clone(),
+            circuits: self.circuits.clone(),
             runbooks: self.applied.runbooks.subscribe(),
             registry: Arc::clone(&self.registry),
             metrics: self.http_metrics.clone(),
@@ -333,8 +337,7 @@ impl Applied {
             );
         }
         *self.watched.lock() = config.watched.clone();
-        self.receivers
-            .store(Arc::new(config.receivers.integrations()));
+        self.receivers.store(Arc::new(receivers(&config)));
         if self
             .alerts
             .reload(Arc::clone(&config.routing))
@@ -422,6 +425,11 @@ fn pod(config: &Config) -> Option<Pod> {
             None
         }
     }
+}
+
+fn receivers(config: &Config) -> Receivers {
+    let receivers = config.receivers.integrations();
+    receivers.delivering(config.settings.delivery.clone())
 }
 
 fn load_runbooks(config: &Config) -> Runbooks {

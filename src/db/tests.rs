@@ -37,6 +37,7 @@ fn notification(id: &str, group_key: &str, created_at: i64) -> OutboxRow {
             truncated: 0,
             created_at: at(created_at),
             digest: None,
+            undelivered: None,
         },
     }
 }
@@ -154,6 +155,7 @@ async fn a_groups_notifications_are_claimed_one_after_the_other() {
     outbox::finish(
         &database,
         &[(a.notification.clone(), delivered.clone())],
+        &[],
         at(11),
     )
     .await
@@ -162,7 +164,7 @@ async fn a_groups_notifications_are_claimed_one_after_the_other() {
 
     // The process dies: what was being sent is sent again.
     assert_eq!(outbox::release(&database, at(20)).await.unwrap(), 2);
-    let backlog = outbox::backlog(&database).await.unwrap();
+    let backlog = outbox::backlog(&database, at(0)).await.unwrap();
     assert_eq!((backlog.waiting, backlog.oldest), (2, Some(at(2))));
     assert_eq!(claimed(&database, 20).await.len(), 2);
 
@@ -173,6 +175,7 @@ async fn a_groups_notifications_are_claimed_one_after_the_other() {
     outbox::finish(
         &database,
         &[(b.notification.clone(), retry.clone())],
+        &[],
         at(21),
     )
     .await
@@ -184,6 +187,7 @@ async fn a_groups_notifications_are_claimed_one_after_the_other() {
     outbox::finish(
         &database,
         &[(b.notification.clone(), retry.clone())],
+        &[],
         at(61),
     )
     .await

@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::db::Database;
 use crate::document::diagnostics::Diagnostic;
 use crate::model::timestamp::Timestamp;
+use crate::notify::breaker::Circuits;
 use crate::promql::eval::Engine;
 use crate::rules::manager::RuleManager;
 use crate::runbooks::Runbooks;
@@ -47,6 +48,8 @@ pub struct Context {
     pub alerts: AlertSink,
     /// Notifications and decisions.
     pub database: Database,
+    /// Which receivers are left alone for a while.
+    pub circuits: Circuits,
     /// Runbooks, replaced on reload.
     pub runbooks: watch::Receiver<Arc<Runbooks>>,
     /// All metrics of the process.

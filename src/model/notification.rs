@@ -125,6 +125,38 @@ pub struct Notification {
     /// What the message gathers; present exactly for [`Reason::Digest`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
+    /// Where it could not be delivered; present exactly where this one goes to the fallback receiver instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undelivered: Option<Undelivered>,
+}
+
+/// A notification that another receiver was to get, and did not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undelivered {
+    /// Its id.
+    pub notification: Arc<str>,
+    /// The receiver it was for.
+    pub receiver: Arc<str>,
+    /// Which of its integrations.
+    pub integration: Integration,
+    /// Why it could not be delivered; never a secret.
+    pub error: String,
+}
+
+/// One sentence for the people who are told instead.
+impl fmt::Display for Undelivered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            receiver,
+            integration,
+            error,
+            ..
+        } = self;
+        write!(
+            f,
+            "This could not be delivered to receiver {receiver} ({integration}): {error}. You are its fallback; nobody there was told."
+        )
+    }
 }
 
 impl Notification {
@@ -265,6 +297,17 @@ pub enum Decision {
         /// The last error; never a secret.
         error: String,
     },
+    /// Could not be delivered where the routes sent it, and goes to the fallback receiver.
+    FellBack {
+        /// The notification to the fallback receiver.
+        notification: Arc<str>,
+        /// The one it stands in for.
+        undelivered: Arc<str>,
+        /// The receiver that was to be told.
+        receiver: Arc<str>,
+        /// Its integration, such as `webhook[0]`.
+        integration: String,
+    },
 }
 
 impl Decision {
@@ -285,6 +328,7 @@ impl Decision {
             Self::Delivered { .. } => "delivered",
             Self::Failed { .. } => "failed",
             Self::Expired { .. } => "expired",
+            Self::FellBack { .. } => "fell_back",
         }
     }
 
@@ -295,7 +339,8 @@ impl Decision {
             | Self::Superseded { notification, .. }
             | Self::Delivered { notification, .. }
             | Self::Failed { notification, .. }
-            | Self::Expired { notification, .. } => Some(notification),
+            | Self::Expired { notification, .. }
+            | Self::FellBack { notification, .. } => Some(notification),
             Self::Throttled { digest } => Some(digest),
             Self::Deduplicated
             | Self::NeverTold
@@ -324,7 +369,8 @@ impl Decision {
             | Self::Throttled { .. }
             | Self::Delivered { .. }
             | Self::Failed { .. }
-            | Self::Expired { .. } => false,
+            | Self::Expired { .. }
+            | Self::FellBack { .. } => false,
         }
     }
 }
@@ -364,6 +410,14 @@ impl fmt::Display for Decision {
             Self::Expired { error, .. } => {
                 write!(f, "not delivered, gave up after retries: {error}")
             }
+            Self::FellBack {
+                receiver,
+                integration,
+                ..
+            } => write!(
+                f,
+                "queued for the fallback receiver: not delivered to {receiver} ({integration})"
+            ),
         }
     }
 }
@@ -399,6 +453,7 @@ mod tests {
             truncated: 0,
             created_at: Timestamp::from_millis(4),
             digest: None,
+            undelivered: None,
         };
         let text = serde_json::to_string(&notification).unwrap();
         assert_eq!(

@@ -8,10 +8,14 @@
 //!
 //! * Receivers do not wait for each other: each integration of each receiver has its own few places. Notifications of
 //!   one group to one integration go out in order, one at a time.
-//! * A notification that is not delivered within an hour is given up: a page that late misleads more than it helps. The
-//!   routes then count it as not told and tell anew at the group's next flush, with what is true by then.
+//! * A notification that is not delivered within an hour is given up: a page that late misleads more than it helps. It
+//!   goes to the fallback receiver where one is configured ([`super::fallback`]). Otherwise the routes count it as not
+//!   told and tell anew at the group's next flush, with what is true by then.
+//! * A receiver that fails again and again is left alone for a while ([`super::breaker`]).
 //! * What was being sent when the process died is sent again after the restart: at least once, not exactly once. The
 //!   window is the time between the receiver's acceptance and the commit that records it.
+
+mod restrain;
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
@@ -25,11 +29,14 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::Notify;
 use tracing::{Instrument, Span};
 
-use super::decide::{Policy, decide, is_over};
+use super::breaker::{Admission, Circuits};
+use super::decide::{decide, is_over};
+use super::delivery::Delivery;
+use super::fallback;
 use super::integration::{Delivered, Integration, Reason, SendError};
 use super::metrics::Metrics;
 use crate::clock::{Clock, Stopwatch};
-use crate::db::outbox::{self as table, Claimed, Outcome};
+use crate::db::outbox::{self as table, Claimed, OutboxRow, Outcome};
 use crate::db::{Database, DbError};
 use crate::model::notification::{self, Notification};
 use crate::model::timestamp::Timestamp;
@@ -48,9 +55,12 @@ const CLOCK_SLACK: Duration = Duration::from_secs(1);
 /// The pause after the database failed.
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 
-/// The configured integrations, by receiver and place.
+/// The configured integrations, by receiver and place, and how to deliver to them.
 #[derive(Debug, Default)]
-pub struct Receivers(HashMap<Place, Arc<dyn Integration>>);
+pub struct Receivers {
+    integrations: HashMap<Place, Arc<dyn Integration>>,
+    delivery: Delivery,
+}
 
 /// One integration of one receiver.
 pub type Place = (Arc<str>, notification::Integration);
@@ -58,17 +68,31 @@ pub type Place = (Arc<str>, notification::Integration);
 impl Receivers {
     /// From receiver names, places and integrations.
     pub fn new(entries: impl IntoIterator<Item = (Place, Arc<dyn Integration>)>) -> Self {
-        Self(entries.into_iter().collect())
+        Self {
+            integrations: entries.into_iter().collect(),
+            delivery: Delivery::default(),
+        }
+    }
+
+    /// The same, delivered to in another way.
+    #[must_use]
+    pub fn delivering(self, delivery: Delivery) -> Self {
+        Self { delivery, ..self }
+    }
+
+    /// How to deliver.
+    pub fn delivery(&self) -> &Delivery {
+        &self.delivery
     }
 
     /// The integration a notification is for.
     pub fn get(&self, notification: &Notification) -> Option<Arc<dyn Integration>> {
-        self.0.get(&place(notification)).map(Arc::clone)
+        self.integrations.get(&place(notification)).map(Arc::clone)
     }
 
     /// All of them.
     pub fn places(&self) -> impl Iterator<Item = &Place> {
-        self.0.keys()
+        self.integrations.keys()
     }
 }
 
@@ -92,8 +116,8 @@ pub struct Dependencies {
     pub metrics: Metrics,
     /// Rung after the outbox was written.
     pub wake: Arc<Notify>,
-    /// When to try again and when to give up.
-    pub policy: Policy,
+    /// Which receivers are left alone for a while.
+    pub circuits: Circuits,
     /// How long shutdown may wait for what is due and under way.
     pub drain: Duration,
 }
@@ -112,6 +136,10 @@ pub struct Worker {
     looked_at: Timestamp,
     /// Outcomes that the database did not take yet; their notifications are not sent again meanwhile.
     unwritten: Vec<(Notification, Outcome)>,
+    /// What goes to the fallback receiver; written with them.
+    instead: Vec<OutboxRow>,
+    /// Receivers that answer again: what waits for them is due, once that is written.
+    revived: Vec<Place>,
 }
 
 /// What is claimed for one integration of one receiver.
@@ -133,6 +161,8 @@ struct Finished {
     attempts: u32,
     result: Result<Delivered, SendError>,
     took: Duration,
+    /// Whether the receiver was asked at all.
+    tried: bool,
     /// What is said of the outcome belongs to the attempt's trace.
     span: Span,
 }
@@ -149,6 +179,8 @@ impl Worker {
             // The first look puts right what was written before a step that the process did not see.
             looked_at: Timestamp::MAX,
             unwritten: Vec::new(),
+            instead: Vec::new(),
+            revived: Vec::new(),
         }
     }
 
@@ -188,7 +220,7 @@ impl Worker {
                 "stop delivery: what is under way is sent again after the next start"
             );
         }
-        match table::backlog(&self.with.database).await {
+        match table::backlog(&self.with.database, self.with.clock.now()).await {
             Ok(backlog) if backlog.waiting > 0 => tracing::warn!(
                 waiting = backlog.waiting,
                 "notifications remain in the outbox; they are sent after the next start"
@@ -245,14 +277,9 @@ impl Worker {
             table::clock_stepped_back(&self.with.database, now).await?;
         }
         self.looked_at = now;
-        let supplied: Vec<(String, String)> = self
-            .lanes
-            .iter()
-            .filter(|(_, lane)| !lane.is_idle())
-            .map(|((receiver, integration), _)| (receiver.to_string(), integration.to_string()))
-            .collect();
+        let restraints = self.restraints(now);
         let database = &self.with.database;
-        for claimed in table::claim(database, now, CLAIMED_AT_ONCE, &supplied).await? {
+        for claimed in table::claim(database, now, CLAIMED_AT_ONCE, &restraints).await? {
             let lane = self.lanes.entry(place(&claimed.notification)).or_default();
             lane.waiting.push_back(claimed);
         }
@@ -261,22 +288,32 @@ impl Worker {
         for place in places {
             self.advance(&place, now);
         }
-        let backlog = table::backlog(&self.with.database).await?;
+        let backlog = table::backlog(&self.with.database, now).await?;
         self.with.metrics.backlog(&backlog, now);
-        Ok(match backlog.next_attempt {
-            // Due but not claimed: its places are taken or its group is under way, and a finished send looks again.
-            Some(at) if at <= now => LONGEST_SLEEP,
-            Some(at) => at.since(now).min(LONGEST_SLEEP),
-            None => LONGEST_SLEEP,
-        })
+        // What is due and was not claimed waits for its places, its group or its circuit: a finished send looks again.
+        let pauses = self.with.circuits.open().into_iter();
+        let pauses =
+            pauses.filter_map(
+                |(place, _)| match self.with.circuits.admission(&place, now) {
+                    Admission::Nothing(until) => Some(until),
+                    Admission::One | Admission::All => None,
+                },
+            );
+        let next = pauses.chain(backlog.next_attempt).min();
+        Ok(next.map_or(LONGEST_SLEEP, |at| at.since(now).min(LONGEST_SLEEP)))
     }
 
-    /// Shows the metrics of receivers that a reload brought.
+    /// Shows the metrics of receivers that a reload brought, and tries all of them anew.
     fn announce(&mut self) {
         let receivers = self.with.receivers.load_full();
         let known = self.announced.as_ref();
         if known.is_none_or(|known| !Arc::ptr_eq(known, &receivers)) {
             self.with.metrics.announce(&receivers);
+            for (receiver, integration) in self.with.circuits.reset(receivers.places().cloned()) {
+                tracing::info!(%receiver, %integration, "circuit closed by a reload: the receiver is tried anew");
+                self.with.metrics.circuit_closed(&receiver, &integration);
+                self.revived.push((receiver, integration));
+            }
             self.announced = Some(receivers);
         }
     }
@@ -305,8 +342,10 @@ impl Worker {
             attempts,
             last_error,
         } = claimed;
-        let integration = self.with.receivers.load().get(&notification);
-        let over = is_over(&self.with.policy, notification.created_at, now);
+        let receivers = self.with.receivers.load();
+        let integration = receivers.get(&notification);
+        let over = is_over(&receivers.delivery.policy, notification.created_at, now);
+        let tried = integration.is_some() && !over;
         let span = tracing::info_span!(
             "send",
             receiver = %notification.receiver,
@@ -347,6 +386,7 @@ impl Worker {
                 attempts,
                 result,
                 took: stopwatch.elapsed(),
+                tried,
                 span: within,
             }
         };
@@ -359,7 +399,11 @@ impl Worker {
         let mut places = Vec::new();
         let mut next = Some(first);
         while let Some(finished) = next {
-            places.push(place(&finished.notification));
+            let place = place(&finished.notification);
+            if finished.tried {
+                self.judge(&place, &finished.result, now);
+            }
+            places.push(place);
             self.decide(finished, now);
             next = self.under_way.next().now_or_never().flatten();
         }
@@ -381,10 +425,12 @@ impl Worker {
             attempts,
             result,
             took,
+            tried: _,
             span,
         } = finished;
+        let receivers = self.with.receivers.load();
         let outcome = decide(
-            &self.with.policy,
+            &receivers.delivery.policy,
             &result,
             attempts + 1,
             notification.created_at,
@@ -395,16 +441,38 @@ impl Worker {
             .metrics
             .attempt(&notification, &result, &outcome, took, now);
         span.in_scope(|| log(&notification, attempts + 1, &result, &outcome));
+        if let Outcome::Failed { error } | Outcome::Expired { error } = &outcome {
+            let fallback = receivers.delivery.fallback.as_deref();
+            let rows = fallback::instead(&notification, error, fallback, receivers.places(), now);
+            for row in &rows {
+                self.with.metrics.fell_back(&row.notification);
+                tracing::warn!(
+                    receiver = &*row.notification.receiver,
+                    integration = &*row.integration,
+                    notification.id = &*row.notification.id,
+                    undelivered = &*notification.id,
+                    "notification goes to the fallback receiver"
+                );
+            }
+            self.instead.extend(rows);
+        }
         self.unwritten.push((notification, outcome));
     }
 
     async fn write_outcomes(&mut self) -> Result<(), DbError> {
-        if self.unwritten.is_empty() {
-            return Ok(());
-        }
         let now = self.with.clock.now();
-        table::finish(&self.with.database, &self.unwritten, now).await?;
-        self.unwritten.clear();
+        let database = &self.with.database;
+        if !self.unwritten.is_empty() {
+            table::finish(database, &self.unwritten, &self.instead, now).await?;
+            self.unwritten.clear();
+            self.look |= !self.instead.is_empty();
+            self.instead.clear();
+        }
+        while let Some((receiver, integration)) = self.revived.last() {
+            table::make_due(database, receiver, &integration.to_string(), now).await?;
+            self.revived.pop();
+            self.look = true;
+        }
         Ok(())
     }
 }
@@ -431,6 +499,7 @@ fn log(
         }
     }
     match outcome {
+        Outcome::Unsent => {}
         Outcome::Delivered { status } => {
             tracing::info!(
                 receiver,

@@ -125,6 +125,8 @@ pub struct Rendering<'a> {
     data: Value,
     now: jiff::Timestamp,
     external_url: &'a str,
+    /// Why this comes to another receiver than the routes chose.
+    undelivered: Option<String>,
     /// What failed so far, one line each.
     pub failures: Vec<String>,
 }
@@ -140,6 +142,7 @@ impl<'a> Rendering<'a> {
             data: message::data(notification, &surroundings.external_url, now),
             now: jiff::Timestamp::from_millisecond(now.millis()).unwrap_or_default(),
             external_url: &surroundings.external_url,
+            undelivered: notification.undelivered.as_ref().map(ToString::to_string),
             failures: Vec::new(),
         }
     }
@@ -177,8 +180,17 @@ impl<'a> Rendering<'a> {
             .map_err(|error| SendError::permanent(Reason::Configuration, error.to_string()))
     }
 
-    /// One sentence for the message itself, where a field failed.
+    /// What the message itself has to begin with: that it was for somebody else, or that a field failed.
     pub fn apology(&self) -> Option<String> {
+        match (&self.undelivered, self.failure()) {
+            (Some(undelivered), Some(failure)) => Some(format!("{undelivered} {failure}")),
+            (Some(undelivered), None) => Some(undelivered.clone()),
+            (None, failure) => failure,
+        }
+    }
+
+    /// One sentence, where a field failed.
+    pub fn failure(&self) -> Option<String> {
         let first = self.failures.first()?;
         let more = match self.failures.len() {
             1 => String::new(),
@@ -187,6 +199,11 @@ impl<'a> Rendering<'a> {
         Some(format!(
             "Built-in text, because a template failed: {first}{more}"
         ))
+    }
+
+    /// One sentence, where this was for somebody else.
+    pub fn undelivered(&self) -> Option<&str> {
+        self.undelivered.as_deref()
     }
 
     fn render(&self, field: &Field, html: bool) -> Result<String, TemplateError> {

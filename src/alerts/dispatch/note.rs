@@ -105,5 +105,6 @@ fn tag(decision: &Decision) -> u8 {
         Decision::Delivered { .. } => 12,
         Decision::Failed { .. } => 13,
         Decision::Expired { .. } => 14,
+        Decision::FellBack { .. } => 15,
     }
 }
