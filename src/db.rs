@@ -15,10 +15,12 @@ pub mod rule_state;
 pub mod signing_key;
 pub mod silences;
 pub mod throttle;
+pub mod unreadable;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use self::unreadable::Unreadable;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
@@ -118,6 +120,7 @@ impl DbError {
 pub struct Database {
     writer: SqlitePool,
     readers: SqlitePool,
+    unreadable: Unreadable,
 }
 
 /// Statements that take effect together, or not at all. Dropped without [`Transaction::commit`], nothing happened.
@@ -175,7 +178,11 @@ impl Database {
             .idle_timeout(Some(Duration::from_secs(60)))
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_lazy_with(options.read_only(true).pragma("cache_size", "-256"));
-        Ok(Self { writer, readers })
+        Ok(Self {
+            writer,
+            readers,
+            unreadable: Unreadable::default(),
+        })
     }
 
     /// Begins to write; waits for the writer before.
@@ -206,6 +213,11 @@ impl Database {
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+    }
+
+    /// Counts the rows that cannot be read.
+    pub fn unreadable(&self) -> &Unreadable {
+        &self.unreadable
     }
 
     fn reader(&self) -> &SqlitePool {

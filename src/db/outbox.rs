@@ -337,7 +337,11 @@ pub async fn recent(database: &Database, limit: u32) -> Result<Vec<Summary>, DbE
     .fetch_all(database.reader())
     .await
     .map_err(DbError::query(ACTION))?;
-    rows.iter().map(|row| summary(row, ACTION)).collect()
+    let read = |row: &SqliteRow| {
+        let unreadable = database.unreadable();
+        unreadable.or_pass_over("outbox", "among the newest", summary(row, ACTION))
+    };
+    Ok(rows.iter().filter_map(read).collect())
 }
 
 fn summary(row: &SqliteRow, action: &'static str) -> Result<Summary, DbError> {

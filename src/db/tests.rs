@@ -1,3 +1,5 @@
+mod unreadable;
+
 use std::path::Path;
 
 use super::ledger::{LedgerEntry, LedgerFilter};
@@ -6,7 +8,7 @@ use super::outbox::{Fate, OutboxRow, Outcome};
 use super::*;
 use crate::model::labels::Labels;
 use crate::model::matcher::Matcher;
-use crate::model::notification::{Decision, Integration, Notification, Reason};
+use crate::model::notification::{Decision, Integration, Notification, Reason, Undelivered};
 use crate::model::timestamp::Timestamp;
 
 fn at(millis: i64) -> Timestamp {

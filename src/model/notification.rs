@@ -311,6 +311,19 @@ pub enum Decision {
 }
 
 impl Decision {
+    /// The names of the decisions that [`Decision::suppresses`] tells of.
+    pub const SUPPRESSIONS: [&'static str; 9] = [
+        "deduplicated",
+        "inactive",
+        "inhibited",
+        "muted",
+        "never_told",
+        "no_integration",
+        "resolved_not_wanted",
+        "silenced",
+        "superseded",
+    ];
+
     /// The decision's name: metric label, log field and ledger column.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -461,6 +474,9 @@ mod tests {
             notification
         );
 
+        for quiet in [Decision::Deduplicated, Decision::Inactive] {
+            assert!(quiet.suppresses() && Decision::SUPPRESSIONS.contains(&quiet.kind()));
+        }
         let decision = Decision::Throttled { digest: "d".into() };
         let text = serde_json::to_string(&decision).unwrap();
         assert_eq!(text, r#"{"decision":"throttled","digest":"d"}"#);

@@ -96,8 +96,10 @@ pub async fn claim(
         let id: String = row.try_get(0).map_err(DbError::query(ACTION))?;
         let payload: String = row.try_get(1).map_err(DbError::query(ACTION))?;
         let attempts: i64 = row.try_get(2).map_err(DbError::query(ACTION))?;
-        match serde_json::from_str(&payload) {
-            Ok(notification) => {
+        let read = serde_json::from_str(&payload);
+        let why = read.as_ref().err().map(ToString::to_string);
+        match database.unreadable().or_pass_over("outbox", &id, read) {
+            Some(notification) => {
                 claimed.push(Claimed {
                     notification,
                     attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
@@ -105,9 +107,9 @@ pub async fn claim(
                 });
                 ids.push(id);
             }
-            Err(error) => {
-                // Written by a version this one cannot read: it would come up again for ever.
-                tracing::error!(notification.id = id, %error, "notification in the outbox is not readable");
+            None => {
+                // It would come up again for ever.
+                let error = why.unwrap_or_default();
                 sqlx::query("UPDATE outbox SET state = 'failed', last_error = $2, updated_at = $3 WHERE id = $1")
                     .bind(id)
                     .bind(format!("stored notification is not readable: {error}"))
