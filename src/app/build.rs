@@ -259,6 +259,7 @@ impl Parts {
             configuration: self.applied.configuration.subscribe(),
             readiness: self.readiness.subscribe(),
             reload,
+            upstream_only: self.settings.upstream_only,
             listen: self.listen,
         })
     }

@@ -59,6 +59,8 @@ pub struct Context {
     pub readiness: watch::Receiver<Readiness>,
     /// Reloads the configuration; errors are its mistakes.
     pub reload: Box<dyn Fn() -> BoxFuture<'static, Result<(), Vec<Diagnostic>>> + Send + Sync>,
+    /// Whether only what Alertmanager has is served.
+    pub upstream_only: bool,
     /// Where this port is bound.
     pub listen: SocketAddr,
 }
