@@ -96,6 +96,8 @@ enum Message {
     Firing(oneshot::Sender<Firing>),
     Silence(silences::Command),
     Open,
+    /// Nothing but a sign of life is asked for.
+    Knock,
 }
 
 /// The dispatcher has ended.
@@ -169,6 +171,11 @@ impl AlertSink {
     /// Where the dispatcher has ended.
     pub async fn open(&self) -> Result<(), Closed> {
         self.queue.send(Message::Open).await.map_err(|_| Closed)
+    }
+
+    /// Has the dispatcher go round its loop once, which marks its progress. Where the queue is full it has work enough.
+    pub fn knock(&self) {
+        self.queue.try_send(Message::Knock).ok();
     }
 
     /// The groups and their alerts now.
@@ -278,6 +285,7 @@ impl Runner {
             }
             self.follow_clock(&mut watch);
             self.flush(&stop).await;
+            self.deps.metrics.progress.mark();
         }
         self.queue.close();
         while let Ok(message) = self.queue.try_recv() {
@@ -331,6 +339,7 @@ impl Runner {
                 }
             }
             Message::Open => self.dispatcher.open(now),
+            Message::Knock => {}
             Message::Snapshot(reply) => {
                 reply.send(self.dispatcher.snapshot(now)).ok();
             }
