@@ -98,6 +98,8 @@ enum Message {
     Silence(silences::Command),
     Ack(acks::Command),
     Open,
+    /// Nothing but a sign of life is asked for.
+    Knock,
 }
 
 /// The dispatcher has ended.
@@ -171,6 +173,11 @@ impl AlertSink {
     /// Where the dispatcher has ended.
     pub async fn open(&self) -> Result<(), Closed> {
         self.queue.send(Message::Open).await.map_err(|_| Closed)
+    }
+
+    /// Has the dispatcher go round its loop once, which marks its progress. Where the queue is full it has work enough.
+    pub fn knock(&self) {
+        self.queue.try_send(Message::Knock).ok();
     }
 
     /// The groups and their alerts now.
@@ -281,6 +288,7 @@ impl Runner {
             }
             self.follow_clock(&mut watch);
             self.flush(&stop).await;
+            self.deps.metrics.progress.mark();
         }
         self.queue.close();
         while let Ok(message) = self.queue.try_recv() {
@@ -334,6 +342,7 @@ impl Runner {
                 }
             }
             Message::Open => self.dispatcher.open(now),
+            Message::Knock => {}
             Message::Snapshot(reply) => {
                 reply.send(self.dispatcher.snapshot(now)).ok();
             }
