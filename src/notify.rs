@@ -23,6 +23,7 @@ pub mod delivery;
 pub mod discord;
 pub mod email;
 pub mod fallback;
+pub mod heartbeat;
 pub mod http;
 pub mod incident;
 pub mod integration;

@@ -10,6 +10,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row};
 
 use super::{Database, DbError, MAX_BINDS, Transaction};
+use crate::model::notification::AlertStatus;
 use crate::model::timestamp::Timestamp;
 
 /// Whom a row is about.
@@ -32,6 +33,17 @@ pub struct Told {
     pub resolved: Vec<u64>,
     /// When.
     pub at: Timestamp,
+}
+
+impl Told {
+    /// Whether it says of an alert that it has this status.
+    pub fn knows(&self, status: AlertStatus, fingerprint: u64) -> bool {
+        let list = match status {
+            AlertStatus::Firing => &self.firing,
+            AlertStatus::Resolved => &self.resolved,
+        };
+        list.binary_search(&fingerprint).is_ok()
+    }
 }
 
 /// One row.

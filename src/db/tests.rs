@@ -1,3 +1,4 @@
+mod quiet;
 mod unreadable;
 
 use std::path::Path;

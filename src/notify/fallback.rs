@@ -68,11 +68,11 @@ fn annotated(notified: &NotifiedAlert, said: &str) -> NotifiedAlert {
     let alert = &notified.alert;
     let pairs = alert.annotations.iter().chain([(ANNOTATION, said)]);
     NotifiedAlert {
-        status: notified.status,
         alert: Arc::new(Alert {
             annotations: Labels::from_pairs(pairs),
             ..(**alert).clone()
         }),
+        ..notified.clone()
     }
 }
 

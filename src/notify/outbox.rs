@@ -290,6 +290,7 @@ impl Worker {
         }
         let backlog = table::backlog(&self.with.database, now).await?;
         self.with.metrics.backlog(&backlog, now);
+        self.with.metrics.progress.mark();
         // What is due and was not claimed waits for its places, its group or its circuit: a finished send looks again.
         let pauses = self.with.circuits.open().into_iter();
         let pauses =
