@@ -8,6 +8,7 @@ pub mod go_float;
 pub mod labels;
 pub mod matcher;
 pub mod notification;
+pub mod re2;
 pub mod sample;
 pub mod secret;
 pub mod signature;

@@ -129,6 +129,7 @@ pub struct Rendering<'a> {
     at: Timestamp,
     now: jiff::Timestamp,
     external_url: &'a str,
+    upstream_only: bool,
     /// What failed so far, one line each.
     pub failures: Vec<String>,
 }
@@ -144,6 +145,7 @@ impl<'a> Rendering<'a> {
             notification,
             data: OnceLock::new(),
             at: now,
+            upstream_only: surroundings.upstream_only,
             now: jiff::Timestamp::from_millisecond(now.millis()).unwrap_or_default(),
             external_url: &surroundings.external_url,
             failures: Vec::new(),
@@ -197,8 +199,14 @@ impl<'a> Rendering<'a> {
 
     fn render(&self, field: &Field, html: bool) -> Result<String, TemplateError> {
         let data = || {
-            self.data
-                .get_or_init(|| message::data(self.notification, self.external_url, self.at))
+            self.data.get_or_init(|| {
+                message::data(
+                    self.notification,
+                    self.external_url,
+                    self.upstream_only,
+                    self.at,
+                )
+            })
         };
         // Not kept: it may hold a query function, which is bound to one thread.
         let context = Context {

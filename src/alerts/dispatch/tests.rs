@@ -1,5 +1,6 @@
 //! A dispatcher with its surroundings: a clock, a disk, a receiver that may be down.
 
+mod changes;
 mod histories;
 mod timelines;
 
@@ -44,6 +45,7 @@ fn alert(text: &str, starts_at: Timestamp, ends_at: Timestamp, now: Timestamp) -
         updated_at: now,
         generator_url: "".into(),
         value: None,
+        course: crate::model::alert::Course::default(),
     }
 }
 
