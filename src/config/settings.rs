@@ -9,6 +9,7 @@ use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
 use crate::model::duration;
 use crate::model::labels::Labels;
+use crate::notify::heartbeat::{self, HeartbeatConfig};
 use crate::scrape::config::Global;
 use crate::scrape::node::NodeConfig;
 use crate::telemetry::logs::{self, LogFormat, LogsConfig};
@@ -56,6 +57,8 @@ pub struct Settings {
     pub upstream_only: bool,
     /// Throttling of notifications.
     pub throttle: ThrottleConfig,
+    /// The dead man's switch.
+    pub heartbeat: Option<HeartbeatConfig>,
     /// Runbooks; the embedded ones where absent.
     pub runbooks: Option<PathBuf>,
     /// Whether Outrigger scrapes itself.
@@ -155,6 +158,7 @@ pub(super) fn read(
     }
     settings.routing_file = root.text("alertmanager_config").map(|path| base.join(path));
     settings.throttle = throttle::read(root);
+    settings.heartbeat = heartbeat::read(root, base);
     if let Some(value) = root.get("runbooks")
         && let Some(path) = value.text()
     {
@@ -228,6 +232,7 @@ impl Settings {
             routing_file: None,
             upstream_only: false,
             throttle: ThrottleConfig::default(),
+            heartbeat: None,
             runbooks: None,
             scrape_self: true,
             node: NodeConfig::default(),

@@ -383,6 +383,7 @@ impl Worker {
             self.counted = Some(Stopwatch::start());
             self.with.metrics.backlog(&backlog, now);
         }
+        self.with.metrics.progress.mark();
         match taken.next_attempt {
             // Due but not claimed: its places are taken or its group is under way, and a finished send looks again.
             Some(at) if at <= now => LONGEST_SLEEP,
