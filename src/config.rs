@@ -158,6 +158,7 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
     if sources.mode == Mode::RoutesOnly {
         settings.throttle = ThrottleConfig::disabled();
         settings.delivery = Delivery::upstream();
+        settings.alert_enrichment = None;
         settings.upstream_only = true;
     }
     settings.logs.no_color = sources.no_color;

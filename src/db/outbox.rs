@@ -19,8 +19,8 @@ use std::sync::Arc;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row};
 
-pub use self::delivery::{Restraint, Take, claim, finish, make_due};
-use super::{Database, DbError, MAX_BINDS, Transaction};
+pub use self::delivery::{Claim, Ended, Take, Taken, claim, exchange, finish};
+use super::{Database, DbError, MAX_BINDS, Transaction, WRITTEN_AT_ONCE};
 use crate::model::notification::Notification;
 use crate::model::timestamp::Timestamp;
 
@@ -88,6 +88,18 @@ pub enum Outcome {
     Unsent,
 }
 
+impl Outcome {
+    /// When it is to be tried again, and why.
+    fn retry(&self) -> Option<(Timestamp, &String)> {
+        match self {
+            Self::Retry { at, error } => Some((*at, error)),
+            Self::Delivered { .. } | Self::Failed { .. } | Self::Expired { .. } | Self::Unsent => {
+                None
+            }
+        }
+    }
+}
+
 /// One line of a list of notifications.
 #[derive(Clone, Debug)]
 pub struct Summary {
@@ -120,18 +132,36 @@ pub struct Backlog {
 /// Where the database cannot be written.
 pub async fn insert(transaction: &mut Transaction, rows: &[OutboxRow]) -> Result<(), DbError> {
     const ACTION: &str = "write outbox";
-    for chunk in rows.chunks(MAX_BINDS / 9) {
-        let mut written = Vec::with_capacity(chunk.len());
-        for row in chunk {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let newest: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) FROM outbox_payloads")
+        .fetch_one(transaction.connection())
+        .await
+        .map_err(DbError::query(ACTION))?;
+    let mut next = newest;
+    let mut rest = rows;
+    while !rest.is_empty() {
+        let mut payloads = Vec::new();
+        let mut bytes = 0;
+        for row in rest.iter().take(MAX_BINDS / 10) {
             let payload =
                 serde_json::to_string(&row.notification).map_err(DbError::value(ACTION))?;
-            written.push((row, payload));
+            bytes += payload.len();
+            payloads.push(payload);
+            if bytes >= WRITTEN_AT_ONCE {
+                break;
+            }
         }
+        let (chunk, left) = rest.split_at(payloads.len());
+        rest = left;
+        let first = next + 1;
+        next += i64::try_from(chunk.len()).unwrap_or(i64::MAX);
         let mut query = QueryBuilder::new(
-            "INSERT INTO outbox (id, idempotency_key, group_key, receiver, integration, payload, created_at, \
+            "INSERT INTO outbox (id, idempotency_key, group_key, receiver, integration, payload_id, created_at, \
              next_attempt_at, updated_at, undelivered, state, attempts) ",
         );
-        query.push_values(written, |mut to, (row, payload)| {
+        query.push_values((first..).zip(chunk), |mut to, (payload_id, row)| {
             let notification = &row.notification;
             let created_at = notification.created_at.millis();
             let undelivered = notification.undelivered.as_ref();
@@ -141,7 +171,7 @@ pub async fn insert(transaction: &mut Transaction, rows: &[OutboxRow]) -> Result
                 .push_bind(&*notification.group_key)
                 .push_bind(&*notification.receiver)
                 .push_bind(&*row.integration)
-                .push_bind(payload)
+                .push_bind(payload_id)
                 .push_bind(created_at)
                 .push_bind(created_at)
                 .push_bind(created_at)
@@ -150,7 +180,22 @@ pub async fn insert(transaction: &mut Transaction, rows: &[OutboxRow]) -> Result
                 .push("0");
         });
         query.push(" ON CONFLICT DO NOTHING");
+        let written = transaction.run_once(&mut query, ACTION).await?;
+        let mut query = QueryBuilder::new("INSERT INTO outbox_payloads (id, payload) ");
+        query.push_values((first..).zip(payloads), |mut to, (id, payload)| {
+            to.push_bind(id).push_bind(payload);
+        });
         transaction.run_once(&mut query, ACTION).await?;
+        if written < u64::try_from(chunk.len()).unwrap_or(u64::MAX) {
+            sqlx::query(
+                "DELETE FROM outbox_payloads WHERE id >= $1 AND id NOT IN \
+                 (SELECT payload_id FROM outbox WHERE payload_id >= $1)",
+            )
+            .bind(first)
+            .execute(transaction.connection())
+            .await
+            .map_err(DbError::query(ACTION))?;
+        }
     }
     Ok(())
 }
@@ -331,7 +376,8 @@ pub async fn backlog(database: &Database, now: Timestamp) -> Result<Backlog, DbE
 pub async fn recent(database: &Database, limit: u32) -> Result<Vec<Summary>, DbError> {
     const ACTION: &str = "read outbox";
     let rows = sqlx::query(
-        "SELECT state, attempts, updated_at, last_error, payload FROM outbox ORDER BY updated_at DESC LIMIT $1",
+        "SELECT o.state, o.attempts, o.updated_at, o.last_error, p.payload FROM outbox_payloads AS p \
+         JOIN outbox AS o ON o.payload_id = p.id ORDER BY p.id DESC LIMIT $1",
     )
     .bind(i64::from(limit))
     .fetch_all(database.reader())
@@ -362,10 +408,18 @@ fn summary(row: &SqliteRow, action: &'static str) -> Result<Summary, DbError> {
 /// # Errors
 /// Where the database cannot be written.
 pub async fn prune(transaction: &mut Transaction, before: Timestamp) -> Result<u64, DbError> {
-    sqlx::query("DELETE FROM outbox WHERE updated_at < $1 AND state NOT IN ('pending', 'sending')")
-        .bind(before.millis())
-        .execute(transaction.connection())
-        .await
-        .map(|done| done.rows_affected())
-        .map_err(DbError::query("prune outbox"))
+    let mut removed = 0;
+    for statement in [
+        "DELETE FROM outbox_payloads WHERE id IN (SELECT payload_id FROM outbox \
+         WHERE updated_at < $1 AND state NOT IN ('pending', 'sending'))",
+        "DELETE FROM outbox WHERE updated_at < $1 AND state NOT IN ('pending', 'sending')",
+    ] {
+        removed = sqlx::query(statement)
+            .bind(before.millis())
+            .execute(transaction.connection())
+            .await
+            .map_err(DbError::query("prune outbox"))?
+            .rows_affected();
+    }
+    Ok(removed)
 }

@@ -158,7 +158,6 @@ async fn a_groups_notifications_are_claimed_one_after_the_other() {
     outbox::finish(
         &database,
         &[(a.notification.clone(), delivered.clone())],
-        &[],
         at(11),
     )
     .await
@@ -178,7 +177,6 @@ async fn a_groups_notifications_are_claimed_one_after_the_other() {
     outbox::finish(
         &database,
         &[(b.notification.clone(), retry.clone())],
-        &[],
         at(21),
     )
     .await
@@ -190,7 +188,6 @@ async fn a_groups_notifications_are_claimed_one_after_the_other() {
     outbox::finish(
         &database,
         &[(b.notification.clone(), retry.clone())],
-        &[],
         at(61),
     )
     .await

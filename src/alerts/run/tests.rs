@@ -137,7 +137,6 @@ async fn a_process_that_dies_and_comes_back_tells_each_thing_once() {
     outbox::finish(
         &running.database,
         &[(claimed[0].notification.clone(), delivered)],
-        &[],
         clock.now(),
     )
     .await

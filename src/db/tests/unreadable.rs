@@ -135,7 +135,7 @@ async fn an_unreadable_notification_is_given_up_and_the_others_are_sent() {
     )
     .await;
     let mut transaction = database.begin().await.unwrap();
-    sqlx::raw_sql("UPDATE outbox SET payload = 'torn' WHERE id = 'a'")
+    sqlx::raw_sql("UPDATE outbox_payloads SET payload = 'torn' WHERE id = (SELECT payload_id FROM outbox WHERE id = 'a')")
         .execute(transaction.connection())
         .await
         .unwrap();
@@ -174,15 +174,22 @@ async fn what_the_fallback_receiver_was_told_counts_as_told() {
         (row.notification.clone(), Outcome::Failed { error })
     };
     let outcome = [failed(&first)];
-    outbox::finish(&database, &outcome, std::slice::from_ref(&instead), at(6))
+    let ended = outbox::Ended {
+        outcomes: outcome.to_vec(),
+        instead: vec![instead.clone()],
+        revived: Vec::new(),
+    };
+    let nothing = outbox::Claim {
+        limit: 0,
+        limits: Vec::new(),
+    };
+    outbox::exchange(&database, &ended, &nothing, at(6))
         .await
         .unwrap();
     assert_eq!(fate().await, Fate::Sending);
     assert_eq!(claimed(&database, 7).await, ["b"]);
     let status = "200".to_owned();
     let outcome = [(instead.notification.clone(), Outcome::Delivered { status })];
-    outbox::finish(&database, &outcome, &[], at(8))
-        .await
-        .unwrap();
+    outbox::finish(&database, &outcome, at(8)).await.unwrap();
     assert_eq!(fate().await, Fate::Delivered);
 }

@@ -1,11 +1,11 @@
-//! Whom the worker leaves alone: those with their places taken, and those whose circuit is open.
+//! Whom the worker leaves alone for a while: those whose circuit is open.
 
-use std::collections::HashMap;
-
-use super::{Place, Worker};
-use crate::db::outbox::{Outcome, Restraint, Take};
+use super::{CLAIMED_AT_ONCE, Place, Receivers, Worker};
+use crate::db::outbox::Take;
+use crate::model::notification::Notification;
 use crate::model::timestamp::Timestamp;
 use crate::notify::breaker::{Admission, Change};
+use crate::notify::decide::is_over;
 use crate::notify::integration::{Delivered, SendError};
 
 impl Worker {
@@ -32,49 +32,82 @@ impl Worker {
                     error,
                     "circuit opened: the receiver fails again and again, notifications wait in the outbox"
                 );
-                // What was claimed and not begun waits there too.
-                if let Some(lane) = self.lanes.get_mut(place) {
-                    let waiting = lane.waiting.drain(..);
-                    self.unwritten
-                        .extend(waiting.map(|claimed| (claimed.notification, Outcome::Unsent)));
-                }
             }
             Some(Change::Closed) => {
                 self.with.metrics.circuit_closed(receiver, integration);
                 tracing::info!(%receiver, %integration, "circuit closed: the receiver answers again");
-                self.look = true;
                 // Who asked to slow down is not sent everything at once.
                 if !rate_limited {
-                    self.revived.push(place.clone());
+                    self.revive(place);
                 }
             }
         }
     }
 
-    /// Whom no more is claimed for, or less: those with their places taken, and those whose circuit is open.
-    pub(super) fn restraints(&self, now: Timestamp) -> Vec<Restraint> {
-        let receivers = self.with.receivers.load();
-        let overdue = Take::WrittenBy(now - receivers.delivery.policy.expiry);
-        let mut takes: HashMap<Place, Take> = HashMap::new();
-        for (place, _) in self.with.circuits.open() {
-            let under_way = self.lanes.get(&place).map_or(0, |lane| lane.under_way);
-            let take = match self.with.circuits.admission(&place, now) {
-                Admission::One if under_way == 0 => Take::One,
-                Admission::One | Admission::Nothing(_) => overdue,
-                Admission::All => continue,
-            };
-            takes.insert(place, take);
-        }
-        for (place, lane) in &self.lanes {
-            if !lane.is_idle() {
-                takes.insert(place.clone(), Take::Nothing);
+    /// Whether a claimed notification may be begun, with so many under way to the same integration.
+    pub(super) fn may_start(
+        &self,
+        place: &Place,
+        notification: &Notification,
+        under_way: u32,
+        now: Timestamp,
+    ) -> bool {
+        match self.with.circuits.admission(place, now) {
+            Admission::All => true,
+            Admission::One if under_way == 0 => true,
+            // It is given up without asking anybody.
+            Admission::One | Admission::Nothing(_) => {
+                let receivers = self.with.receivers.load();
+                is_over(&receivers.delivery.policy, notification.created_at, now)
             }
         }
-        let restraint = |((receiver, integration), take): (Place, Take)| Restraint {
-            receiver: receiver.to_string(),
-            integration: integration.to_string(),
-            take,
+    }
+
+    /// What may be claimed for those whose circuit is open.
+    pub(super) fn restraints(&self, now: Timestamp) -> Vec<((String, String), Take)> {
+        let receivers = self.with.receivers.load();
+        let expired_by = now - receivers.delivery.policy.expiry;
+        let restraint = |(place, _): (Place, _)| {
+            let lane = self.lanes.get(&place);
+            let is_free = lane.is_none_or(|lane| lane.under_way == 0 && lane.waiting.is_empty());
+            let take = match self.with.circuits.admission(&place, now) {
+                Admission::All => return None,
+                Admission::One if is_free => Take::One,
+                Admission::One | Admission::Nothing(_) if is_free => {
+                    Take::WrittenBy(expired_by, CLAIMED_AT_ONCE)
+                }
+                Admission::One | Admission::Nothing(_) => Take::UpTo(0),
+            };
+            Some(((place.0.to_string(), place.1.to_string()), take))
         };
-        takes.into_iter().map(restraint).collect()
+        let open = self.with.circuits.open().into_iter();
+        open.filter_map(restraint).collect()
+    }
+
+    /// When the next one of those may be tried.
+    pub(super) fn next_trial(&self, now: Timestamp) -> Option<Timestamp> {
+        let open = self.with.circuits.open().into_iter();
+        let until = |(place, _)| match self.with.circuits.admission(&place, now) {
+            Admission::Nothing(until) => Some(until),
+            Admission::One | Admission::All => None,
+        };
+        open.filter_map(until).min()
+    }
+
+    /// Closes every circuit: a reload may have mended what was wrong.
+    pub(super) fn close_all(&mut self, receivers: &Receivers) {
+        for place in self.with.circuits.reset(receivers.places().cloned()) {
+            let (receiver, integration) = &place;
+            tracing::info!(%receiver, %integration, "circuit closed by a reload: the receiver is tried anew");
+            self.with.metrics.circuit_closed(receiver, integration);
+            self.revive(&place);
+        }
+    }
+
+    /// Makes due what waits for an integration.
+    fn revive(&mut self, (receiver, integration): &Place) {
+        let lane = (receiver.to_string(), integration.to_string());
+        self.unwritten.revived.push(lane);
+        self.look = true;
     }
 }
