@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alerts::quiet::QuietConfig;
 use crate::alerts::route::Routing;
 use crate::alerts::throttle::ThrottleConfig;
 use crate::document::Position;
@@ -156,6 +157,7 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
     settings.apply(overrides, diagnostics);
     if sources.mode == Mode::RoutesOnly {
         settings.throttle = ThrottleConfig::disabled();
+        settings.quiet = QuietConfig::upstream();
         settings.upstream_only = true;
     }
     settings.logs.no_color = sources.no_color;

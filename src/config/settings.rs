@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::alerts::quiet::{self, QuietConfig};
 use crate::alerts::throttle::{self, ThrottleConfig};
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
@@ -56,6 +57,8 @@ pub struct Settings {
     pub upstream_only: bool,
     /// Throttling of notifications.
     pub throttle: ThrottleConfig,
+    /// Acks and silences.
+    pub quiet: QuietConfig,
     /// Runbooks; the embedded ones where absent.
     pub runbooks: Option<PathBuf>,
     /// Whether Outrigger scrapes itself.
@@ -155,6 +158,7 @@ pub(super) fn read(
     }
     settings.routing_file = root.text("alertmanager_config").map(|path| base.join(path));
     settings.throttle = throttle::read(root);
+    settings.quiet = quiet::read(root);
     if let Some(value) = root.get("runbooks")
         && let Some(path) = value.text()
     {
@@ -228,6 +232,7 @@ impl Settings {
             routing_file: None,
             upstream_only: false,
             throttle: ThrottleConfig::default(),
+            quiet: QuietConfig::default(),
             runbooks: None,
             scrape_self: true,
             node: NodeConfig::default(),

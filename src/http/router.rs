@@ -12,7 +12,7 @@ use super::alertmanager;
 use super::context::Context;
 use super::errors::{self, ErrorKind};
 use super::prometheus::{query, rules, series, status, targets};
-use super::quiet::acks;
+use super::quiet::{acks, preview, recurring};
 use super::{guard, health, ledger, metrics, middleware, pages};
 
 /// The largest body of a request.
@@ -92,6 +92,18 @@ fn beyond_upstream(upstream_only: bool) -> Router<Arc<Context>> {
         // Who has taken charge of what.
         .route("/api/v1/acks", get(acks::list).post(acks::post))
         .route("/api/v1/acks/{id}", get(acks::one).delete(acks::withdraw))
+        // Silences beyond Alertmanager's.
+        .route("/api/v1/silences/preview", post(preview::post))
+        .route(
+            "/api/v1/recurring-silences",
+            get(recurring::list).post(recurring::post),
+        )
+        .route(
+            "/api/v1/recurring-silences/{id}",
+            get(recurring::one)
+                .put(recurring::put)
+                .delete(recurring::remove),
+        )
 }
 
 async fn not_found(request: Request) -> Response {
