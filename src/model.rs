@@ -9,6 +9,7 @@ pub mod go_float;
 pub mod labels;
 pub mod matcher;
 pub mod notification;
+pub mod re2;
 pub mod recurring_silence;
 pub mod sample;
 pub mod secret;

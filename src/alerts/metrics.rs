@@ -7,6 +7,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::dispatch::{Counts, Writes};
+use crate::telemetry::progress::Progress;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StateLabels {
@@ -71,6 +72,8 @@ pub struct Metrics {
     pub write_failures: Counter,
     /// Times the routes were replaced.
     pub reloads: Counter,
+    /// When the dispatcher last went round its loop.
+    pub progress: Progress,
 }
 
 impl Metrics {

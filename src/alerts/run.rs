@@ -100,6 +100,8 @@ enum Message {
     Ack(acks::Command),
     Recurring(recurring::Command),
     Open,
+    /// Nothing but a sign of life is asked for.
+    Knock,
 }
 
 /// The dispatcher has ended.
@@ -173,6 +175,11 @@ impl AlertSink {
     /// Where the dispatcher has ended.
     pub async fn open(&self) -> Result<(), Closed> {
         self.queue.send(Message::Open).await.map_err(|_| Closed)
+    }
+
+    /// Has the dispatcher go round its loop once, which marks its progress. Where the queue is full it has work enough.
+    pub fn knock(&self) {
+        self.queue.try_send(Message::Knock).ok();
     }
 
     /// The groups and their alerts now.
@@ -284,6 +291,7 @@ impl Runner {
             }
             self.follow_clock(&mut watch);
             self.flush(&stop).await;
+            self.deps.metrics.progress.mark();
         }
         self.queue.close();
         while let Ok(message) = self.queue.try_recv() {
@@ -337,6 +345,7 @@ impl Runner {
                 }
             }
             Message::Open => self.dispatcher.open(now),
+            Message::Knock => {}
             Message::Snapshot(reply) => {
                 reply.send(self.dispatcher.snapshot(now)).ok();
             }

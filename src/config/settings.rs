@@ -10,6 +10,7 @@ use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
 use crate::model::duration;
 use crate::model::labels::Labels;
+use crate::notify::heartbeat::{self, HeartbeatConfig};
 use crate::scrape::config::Global;
 use crate::scrape::node::NodeConfig;
 use crate::telemetry::logs::{self, LogFormat, LogsConfig};
@@ -59,6 +60,8 @@ pub struct Settings {
     pub throttle: ThrottleConfig,
     /// Acks and silences.
     pub quiet: QuietConfig,
+    /// The dead man's switch.
+    pub heartbeat: Option<HeartbeatConfig>,
     /// Runbooks; the embedded ones where absent.
     pub runbooks: Option<PathBuf>,
     /// Whether Outrigger scrapes itself.
@@ -159,6 +162,7 @@ pub(super) fn read(
     settings.routing_file = root.text("alertmanager_config").map(|path| base.join(path));
     settings.throttle = throttle::read(root);
     settings.quiet = quiet::read(root);
+    settings.heartbeat = heartbeat::read(root, base);
     if let Some(value) = root.get("runbooks")
         && let Some(path) = value.text()
     {
@@ -233,6 +237,7 @@ impl Settings {
             upstream_only: false,
             throttle: ThrottleConfig::default(),
             quiet: QuietConfig::default(),
+            heartbeat: None,
             runbooks: None,
             scrape_self: true,
             node: NodeConfig::default(),

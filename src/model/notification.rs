@@ -97,8 +97,48 @@ impl Reason {
 pub struct NotifiedAlert {
     /// Firing or resolved, decided when the group was flushed.
     pub status: AlertStatus,
+    /// Whether the integration was told of this status before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub known: bool,
     /// The alert; its `ends_at` means something only where it is resolved.
     pub alert: Arc<Alert>,
+}
+
+impl NotifiedAlert {
+    /// What a message with this alert changes for who reads it.
+    pub fn change(&self) -> Change {
+        match (self.status, self.known) {
+            (AlertStatus::Firing, false) => Change::New,
+            (AlertStatus::Firing, true) => Change::StillFiring,
+            (AlertStatus::Resolved, false) => Change::JustResolved,
+            (AlertStatus::Resolved, true) => Change::EndedBefore,
+        }
+    }
+}
+
+/// An alert beside what its reader was told last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Fires, and was not said to.
+    New,
+    /// Fires, as was said before.
+    StillFiring,
+    /// Ended, which was not said yet.
+    JustResolved,
+    /// Ended, as was said before.
+    EndedBefore,
+}
+
+impl Change {
+    /// As templates and reports write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::StillFiring => "still_firing",
+            Self::JustResolved => "just_resolved",
+            Self::EndedBefore => "ended_before",
+        }
+    }
 }
 
 /// One message to one integration of one receiver.
@@ -450,6 +490,7 @@ mod tests {
             group_labels: Labels::from_pairs([("alertname", "X")]),
             alerts: vec![NotifiedAlert {
                 status: AlertStatus::Firing,
+                known: true,
                 alert: Arc::new(Alert {
                     labels: Labels::from_pairs([("alertname", "X"), ("a", "\"\n")]),
                     annotations: Labels::empty(),
@@ -458,6 +499,7 @@ mod tests {
                     updated_at: Timestamp::from_millis(3),
                     generator_url: "".into(),
                     value: Some(0.5),
+                    course: crate::model::alert::Course::default(),
                 }),
             }],
             truncated: 0,
@@ -469,6 +511,15 @@ mod tests {
             serde_json::from_str::<Notification>(&text).unwrap(),
             notification
         );
+
+        // As written before it was kept what the receiver knows, and what the value went through.
+        let older = text
+            .replace(r#""known":true,"#, "")
+            .replace(r#","course":{}"#, "");
+        assert!(older.len() < text.len() - 20, "{text}");
+        let older: Notification = serde_json::from_str(&older).unwrap();
+        assert_eq!(older.alerts[0].change(), Change::New);
+        assert_eq!(notification.alerts[0].change(), Change::StillFiring);
 
         let decision = Decision::Throttled { digest: "d".into() };
         let text = serde_json::to_string(&decision).unwrap();

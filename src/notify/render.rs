@@ -137,7 +137,12 @@ impl<'a> Rendering<'a> {
         now: Timestamp,
     ) -> Self {
         Self {
-            data: message::data(notification, &surroundings.external_url, now),
+            data: message::data(
+                notification,
+                &surroundings.external_url,
+                surroundings.upstream_only,
+                now,
+            ),
             now: jiff::Timestamp::from_millisecond(now.millis()).unwrap_or_default(),
             external_url: &surroundings.external_url,
             failures: Vec::new(),

@@ -264,6 +264,10 @@ impl Dispatcher {
             reason,
             state: &state,
             told,
+            heard: match held {
+                Some(_) => history.get(1).map(|earlier| &earlier.told),
+                None => told,
+            },
             wanted: &wanted,
             held: held.as_ref(),
         };

@@ -1,6 +1,7 @@
 //! A dispatcher with its surroundings: a clock, a disk, a receiver that may be down.
 
 mod acks;
+mod changes;
 mod histories;
 mod quiet;
 mod timelines;
@@ -47,6 +48,7 @@ fn alert(text: &str, starts_at: Timestamp, ends_at: Timestamp, now: Timestamp) -
         updated_at: now,
         generator_url: "".into(),
         value: None,
+        course: crate::model::alert::Course::default(),
     }
 }
 
