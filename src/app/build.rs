@@ -15,11 +15,12 @@ use crate::alerts::run::{self as dispatcher, AlertSink, Runner};
 use crate::clock::Clock;
 use crate::config::settings::Settings;
 use crate::config::{Config, Mode};
-use crate::db::Database;
+use crate::db::{Database, signing_key};
 use crate::document::diagnostics::Diagnostic;
 use crate::enrich::host::Host;
 use crate::enrich::pod::Pod;
 use crate::http::context::{Configuration, Context, Readiness, Reload, RoutingShown};
+use crate::model::signature::Signer;
 use crate::model::timestamp::Timestamp;
 use crate::notify::decide::Policy;
 use crate::notify::heartbeat::{self, Component, Heartbeat, HeartbeatConfig, Watched};
@@ -57,6 +58,7 @@ pub(super) struct Parts {
     database: Database,
     engine: Arc<Engine>,
     registry: Arc<Registry>,
+    signer: Signer,
     heartbeat: heartbeat::Shown,
     first: Mutex<Option<First>>,
 }
@@ -136,6 +138,8 @@ impl Parts {
         let storage = open_storage(&settings, config.mode, clock).await?;
         storage.metrics().register(&mut registry);
         let database = Database::open(&settings.data.join("outrigger.db")).await?;
+        let signer = signing_key::load_or_create(&database, rand::random(), clock.now()).await?;
+        config.settings.signer.set(signer.clone());
         let engine = Arc::new(Engine::new(EngineConfig {
             lookback: settings.lookback,
             max_samples: settings.query_samples,
@@ -265,6 +269,7 @@ impl Parts {
             database,
             engine,
             registry: Arc::new(registry),
+            signer,
             heartbeat: heartbeat.shown(),
             first: Mutex::new(Some(First {
                 config,
@@ -305,6 +310,7 @@ impl Parts {
             heartbeat: Arc::clone(&self.heartbeat),
             reload,
             upstream_only: self.settings.upstream_only,
+            signer: self.signer.clone(),
             listen: self.listen,
         })
     }

@@ -10,6 +10,7 @@ use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
 use crate::model::duration;
 use crate::model::labels::Labels;
+use crate::model::signature::LateSigner;
 use crate::notify::heartbeat::{self, HeartbeatConfig};
 use crate::scrape::config::Global;
 use crate::scrape::node::NodeConfig;
@@ -60,6 +61,8 @@ pub struct Settings {
     pub throttle: ThrottleConfig,
     /// Acks and silences.
     pub quiet: QuietConfig,
+    /// Signs links in messages.
+    pub signer: LateSigner,
     /// The dead man's switch.
     pub heartbeat: Option<HeartbeatConfig>,
     /// Runbooks; the embedded ones where absent.
@@ -237,6 +240,7 @@ impl Settings {
             upstream_only: false,
             throttle: ThrottleConfig::default(),
             quiet: QuietConfig::default(),
+            signer: LateSigner::default(),
             heartbeat: None,
             runbooks: None,
             scrape_self: true,

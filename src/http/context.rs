@@ -13,6 +13,7 @@ use crate::alerts::run::AlertSink;
 use crate::clock::Clock;
 use crate::db::Database;
 use crate::document::diagnostics::Diagnostic;
+use crate::model::signature::Signer;
 use crate::model::timestamp::Timestamp;
 use crate::notify::heartbeat;
 use crate::promql::eval::Engine;
@@ -64,6 +65,8 @@ pub struct Context {
     pub reload: Box<dyn Fn() -> BoxFuture<'static, Result<(), Vec<Diagnostic>>> + Send + Sync>,
     /// Whether only what Alertmanager has is served.
     pub upstream_only: bool,
+    /// Signs and verifies links and forms.
+    pub signer: Signer,
     /// Where this port is bound.
     pub listen: SocketAddr,
 }

@@ -10,6 +10,7 @@ use super::integration::{Reason, SendError};
 use super::message;
 use crate::model::notification::Notification;
 use crate::model::secret::Secret;
+use crate::model::signature::LateSigner;
 use crate::model::timestamp::Timestamp;
 use crate::net::credentials::SecretSource;
 use crate::template::error::TemplateError;
@@ -23,6 +24,8 @@ pub struct Surroundings {
     pub external_url: String,
     /// Whether requests carry nothing that Alertmanager's would not.
     pub upstream_only: bool,
+    /// Signs the links by which people acknowledge and silence.
+    pub signer: LateSigner,
     /// The named templates: our own, and the user's over them.
     pub templates: TemplateSet,
 }
@@ -137,12 +140,7 @@ impl<'a> Rendering<'a> {
         now: Timestamp,
     ) -> Self {
         Self {
-            data: message::data(
-                notification,
-                &surroundings.external_url,
-                surroundings.upstream_only,
-                now,
-            ),
+            data: message::data(notification, surroundings, now),
             now: jiff::Timestamp::from_millisecond(now.millis()).unwrap_or_default(),
             external_url: &surroundings.external_url,
             failures: Vec::new(),

@@ -18,6 +18,7 @@ use crate::db::ledger::{self, LedgerFilter};
 use crate::db::{Database, outbox};
 use crate::document::{self, diagnostics::Diagnostics};
 use crate::model::notification::Notification;
+use crate::model::signature::LateSigner;
 use crate::model::timestamp::Timestamp;
 use crate::tasks::Tasks;
 use crate::telemetry;
@@ -49,6 +50,7 @@ impl Bench {
         let document = document::parse("am.yml", receivers, &diagnostics).unwrap();
         let options = Options {
             upstream_only: false,
+            signer: &LateSigner::default(),
             base: directory.path(),
             external_url: "http://out:9797",
             templates: &[],
