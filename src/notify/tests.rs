@@ -20,6 +20,7 @@ use crate::db::ledger::{self, LedgerFilter};
 use crate::db::{Database, outbox};
 use crate::document::{self, diagnostics::Diagnostics};
 use crate::model::notification::Notification;
+use crate::model::signature::LateSigner;
 use crate::model::timestamp::Timestamp;
 use crate::tasks::Tasks;
 use crate::telemetry;
@@ -137,6 +138,7 @@ fn integrations(base: &Path, text: &str) -> Receivers {
     let document = document::parse("am.yml", text, &diagnostics).unwrap();
     let options = Options {
         upstream_only: false,
+        signer: &LateSigner::default(),
         base,
         external_url: "http://out:9797",
         templates: &[],
