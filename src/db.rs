@@ -12,6 +12,7 @@ pub mod ledger;
 pub mod notification_log;
 pub mod outbox;
 pub mod rule_state;
+pub mod sent_messages;
 pub mod signing_key;
 pub mod silences;
 pub mod throttle;
@@ -31,6 +32,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (2, include_str!("../migrations/0002_silences.sql")),
     (3, include_str!("../migrations/0003_ledger_times.sql")),
     (4, include_str!("../migrations/0004_signing_key.sql")),
+    (7, include_str!("../migrations/0007_sent_messages.sql")),
 ];
 
 /// How long a statement waits for another process's lock.

@@ -20,8 +20,8 @@ use super::route::Routing;
 use super::silence::RETENTION;
 use crate::clock::{Clock, Stopwatch};
 use crate::db::{
-    Database, DbError, Transaction, ledger, notification_log, outbox, silences as stored_silences,
-    throttle,
+    Database, DbError, Transaction, ledger, notification_log, outbox, sent_messages,
+    silences as stored_silences, throttle,
 };
 use crate::model::alert::Alert;
 use crate::model::timestamp::Timestamp;
@@ -462,6 +462,7 @@ async fn prune(database: &Database, config: &Config, now: Timestamp) -> Result<(
     let before = now - config.retention;
     outbox::prune(&mut transaction, before).await?;
     throttle::prune(&mut transaction, before).await?;
+    sent_messages::prune(&mut transaction, now).await?;
     stored_silences::prune(&mut transaction, now - RETENTION).await?;
     ledger::prune(&mut transaction, before, config.ledger_entries).await?;
     transaction.commit().await

@@ -66,6 +66,7 @@ pub(super) fn read(
     let templates = templates(&root, &name, base, watched, diagnostics);
     let options = Options {
         upstream_only: settings.upstream_only,
+        slack_threads: settings.slack_threads,
         base,
         external_url,
         templates: &templates,
@@ -128,6 +129,7 @@ pub(super) fn inline(
     let templates = templates(&root, value.file(), base, &mut Vec::new(), diagnostics);
     let options = Options {
         upstream_only: false,
+        slack_threads: true,
         base,
         external_url: "",
         templates: &templates,

@@ -18,6 +18,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row};
 
 use super::ledger::{self, LedgerEntry};
+use super::sent_messages::{self, SentMessage};
 use super::{Database, DbError, MAX_BINDS, Transaction};
 use crate::model::notification::{Decision, Notification};
 use crate::model::timestamp::Timestamp;
@@ -64,6 +65,8 @@ pub enum Outcome {
     Delivered {
         /// What the receiver answered.
         status: String,
+        /// The message that can be changed later; `None` leaves what is known.
+        sent: Option<SentMessage>,
     },
     /// To be tried again.
     Retry {
@@ -363,7 +366,7 @@ async fn write_outcome(
     let id = Arc::clone(&notification.id);
     let integration = notification.integration.to_string();
     let (state, error, decision) = match outcome {
-        Outcome::Delivered { status } => (
+        Outcome::Delivered { status, .. } => (
             "delivered",
             None,
             Some(Decision::Delivered {
@@ -427,6 +430,12 @@ async fn write_outcome(
     .execute(transaction.connection())
     .await
     .map_err(DbError::query(ACTION))?;
+    if let Outcome::Delivered {
+        sent: Some(sent), ..
+    } = outcome
+    {
+        sent_messages::save(transaction, notification, sent, now).await?;
+    }
     if let Some(decision) = decision {
         let entry = LedgerEntry {
             at: now,

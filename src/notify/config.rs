@@ -72,6 +72,8 @@ pub struct Options<'a> {
     pub external_url: &'a str,
     /// Whether requests carry nothing that Alertmanager's would not.
     pub upstream_only: bool,
+    /// Whether a Slack bot's messages are changed and answered where the file does not say.
+    pub slack_threads: bool,
     /// The files of `templates`, read.
     pub templates: &'a [TemplateFile],
     /// Who prints.
@@ -178,6 +180,7 @@ pub fn read(root: &Fields<'_>, options: &Options<'_>, diagnostics: &Diagnostics)
             try_defaults: !options.templates.is_empty(),
         },
         surroundings: &surroundings,
+        slack_threads: options.slack_threads && !options.upstream_only,
         global: &global,
         base: options.base,
         templates: options.templates,
@@ -267,6 +270,7 @@ fn functions() -> Functions {
 struct Reader<'a> {
     texts: Texts<'a>,
     surroundings: &'a Arc<Surroundings>,
+    slack_threads: bool,
     global: &'a Global,
     base: &'a Path,
     templates: &'a [TemplateFile],

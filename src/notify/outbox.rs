@@ -30,7 +30,7 @@ use super::integration::{Delivered, Integration, Reason, SendError};
 use super::metrics::Metrics;
 use crate::clock::{Clock, Stopwatch};
 use crate::db::outbox::{self as table, Claimed, Outcome};
-use crate::db::{Database, DbError};
+use crate::db::{Database, DbError, sent_messages};
 use crate::model::notification::{self, Notification};
 use crate::model::timestamp::Timestamp;
 use crate::tasks::Stop;
@@ -306,6 +306,7 @@ impl Worker {
             last_error,
         } = claimed;
         let integration = self.with.receivers.load().get(&notification);
+        let database = self.with.database.clone();
         let over = is_over(&self.with.policy, notification.created_at, now);
         let span = tracing::info_span!(
             "send",
@@ -332,15 +333,17 @@ impl Worker {
                     Reason::Gone,
                     "the receiver is no longer configured",
                 )),
-                Some(integration) => AssertUnwindSafe(integration.send(&notification, now))
-                    .catch_unwind()
-                    .await
-                    .unwrap_or_else(|_| {
-                        Err(SendError::temporary(
-                            Reason::Configuration,
-                            "sending panicked; this is a bug in Outrigger",
-                        ))
-                    }),
+                Some(integration) => {
+                    AssertUnwindSafe(send(&*integration, &notification, &database, now))
+                        .catch_unwind()
+                        .await
+                        .unwrap_or_else(|_| {
+                            Err(SendError::temporary(
+                                Reason::Configuration,
+                                "sending panicked; this is a bug in Outrigger",
+                            ))
+                        })
+                }
             };
             Finished {
                 notification,
@@ -409,6 +412,22 @@ impl Worker {
     }
 }
 
+/// Tries once, with the message that was last sent about the group where the integration wants to know it.
+async fn send(
+    integration: &dyn Integration,
+    notification: &Notification,
+    database: &Database,
+    now: Timestamp,
+) -> Result<Delivered, SendError> {
+    if !integration.follows_up() {
+        return integration.send(notification, now).await;
+    }
+    let earlier = sent_messages::find(database, notification).await;
+    let earlier =
+        earlier.map_err(|error| SendError::temporary(Reason::Configuration, error.to_string()))?;
+    integration.follow_up(notification, earlier, now).await
+}
+
 fn log(
     notification: &Notification,
     attempt: u32,
@@ -431,7 +450,7 @@ fn log(
         }
     }
     match outcome {
-        Outcome::Delivered { status } => {
+        Outcome::Delivered { status, .. } => {
             tracing::info!(
                 receiver,
                 integration,

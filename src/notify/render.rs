@@ -137,12 +137,7 @@ impl<'a> Rendering<'a> {
         now: Timestamp,
     ) -> Self {
         Self {
-            data: message::data(
-                notification,
-                &surroundings.external_url,
-                surroundings.upstream_only,
-                now,
-            ),
+            data: message::data(notification, &surroundings.external_url, now),
             now: jiff::Timestamp::from_millisecond(now.millis()).unwrap_or_default(),
             external_url: &surroundings.external_url,
             failures: Vec::new(),

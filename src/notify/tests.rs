@@ -27,6 +27,7 @@ const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 mod chats;
 mod pagers;
 mod receivers;
+mod slack;
 mod telegram;
 
 /// A worker on a database file of its own, with receivers from a file's text.
@@ -49,6 +50,7 @@ impl Bench {
         let document = document::parse("am.yml", receivers, &diagnostics).unwrap();
         let options = Options {
             upstream_only: false,
+            slack_threads: true,
             base: directory.path(),
             external_url: "http://out:9797",
             templates: &[],

@@ -12,6 +12,7 @@ pub(crate) fn load(
     let document = document::parse("am.yml", text, &diagnostics).expect("the test's YAML is valid");
     let options = Options {
         upstream_only: false,
+        slack_threads: true,
         base: Path::new("/etc/am"),
         external_url: "http://out:9797/",
         templates,
