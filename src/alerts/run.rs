@@ -2,9 +2,10 @@
 //!
 //! Alerts come through a bounded queue; where it is full the sender waits, and that is counted. What is due is decided
 //! and written in one transaction, however many groups it is, and the outbox worker is woken. Where the database cannot
-//! be written the batch is kept and tried again: what was decided is not decided twice. Silences are answered for once they
-//! are written ([`silences`]).
+//! be written the batch is kept and tried again: what was decided is not decided twice. Silences and acks are answered for once
+//! they are written ([`silences`], [`acks`]).
 
+pub mod acks;
 pub mod silences;
 
 use std::sync::Arc;
@@ -20,8 +21,8 @@ use super::route::Routing;
 use super::silence::RETENTION;
 use crate::clock::{Clock, Stopwatch};
 use crate::db::{
-    Database, DbError, Transaction, ledger, notification_log, outbox, sent_messages,
-    silences as stored_silences, throttle,
+    Database, DbError, Transaction, acks as stored_acks, ledger, notification_log, outbox,
+    sent_messages, silences as stored_silences, throttle,
 };
 use crate::model::alert::Alert;
 use crate::model::timestamp::Timestamp;
@@ -95,7 +96,10 @@ enum Message {
     Snapshot(oneshot::Sender<Snapshot>),
     Firing(oneshot::Sender<Firing>),
     Silence(silences::Command),
+    Ack(acks::Command),
     Open,
+    /// Nothing but a sign of life is asked for.
+    Knock,
 }
 
 /// The dispatcher has ended.
@@ -171,6 +175,11 @@ impl AlertSink {
         self.queue.send(Message::Open).await.map_err(|_| Closed)
     }
 
+    /// Has the dispatcher go round its loop once, which marks its progress. Where the queue is full it has work enough.
+    pub fn knock(&self) {
+        self.queue.try_send(Message::Knock).ok();
+    }
+
     /// The groups and their alerts now.
     ///
     /// # Errors
@@ -241,6 +250,7 @@ pub async fn restore(database: &Database, now: Timestamp) -> Result<Restored, Db
         log: notification_log::load(database, now).await?,
         throttle: throttle::load(database).await?,
         silences: stored_silences::load(database).await?,
+        acks: stored_acks::load(database).await?,
     })
 }
 
@@ -278,6 +288,7 @@ impl Runner {
             }
             self.follow_clock(&mut watch);
             self.flush(&stop).await;
+            self.deps.metrics.progress.mark();
         }
         self.queue.close();
         while let Ok(message) = self.queue.try_recv() {
@@ -331,6 +342,7 @@ impl Runner {
                 }
             }
             Message::Open => self.dispatcher.open(now),
+            Message::Knock => {}
             Message::Snapshot(reply) => {
                 reply.send(self.dispatcher.snapshot(now)).ok();
             }
@@ -338,6 +350,7 @@ impl Runner {
                 reply.send(self.dispatcher.firing(now)).ok();
             }
             Message::Silence(command) => self.silence(command, now).await,
+            Message::Ack(command) => self.ack(command, now).await,
         }
     }
 
@@ -464,6 +477,7 @@ async fn prune(database: &Database, config: &Config, now: Timestamp) -> Result<(
     throttle::prune(&mut transaction, before).await?;
     sent_messages::prune(&mut transaction, now).await?;
     stored_silences::prune(&mut transaction, now - RETENTION).await?;
+    stored_acks::prune(&mut transaction, now - RETENTION).await?;
     ledger::prune(&mut transaction, before, config.ledger_entries).await?;
     transaction.commit().await
 }

@@ -9,6 +9,7 @@ use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
 use crate::model::duration;
 use crate::model::labels::Labels;
+use crate::notify::heartbeat::{self, HeartbeatConfig};
 use crate::scrape::config::Global;
 use crate::scrape::node::NodeConfig;
 use crate::telemetry::logs::{self, LogFormat, LogsConfig};
@@ -58,6 +59,8 @@ pub struct Settings {
     pub slack_threads: bool,
     /// Throttling of notifications.
     pub throttle: ThrottleConfig,
+    /// The dead man's switch.
+    pub heartbeat: Option<HeartbeatConfig>,
     /// Runbooks; the embedded ones where absent.
     pub runbooks: Option<PathBuf>,
     /// Whether Outrigger scrapes itself.
@@ -161,6 +164,7 @@ pub(super) fn read(
         settings.slack_threads = slack.bool("threads").unwrap_or(true);
         slack.finish();
     }
+    settings.heartbeat = heartbeat::read(root, base);
     if let Some(value) = root.get("runbooks")
         && let Some(path) = value.text()
     {
@@ -235,6 +239,7 @@ impl Settings {
             upstream_only: false,
             slack_threads: true,
             throttle: ThrottleConfig::default(),
+            heartbeat: None,
             runbooks: None,
             scrape_self: true,
             node: NodeConfig::default(),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::ack::AckEnd;
 use super::alert::Alert;
 use super::labels::Labels;
 use super::timestamp::Timestamp;
@@ -272,6 +273,39 @@ pub enum Decision {
         /// The silence's id.
         silence: String,
     },
+    /// Somebody has taken charge of it, and it was told already or need not be.
+    Acknowledged {
+        /// The ack's id.
+        ack: Arc<str>,
+        /// Its owner.
+        by: String,
+    },
+    /// Somebody took charge of it.
+    AckBegan {
+        /// The ack's id.
+        ack: Arc<str>,
+        /// Its owner.
+        by: String,
+    },
+    /// Nobody is in charge of it any more.
+    AckEnded {
+        /// The ack's id.
+        ack: Arc<str>,
+        /// Why.
+        why: AckEnd,
+    },
+    /// A recurring silence is active again.
+    SilenceBegan {
+        /// The silence's id.
+        silence: Arc<str>,
+        /// The recurring silence's id.
+        recurring: Arc<str>,
+    },
+    /// A silence until resolved is over: for a while nothing fired that it matches.
+    SilenceEnded {
+        /// The silence's id.
+        silence: Arc<str>,
+    },
     /// Held back, and listed in a digest.
     Throttled {
         /// The digest's notification.
@@ -320,6 +354,11 @@ impl Decision {
             Self::Muted { .. } => "muted",
             Self::Inactive => "inactive",
             Self::Silenced { .. } => "silenced",
+            Self::Acknowledged { .. } => "acknowledged",
+            Self::AckBegan { .. } => "ack_began",
+            Self::AckEnded { .. } => "ack_ended",
+            Self::SilenceBegan { .. } => "silence_began",
+            Self::SilenceEnded { .. } => "silence_ended",
             Self::Throttled { .. } => "throttled",
             Self::Superseded { .. } => "superseded",
             Self::Delivered { .. } => "delivered",
@@ -344,7 +383,12 @@ impl Decision {
             | Self::Inhibited { .. }
             | Self::Muted { .. }
             | Self::Inactive
-            | Self::Silenced { .. } => None,
+            | Self::Silenced { .. }
+            | Self::Acknowledged { .. }
+            | Self::AckBegan { .. }
+            | Self::AckEnded { .. }
+            | Self::SilenceBegan { .. }
+            | Self::SilenceEnded { .. } => None,
         }
     }
 
@@ -359,8 +403,13 @@ impl Decision {
             | Self::Muted { .. }
             | Self::Inactive
             | Self::Silenced { .. }
+            | Self::Acknowledged { .. }
             | Self::Superseded { .. } => true,
             Self::Enqueued { .. }
+            | Self::AckBegan { .. }
+            | Self::AckEnded { .. }
+            | Self::SilenceBegan { .. }
+            | Self::SilenceEnded { .. }
             | Self::Throttled { .. }
             | Self::Delivered { .. }
             | Self::Failed { .. }
@@ -394,6 +443,21 @@ impl fmt::Display for Decision {
             Self::Muted { interval } => write!(f, "muted by time interval {interval}"),
             Self::Inactive => f.write_str("outside the route's active time intervals"),
             Self::Silenced { silence } => write!(f, "silenced by {silence}"),
+            Self::Acknowledged { ack, by } => write!(f, "acknowledged by {by} (ack {ack})"),
+            Self::AckBegan { ack, by } => write!(f, "{by} has taken charge of it (ack {ack})"),
+            Self::AckEnded { ack, why } => write!(f, "ack {ack} ended: {why}"),
+            Self::SilenceBegan { silence, recurring } => {
+                write!(
+                    f,
+                    "silence {silence} began: recurring silence {recurring} is active"
+                )
+            }
+            Self::SilenceEnded { silence } => {
+                write!(
+                    f,
+                    "silence {silence} ended: nothing it matches fires any more"
+                )
+            }
             Self::Throttled { digest } => write!(f, "throttled into digest {digest}"),
             Self::Superseded { by: Some(by), .. } => write!(f, "superseded by notification {by}"),
             Self::Superseded { by: None, .. } => {

@@ -518,6 +518,7 @@ impl GroupTask {
         if !alerts.is_empty() {
             self.dependencies.tell(alerts).await;
         }
+        self.dependencies.metrics.progress.mark();
         self.save(changed, forgotten, at).await;
         duration
     }

@@ -1,5 +1,7 @@
 //! `/api/v2/alerts` and `/api/v2/alerts/groups`.
 
+mod postable;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,12 +9,13 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
+use self::postable::PostableAlert;
+use super::body::read;
 use super::filter::{Filter, object};
 use super::time::Time;
-use super::{FORM, Fault, read};
+use super::{FORM, Fault};
 use crate::alerts::dispatch::view::AlertSnapshot;
 use crate::alerts::run::Posted;
 use crate::http::context::Context;
@@ -137,18 +140,6 @@ fn shown<'r>(
     shown
 }
 
-/// An alert as others post it.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct PostableAlert {
-    labels: Option<BTreeMap<String, Option<String>>>,
-    annotations: Option<BTreeMap<String, Option<String>>>,
-    starts_at: Option<Time>,
-    ends_at: Option<Time>,
-    #[serde(rename = "generatorURL")]
-    generator_url: Option<String>,
-}
-
 /// Takes alerts of other Prometheus servers, of `amtool` and of anybody. Those that are valid are taken even where others
 /// of the same request are not, as upstream.
 ///
@@ -158,8 +149,9 @@ pub async fn post(
     State(context): State<Arc<Context>>,
     request: Request,
 ) -> Result<StatusCode, Fault> {
+    // `null` is no alert, as upstream.
     let given: Option<Vec<PostableAlert>> = read(request, "alerts").await?;
-    let given = given.ok_or_else(|| Fault::required("alerts"))?;
+    let given = given.unwrap_or_default();
     for (i, alert) in given.iter().enumerate() {
         describe(alert, i)?;
     }

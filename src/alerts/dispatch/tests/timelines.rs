@@ -17,7 +17,7 @@ pub(super) fn play(configs: &[&str], timeline: &str) -> Simulation {
     simulation
 }
 
-fn check(configs: &[&str], timeline: &str, want: &str) -> Simulation {
+pub(super) fn check(configs: &[&str], timeline: &str, want: &str) -> Simulation {
     let simulation = play(configs, timeline);
     let want: Vec<&str> = want
         .lines()
