@@ -32,6 +32,12 @@ const SUMMARY: &str = "summary";
 /// The annotation that leads to the runbook.
 const RUNBOOK: &str = "runbook_url";
 
+/// The first fields of a message's and of an alert's data are Alertmanager's.
+const DATA: usize = 8;
+const ALERT: usize = 7;
+/// The fields that follow, without the lists that repeat alerts.
+const DATA_OURS: usize = 6;
+
 /// What the alerts of a message have in common.
 #[derive(Clone, Debug)]
 pub struct Common {
@@ -201,13 +207,18 @@ pub fn longest(notification: &Notification, now: Timestamp) -> Duration {
         .unwrap_or_default()
 }
 
-/// The value of a template's dot.
-pub fn data(notification: &Notification, external_url: &str, now: Timestamp) -> Value {
+/// The value of a template's dot. `toJson` of it holds what Alertmanager's holds, and ours too unless `upstream_only`.
+pub fn data(
+    notification: &Notification,
+    external_url: &str,
+    upstream_only: bool,
+    now: Timestamp,
+) -> Value {
     let common = Common::of(&notification.alerts);
     let alerts: Vec<Value> = notification
         .alerts
         .iter()
-        .map(|alert| alert_data(alert, now))
+        .map(|alert| alert_data(alert, upstream_only, now))
         .collect();
     let severity = severity(notification);
     let digest = notification.digest.as_ref().map_or(Value::Nil, |digest| {
@@ -224,7 +235,7 @@ pub fn data(notification: &Notification, external_url: &str, now: Timestamp) -> 
         changed(Change::StillFiring),
         changed(Change::JustResolved),
     );
-    Record::value(
+    Record::new(
         "template.Data",
         vec![
             ("Receiver", receiver_pattern(&notification.receiver).into()),
@@ -246,15 +257,21 @@ pub fn data(notification: &Notification, external_url: &str, now: Timestamp) -> 
             ("JustResolved", just_resolved),
         ],
     )
+    .in_json(if upstream_only {
+        DATA
+    } else {
+        DATA + DATA_OURS
+    })
+    .into_value()
 }
 
-fn alert_data(notified: &NotifiedAlert, now: Timestamp) -> Value {
+fn alert_data(notified: &NotifiedAlert, upstream_only: bool, now: Timestamp) -> Value {
     let alert = &notified.alert;
     let ends_at = match notified.status {
         AlertStatus::Firing => zero_time(),
         AlertStatus::Resolved => time(alert.ends_at),
     };
-    Record::value(
+    Record::new(
         "template.Alert",
         vec![
             ("Status", notified.status.as_str().into()),
@@ -280,6 +297,8 @@ fn alert_data(notified: &NotifiedAlert, now: Timestamp) -> Value {
             ("ThresholdText", number_text(alert.course.threshold)),
         ],
     )
+    .in_json(if upstream_only { ALERT } else { usize::MAX })
+    .into_value()
 }
 
 fn number(value: Option<f64>) -> Value {
@@ -373,41 +392,34 @@ fn zero_time() -> Value {
         .map_or(Value::Nil, Value::from)
 }
 
-/// Fields that Alertmanager's JSON does not have.
-const ONLY_HERE: [&str; 21] = [
-    "GroupKey",
-    "Severity",
-    "Color",
-    "TruncatedAlerts",
-    "Digest",
-    "Name",
-    "Summary",
-    "RunbookURL",
-    "Value",
-    "ValueText",
-    "Lasting",
-    "New",
-    "StillFiring",
-    "JustResolved",
-    "Change",
-    "PeakValue",
-    "PeakValueText",
-    "ResolvedValue",
-    "ResolvedValueText",
-    "Threshold",
-    "ThresholdText",
-];
-
 /// A struct: named fields.
 #[derive(Debug)]
 struct Record {
     type_name: &'static str,
     fields: Vec<(&'static str, Value)>,
+    in_json: usize,
 }
 
 impl Record {
+    fn new(type_name: &'static str, fields: Vec<(&'static str, Value)>) -> Self {
+        Self {
+            type_name,
+            fields,
+            in_json: usize::MAX,
+        }
+    }
+
     fn value(type_name: &'static str, fields: Vec<(&'static str, Value)>) -> Value {
-        Value::object(Self { type_name, fields })
+        Self::new(type_name, fields).into_value()
+    }
+
+    /// How many of its first fields JSON shows.
+    fn in_json(self, in_json: usize) -> Self {
+        Self { in_json, ..self }
+    }
+
+    fn into_value(self) -> Value {
+        Value::object(self)
     }
 }
 
@@ -432,10 +444,9 @@ impl Object for Record {
                 first.into_iter().chain(chars).collect()
             }
         };
-        let upstream = self.fields.iter();
-        let whole = !self.type_name.starts_with("template.");
-        let upstream = upstream.filter(|(field, _)| whole || !ONLY_HERE.contains(field));
-        upstream
+        self.fields
+            .iter()
+            .take(self.in_json)
             .map(|(field, value)| (name(field), value.clone()))
             .collect::<Map>()
             .into()

@@ -9,7 +9,7 @@ fn render(text: &str, index: usize) -> String {
     TemplateSet::new(Functions::alertmanager())
         .render_text(
             text,
-            &data(notification, "http://out:9797", now),
+            &data(notification, "http://out:9797", false, now),
             &Context::at(at),
         )
         .unwrap_or_else(|error| panic!("{text}: {error}"))
@@ -100,19 +100,32 @@ fn templates_see_what_changed_and_what_the_value_went_through() {
 }
 
 #[test]
-fn json_of_the_data_is_alertmanagers() {
-    let check = |text: &str, want: &str| {
-        let json: serde_json::Value = serde_json::from_str(&render(text, 2)).unwrap();
-        let keys = json.as_object().unwrap().keys().map(String::as_str);
-        assert_eq!(keys.collect::<Vec<_>>().join(" "), want, "{text}");
+fn json_of_the_data_is_alertmanagers_in_its_place() {
+    let keys = |upstream_only: bool, text: &str| {
+        let now = Timestamp::from_millis(1_700_000_000_000);
+        let all = synthetic(now);
+        let data = data(&all[2], "http://out:9797", upstream_only, now);
+        let at = jiff::Timestamp::from_millisecond(now.millis()).unwrap();
+        let json = TemplateSet::new(Functions::alertmanager())
+            .render_text(text, &data, &Context::at(at))
+            .unwrap();
+        let value: std::collections::BTreeMap<String, serde_json::Value> =
+            serde_json::from_str(&json).unwrap();
+        value.into_keys().collect::<Vec<_>>().join(" ")
     };
-    check(
-        "{{ toJson . }}",
-        "alerts commonAnnotations commonLabels externalURL groupLabels notificationReason receiver status",
+    assert_eq!(
+        keys(true, "{{ toJson . }}"),
+        "alerts commonAnnotations commonLabels externalURL groupLabels notificationReason receiver status"
     );
-    check(
-        "{{ index .Alerts 0 | toJson }}",
-        "annotations endsAt fingerprint generatorURL labels startsAt status",
+    assert_eq!(
+        keys(true, "{{ index .Alerts 0 | toJson }}"),
+        "annotations endsAt fingerprint generatorURL labels startsAt status"
+    );
+    assert!(keys(false, "{{ index .Alerts 0 | toJson }}").contains("peakValue"));
+    let full = keys(false, "{{ toJson . }}");
+    assert!(
+        full.contains("truncatedAlerts") && !full.contains("new"),
+        "{full}"
     );
 }
 

@@ -85,7 +85,7 @@ async fn discord_gets_one_embed() {
     assert_eq!(embed["color"], 0x12_a150);
     let text = embed["description"].as_str().unwrap();
     assert!(
-        text.starts_with("✅ **an example made up to try templates** — 0.25 (threshold 0.05)\ncritical, ended 2023-11-14 22:13:20 UTC after 5m\n"),
+        text.starts_with("✅ **an example made up to try templates** — now 0.01, peak 0.5 (threshold 0.05)\ncritical, ended 2023-11-14 22:13:20 UTC after 5m\n"),
         "{text}"
     );
 }
