@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::alerts::enrich::{self, Enrichment};
 use crate::alerts::throttle::{self, ThrottleConfig};
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
@@ -59,6 +60,8 @@ pub struct Settings {
     pub slack_threads: bool,
     /// Throttling of notifications.
     pub throttle: ThrottleConfig,
+    /// What is added to alerts that others post; nothing where absent.
+    pub alert_enrichment: Option<Enrichment>,
     /// The dead man's switch.
     pub heartbeat: Option<HeartbeatConfig>,
     /// Runbooks; the embedded ones where absent.
@@ -164,6 +167,7 @@ pub(super) fn read(
         settings.slack_threads = slack.bool("threads").unwrap_or(true);
         slack.finish();
     }
+    settings.alert_enrichment = Some(enrich::read(root));
     settings.heartbeat = heartbeat::read(root, base);
     if let Some(value) = root.get("runbooks")
         && let Some(path) = value.text()
@@ -239,6 +243,7 @@ impl Settings {
             upstream_only: false,
             slack_threads: true,
             throttle: ThrottleConfig::default(),
+            alert_enrichment: Some(Enrichment::default()),
             heartbeat: None,
             runbooks: None,
             scrape_self: true,
