@@ -23,7 +23,7 @@ use super::silence::RETENTION;
 use crate::clock::{Clock, Stopwatch};
 use crate::db::{
     Database, DbError, Transaction, acks as stored_acks, ledger, notification_log, outbox,
-    recurring_silences, silences as stored_silences, throttle,
+    recurring_silences, sent_messages, silences as stored_silences, throttle,
 };
 use crate::model::alert::Alert;
 use crate::model::timestamp::Timestamp;
@@ -481,6 +481,7 @@ async fn prune(database: &Database, config: &Config, now: Timestamp) -> Result<(
     let before = now - config.retention;
     outbox::prune(&mut transaction, before).await?;
     throttle::prune(&mut transaction, before).await?;
+    sent_messages::prune(&mut transaction, now).await?;
     stored_silences::prune(&mut transaction, now - RETENTION).await?;
     stored_acks::prune(&mut transaction, now - RETENTION).await?;
     ledger::prune(&mut transaction, before, config.ledger_entries).await?;

@@ -59,6 +59,8 @@ pub struct Settings {
     pub routing_file: Option<PathBuf>,
     /// Whether requests to receivers carry nothing that Alertmanager's would not.
     pub upstream_only: bool,
+    /// Whether a Slack bot's messages are changed and answered where the routing file does not say.
+    pub slack_threads: bool,
     /// Throttling of notifications.
     pub throttle: ThrottleConfig,
     /// How notifications are delivered.
@@ -171,6 +173,10 @@ pub(super) fn read(
     settings.routing_file = root.text("alertmanager_config").map(|path| base.join(path));
     settings.throttle = throttle::read(root);
     settings.delivery = delivery::read(root);
+    if let Some(slack) = root.get("slack").and_then(|value| value.fields()) {
+        settings.slack_threads = slack.bool("threads").unwrap_or(true);
+        slack.finish();
+    }
     settings.alert_enrichment = Some(enrich::read(root));
     settings.quiet = quiet::read(root);
     settings.heartbeat = heartbeat::read(root, base);
@@ -246,6 +252,7 @@ impl Settings {
             traces: TracesConfig::default(),
             routing_file: None,
             upstream_only: false,
+            slack_threads: true,
             throttle: ThrottleConfig::default(),
             delivery: Delivery::default(),
             alert_enrichment: Some(Enrichment::default()),

@@ -154,6 +154,7 @@ async fn a_groups_notifications_are_claimed_one_after_the_other() {
     assert_eq!(claimed(&database, 10).await, [""; 0]);
     let delivered = Outcome::Delivered {
         status: "200".into(),
+        sent: None,
     };
     outbox::finish(
         &database,
