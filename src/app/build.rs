@@ -260,6 +260,7 @@ impl Parts {
             readiness: self.readiness.subscribe(),
             reload,
             listen: self.listen,
+            upstream_only: self.settings.upstream_only,
         })
     }
 

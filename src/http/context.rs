@@ -61,6 +61,8 @@ pub struct Context {
     pub reload: Box<dyn Fn() -> BoxFuture<'static, Result<(), Vec<Diagnostic>>> + Send + Sync>,
     /// Where this port is bound.
     pub listen: SocketAddr,
+    /// Whether it answers in Alertmanager's place.
+    pub upstream_only: bool,
 }
 
 impl std::fmt::Debug for Context {

@@ -66,9 +66,10 @@ fn shared<'a>(
     let mut pairs: Vec<(&str, &str)> = set(first).iter().collect();
     for alert in rest {
         let labels = set(alert);
-        pairs.retain(|(name, value)| labels.get(name) == Some(value));
+        // As in Go, what is missing is equal to what is empty.
+        pairs.retain(|(name, value)| labels.value(name) == *value);
     }
-    Labels::from_sorted(pairs.into_iter())
+    Labels::verbatim(pairs.into_iter())
 }
 
 /// The receiver's name as Alertmanager hands it to templates and payloads: as a regular expression for itself
@@ -186,20 +187,28 @@ pub fn lasting(alert: &NotifiedAlert, now: Timestamp) -> Duration {
 }
 
 /// The value of a template's dot.
-pub fn data(notification: &Notification, external_url: &str, now: Timestamp) -> Value {
+///
+/// `upstream_only` leaves what is only here out of its JSON.
+pub fn data(
+    notification: &Notification,
+    external_url: &str,
+    now: Timestamp,
+    upstream_only: bool,
+) -> Value {
     let common = Common::of(&notification.alerts);
     let alerts: Vec<Value> = notification
         .alerts
         .iter()
-        .map(|alert| alert_data(alert, now))
+        .map(|alert| alert_data(alert, now, upstream_only))
         .collect();
     let severity = severity(notification);
     let digest = notification.digest.as_ref().map_or(Value::Nil, |digest| {
         digest_data(digest, notification, &alerts)
     });
     let statuses = notification.alerts.iter().map(|alert| alert.status);
-    Record::value(
+    Record::shown(
         "template.Data",
+        upstream_only,
         vec![
             ("Receiver", receiver_pattern(&notification.receiver).into()),
             ("Status", common.status.as_str().into()),
@@ -218,14 +227,15 @@ pub fn data(notification: &Notification, external_url: &str, now: Timestamp) -> 
     )
 }
 
-fn alert_data(notified: &NotifiedAlert, now: Timestamp) -> Value {
+fn alert_data(notified: &NotifiedAlert, now: Timestamp, upstream_only: bool) -> Value {
     let alert = &notified.alert;
     let ends_at = match notified.status {
         AlertStatus::Firing => zero_time(),
         AlertStatus::Resolved => time(alert.ends_at),
     };
-    Record::value(
+    Record::shown(
         "template.Alert",
+        upstream_only,
         vec![
             ("Status", notified.status.as_str().into()),
             ("Labels", kv(&alert.labels)),
@@ -331,16 +341,45 @@ fn zero_time() -> Value {
         .map_or(Value::Nil, Value::from)
 }
 
+/// Fields that Alertmanager's JSON does not have.
+const ONLY_HERE: [&str; 11] = [
+    "GroupKey",
+    "Severity",
+    "Color",
+    "TruncatedAlerts",
+    "Digest",
+    "Name",
+    "Summary",
+    "RunbookURL",
+    "Value",
+    "ValueText",
+    "Lasting",
+];
+
 /// A struct: named fields.
 #[derive(Debug)]
 struct Record {
     type_name: &'static str,
+    /// Whether its JSON lacks [`ONLY_HERE`].
+    upstream_only: bool,
     fields: Vec<(&'static str, Value)>,
 }
 
 impl Record {
     fn value(type_name: &'static str, fields: Vec<(&'static str, Value)>) -> Value {
-        Value::object(Self { type_name, fields })
+        Self::shown(type_name, false, fields)
+    }
+
+    fn shown(
+        type_name: &'static str,
+        upstream_only: bool,
+        fields: Vec<(&'static str, Value)>,
+    ) -> Value {
+        Value::object(Self {
+            type_name,
+            upstream_only,
+            fields,
+        })
     }
 }
 
@@ -365,8 +404,10 @@ impl Object for Record {
                 first.into_iter().chain(chars).collect()
             }
         };
-        self.fields
-            .iter()
+        let upstream = self.fields.iter();
+        let upstream =
+            upstream.filter(|(field, _)| !self.upstream_only || !ONLY_HERE.contains(field));
+        upstream
             .map(|(field, value)| (name(field), value.clone()))
             .collect::<Map>()
             .into()

@@ -41,6 +41,18 @@ enum Text {
     Template(Box<Template>),
 }
 
+impl Surroundings {
+    /// The error as Alertmanager would class it: its chats and webhooks do not repeat what was refused for its rate, the
+    /// next flush does.
+    pub fn classed(&self, mut error: SendError) -> SendError {
+        if self.upstream_only && error.reason == Reason::RateLimited {
+            error.retryable = false;
+            error.retry_after = None;
+        }
+        error
+    }
+}
+
 impl Field {
     /// Compiles a text.
     ///
@@ -125,6 +137,8 @@ pub struct Rendering<'a> {
     data: Value,
     now: jiff::Timestamp,
     external_url: &'a str,
+    /// Whether the message carries nothing that Alertmanager's would not.
+    pub upstream_only: bool,
     /// What failed so far, one line each.
     pub failures: Vec<String>,
 }
@@ -137,9 +151,15 @@ impl<'a> Rendering<'a> {
         now: Timestamp,
     ) -> Self {
         Self {
-            data: message::data(notification, &surroundings.external_url, now),
+            data: message::data(
+                notification,
+                &surroundings.external_url,
+                now,
+                surroundings.upstream_only,
+            ),
             now: jiff::Timestamp::from_millisecond(now.millis()).unwrap_or_default(),
             external_url: &surroundings.external_url,
+            upstream_only: surroundings.upstream_only,
             failures: Vec::new(),
         }
     }

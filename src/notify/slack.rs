@@ -180,7 +180,8 @@ impl Integration for Slack {
                     url.clone()
                 }
             };
-            let answer = self.sender.post_json(&url, body, headers, now).await?;
+            let answer = self.sender.post_json(&url, body, headers, now).await;
+            let answer = answer.map_err(|error| self.surroundings.classed(error))?;
             understand(&answer)?;
             Ok(Delivered {
                 status: answer.status.as_str().to_owned(),

@@ -110,7 +110,8 @@ fn shown<'r>(
 ) -> Value {
     let receivers: Vec<Value> = receivers.map(|name| json!({"name": &**name})).collect();
     let silenced_by: Vec<&str> = alert.silenced_by.iter().map(|id| &**id).collect();
-    let suppressed = !silenced_by.is_empty() || alert.inhibited_by.is_some();
+    let suppressed =
+        !silenced_by.is_empty() || alert.inhibited_by.is_some() || !muted_by.is_empty();
     let AlertSnapshot {
         alert,
         inhibited_by,
@@ -141,8 +142,8 @@ fn shown<'r>(
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PostableAlert {
-    labels: Option<BTreeMap<String, Option<String>>>,
-    annotations: Option<BTreeMap<String, Option<String>>>,
+    labels: Option<Pairs>,
+    annotations: Option<Pairs>,
     starts_at: Option<Time>,
     ends_at: Option<Time>,
     #[serde(rename = "generatorURL")]
@@ -158,8 +159,9 @@ pub async fn post(
     State(context): State<Arc<Context>>,
     request: Request,
 ) -> Result<StatusCode, Fault> {
+    // `null` is an empty list to Go.
     let given: Option<Vec<PostableAlert>> = read(request, "alerts").await?;
-    let given = given.ok_or_else(|| Fault::required("alerts"))?;
+    let given = given.unwrap_or_default();
     for (i, alert) in given.iter().enumerate() {
         describe(alert, i)?;
     }
@@ -201,7 +203,7 @@ fn is_uri(text: &str) -> bool {
             && scheme
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
-            && rest.starts_with('/')
+            && !rest.is_empty()
     });
     text.is_empty() || ((text.starts_with('/') || scheme) && !text.contains(char::is_control))
 }
@@ -215,22 +217,25 @@ fn posted(
     let time = |time: Option<Time>| time.and_then(|time| time.0);
     let (starts_at, ends_at) = (time(given.starts_at), time(given.ends_at));
     let starts_at = starts_at.or(ends_at).unwrap_or(now);
-    if ends_at.is_some_and(|ends_at| ends_at < starts_at) {
+    let end = ends_at.unwrap_or(now + resolve_timeout);
+    if end < starts_at {
         return Err("start time must be before end time".to_owned());
     }
-    let labels = label_set(given.labels)
-        .map_err(|name| format!("invalid label set: invalid name {name:?}"))?;
+    let labels = given.labels.unwrap_or_default();
+    check_names(&labels).map_err(|name| format!("invalid label set: invalid name {name:?}"))?;
+    let labels = Labels::from_sorted(pairs(&labels));
     if labels.is_empty() {
         return Err("at least one label pair required".to_owned());
     }
-    let annotations = label_set(given.annotations)
+    let annotations = given.annotations.unwrap_or_default();
+    check_names(&annotations)
         .map_err(|name| format!("invalid annotations: invalid name {name:?}"))?;
     Ok(Posted {
         alert: Alert {
             labels,
-            annotations,
+            annotations: Labels::verbatim(pairs(&annotations)),
             starts_at,
-            ends_at: ends_at.unwrap_or(now + resolve_timeout),
+            ends_at: end,
             updated_at: now,
             generator_url: given.generator_url.unwrap_or_default().into(),
             value: None,
@@ -239,14 +244,18 @@ fn posted(
     })
 }
 
-/// The pairs; any name but the empty one will do.
-fn label_set(given: Option<BTreeMap<String, Option<String>>>) -> Result<Labels, String> {
-    let given = given.unwrap_or_default();
+/// Names and values as posted.
+type Pairs = BTreeMap<String, Option<String>>;
+
+/// Any name but the empty one will do.
+fn check_names(given: &Pairs) -> Result<(), &'static str> {
     if given.contains_key("") {
-        return Err(String::new());
+        return Err("");
     }
+    Ok(())
+}
+
+fn pairs(given: &Pairs) -> impl Iterator<Item = (&str, &str)> {
     let pairs = given.iter();
-    Ok(Labels::from_pairs(pairs.map(|(name, value)| {
-        (name.as_str(), value.as_deref().unwrap_or_default())
-    })))
+    pairs.map(|(name, value)| (name.as_str(), value.as_deref().unwrap_or_default()))
 }

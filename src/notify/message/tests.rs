@@ -9,7 +9,7 @@ fn render(text: &str, index: usize) -> String {
     TemplateSet::new(Functions::alertmanager())
         .render_text(
             text,
-            &data(notification, "http://out:9797", now),
+            &data(notification, "http://out:9797", now, false),
             &Context::at(at),
         )
         .unwrap_or_else(|error| panic!("{text}: {error}"))
