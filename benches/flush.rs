@@ -48,6 +48,7 @@ fn alert(labels: &[(&str, &str)]) -> Alert {
         updated_at: Timestamp::from_millis(1_000),
         generator_url: "http://localhost:9797/graph?g0.expr=up".into(),
         value: Some(1.0),
+        course: Default::default(),
     }
 }
 

@@ -14,6 +14,8 @@ pub mod metrics;
 pub mod middleware;
 pub mod pages;
 pub mod params;
+pub mod prefix;
 pub mod prometheus;
+pub mod quiet;
 pub mod router;
 pub mod server;

@@ -11,15 +11,18 @@
 pub mod flush;
 mod note;
 mod order;
+pub(super) mod quiet;
 mod reload;
 pub mod view;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
+use super::ack::Acks;
 use super::inhibit::Inhibitor;
 use super::route::{RouteRef, Routing};
 use super::silence::{RETENTION, Silences};
@@ -27,6 +30,7 @@ use super::throttle::Throttle;
 use crate::db::DbError;
 use crate::db::notification_log::{LogEntry, LogKey};
 use crate::db::throttle::Stored as StoredThrottle;
+use crate::model::ack::Ack;
 use crate::model::alert::Alert;
 use crate::model::labels::Labels;
 use crate::model::notification::AlertStatus;
@@ -40,6 +44,24 @@ const RESOLVED_KEPT: std::time::Duration = std::time::Duration::from_secs(30 * 6
 
 type GroupId = u64;
 
+/// How long what is over is kept (Alertmanager's `--data.retention` is both).
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// Silences behind their end.
+    pub silences: Duration,
+    /// What receivers were told; it is forgotten after twice the repeat interval anyway.
+    pub log: Duration,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            silences: RETENTION,
+            log: Duration::MAX,
+        }
+    }
+}
+
 /// The state of the routes.
 #[derive(Debug)]
 pub struct Dispatcher {
@@ -52,9 +74,11 @@ pub struct Dispatcher {
     next_group: GroupId,
     inhibitor: Inhibitor,
     pub(super) silences: Silences,
+    pub(super) acks: Acks,
     log: HashMap<LogKey, LogEntry>,
     throttle: Throttle,
     hold_until: Timestamp,
+    retention: Retention,
     /// Notifications so far: two of one instant have different ids.
     sent: u64,
 }
@@ -68,6 +92,8 @@ pub struct Restored {
     pub throttle: StoredThrottle,
     /// Silences.
     pub silences: Vec<Silence>,
+    /// Acks.
+    pub acks: Vec<Ack>,
 }
 
 #[derive(Debug)]
@@ -120,6 +146,8 @@ pub struct Counts {
     pub groups: usize,
     /// Silences by state.
     pub silences: [(SilenceState, usize); 3],
+    /// Acks that hold.
+    pub acks: usize,
 }
 
 impl Dispatcher {
@@ -137,6 +165,7 @@ impl Dispatcher {
         Ok(Self {
             inhibitor: Inhibitor::new(&routing.inhibit_rules),
             silences: Silences::restore(restored.silences),
+            acks: Acks::restore(restored.acks),
             routing,
             alerts: HashMap::new(),
             groups: HashMap::new(),
@@ -146,8 +175,15 @@ impl Dispatcher {
             log,
             throttle: Throttle::restore(restored.throttle)?,
             hold_until,
+            retention: Retention::default(),
             sent: 0,
         })
+    }
+
+    /// With other times to keep things.
+    #[must_use]
+    pub fn with_retention(self, retention: Retention) -> Self {
+        Self { retention, ..self }
     }
 
     /// Takes an alert's newest state and puts it into its groups.
@@ -175,6 +211,7 @@ impl Dispatcher {
                 && alert.is_resolved(now)
         });
         self.inhibitor.observe(&alert, now);
+        self.acks.observe(&alert, now);
         match self.alerts.get_mut(&labels) {
             Some(stored) => {
                 stored.alert = Arc::clone(&alert);
@@ -252,10 +289,10 @@ impl Dispatcher {
     pub fn next_due(&self) -> Option<Timestamp> {
         let group = self.timers.first().map(|(at, _)| *at);
         let digest = self.throttle.next_due(&self.routing.throttle);
-        let due = match (group, digest) {
-            (Some(group), Some(digest)) => group.min(digest),
-            (group, digest) => group.or(digest)?,
-        };
+        let due = [group, digest, self.quiet_due()]
+            .into_iter()
+            .flatten()
+            .min()?;
         Some(due.max(self.hold_until))
     }
 
@@ -336,9 +373,12 @@ impl Dispatcher {
     pub fn sweep(&mut self, now: Timestamp) {
         self.alerts
             .retain(|_, stored| stored.groups > 0 || stored.alert.ends_at + RESOLVED_KEPT > now);
-        self.log.retain(|_, entry| entry.expires_at > now);
+        let kept = self.retention.log;
+        self.log
+            .retain(|_, entry| entry.expires_at > now && now.since(entry.told.at) < kept);
         self.inhibitor.sweep(now);
-        self.silences.sweep(now - RETENTION, now);
+        self.silences.sweep(now - self.retention.silences, now);
+        self.acks.sweep(now - RETENTION);
         self.throttle.sweep(&self.routing.throttle, now);
     }
 
@@ -354,6 +394,7 @@ impl Dispatcher {
             resolved,
             groups: self.groups.len(),
             silences: self.silences.counts(now),
+            acks: self.acks.count(),
         }
     }
 }

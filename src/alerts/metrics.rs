@@ -7,6 +7,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::dispatch::{Counts, Writes};
+use crate::telemetry::progress::Progress;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StateLabels {
@@ -58,6 +59,8 @@ pub struct Metrics {
     groups: Gauge,
     silences: Family<StateLabels, Gauge>,
     silence_changes: Family<ActionLabels, Counter>,
+    acks: Gauge,
+    ack_changes: Family<ActionLabels, Counter>,
     /// Posted alerts that were refused.
     pub invalid: Counter,
     enqueued: Family<IntegrationLabels, Counter>,
@@ -69,6 +72,8 @@ pub struct Metrics {
     pub write_failures: Counter,
     /// Times the routes were replaced.
     pub reloads: Counter,
+    /// When the dispatcher last went round its loop.
+    pub progress: Progress,
 }
 
 impl Metrics {
@@ -94,6 +99,12 @@ impl Metrics {
             "outrigger_silence_changes",
             "Silences written, by what was asked for",
             self.silence_changes.clone(),
+        );
+        registry.register("outrigger_acks", "Acks that hold", self.acks.clone());
+        registry.register(
+            "outrigger_ack_changes",
+            "Acks made and withdrawn",
+            self.ack_changes.clone(),
         );
         registry.register(
             "outrigger_alerts_invalid",
@@ -140,6 +151,7 @@ impl Metrics {
                 .set(as_gauge(count));
         }
         self.groups.set(as_gauge(counts.groups));
+        self.acks.set(as_gauge(counts.acks));
         for (state, count) in counts.silences {
             let state = state.as_str();
             self.silences
@@ -150,6 +162,12 @@ impl Metrics {
 
     pub(super) fn silence_changed(&self, action: &'static str) {
         self.silence_changes
+            .get_or_create(&ActionLabels { action })
+            .inc();
+    }
+
+    pub(super) fn ack_changed(&self, action: &'static str) {
+        self.ack_changes
             .get_or_create(&ActionLabels { action })
             .inc();
     }

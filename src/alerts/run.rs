@@ -2,9 +2,10 @@
 //!
 //! Alerts come through a bounded queue; where it is full the sender waits, and that is counted. What is due is decided
 //! and written in one transaction, however many groups it is, and the outbox worker is woken. Where the database cannot
-//! be written the batch is kept and tried again: what was decided is not decided twice. Silences are answered for once they
-//! are written ([`silences`]).
+//! be written the batch is kept and tried again: what was decided is not decided twice. Silences and acks are answered for once
+//! they are written ([`silences`], [`acks`]).
 
+pub mod acks;
 pub mod silences;
 
 use std::sync::Arc;
@@ -14,14 +15,13 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::Instrument;
 
 use super::dispatch::view::{AlertSnapshot, Snapshot};
-use super::dispatch::{Dispatcher, Restored, Writes};
+use super::dispatch::{Dispatcher, Restored, Retention, Writes};
 use super::metrics::Metrics;
 use super::route::Routing;
-use super::silence::RETENTION;
 use crate::clock::{Clock, Stopwatch};
 use crate::db::{
-    Database, DbError, Transaction, ledger, notification_log, outbox, silences as stored_silences,
-    throttle,
+    Database, DbError, Transaction, acks as stored_acks, ledger, notification_log, outbox,
+    silences as stored_silences, throttle,
 };
 use crate::model::alert::Alert;
 use crate::model::timestamp::Timestamp;
@@ -35,7 +35,6 @@ const ALERTS_AT_ONCE: usize = 256;
 /// Messages taken from the queue before what is due is flushed.
 const MESSAGES_AT_ONCE: usize = 64;
 const WRITE_RETRY: Duration = Duration::from_secs(1);
-const MAINTENANCE: Duration = Duration::from_secs(15 * 60);
 
 /// How the dispatcher runs.
 #[derive(Clone, Debug)]
@@ -47,6 +46,12 @@ pub struct Config {
     pub start_delay: Duration,
     /// How long finished notifications and ledger entries are kept.
     pub retention: Duration,
+    /// Whether `start_delay` is kept to the end, whoever is ready sooner.
+    pub keeps_delay: bool,
+    /// How long silences are kept behind their end, and what receivers were told.
+    pub state: Retention,
+    /// How often what is over is removed.
+    pub maintenance: Duration,
     /// How many ledger entries are kept at most.
     pub ledger_entries: u32,
 }
@@ -57,6 +62,9 @@ impl Default for Config {
             queue: 256,
             start_delay: Duration::ZERO,
             retention: Duration::from_secs(14 * 24 * 3600),
+            keeps_delay: false,
+            maintenance: Duration::from_secs(15 * 60),
+            state: Retention::default(),
             ledger_entries: 200_000,
         }
     }
@@ -95,7 +103,10 @@ enum Message {
     Snapshot(oneshot::Sender<Snapshot>),
     Firing(oneshot::Sender<Firing>),
     Silence(silences::Command),
+    Ack(acks::Command),
     Open,
+    /// Nothing but a sign of life is asked for.
+    Knock,
 }
 
 /// The dispatcher has ended.
@@ -171,6 +182,11 @@ impl AlertSink {
         self.queue.send(Message::Open).await.map_err(|_| Closed)
     }
 
+    /// Has the dispatcher go round its loop once, which marks its progress. Where the queue is full it has work enough.
+    pub fn knock(&self) {
+        self.queue.try_send(Message::Knock).ok();
+    }
+
     /// The groups and their alerts now.
     ///
     /// # Errors
@@ -217,7 +233,8 @@ pub async fn build(
 ) -> Result<(AlertSink, Runner), DbError> {
     let now = deps.clock.now();
     let restored = restore(&deps.database, now).await?;
-    let dispatcher = Dispatcher::new(routing, restored, now + config.start_delay)?;
+    let dispatcher =
+        Dispatcher::new(routing, restored, now + config.start_delay)?.with_retention(config.state);
     let (sender, queue) = mpsc::channel(config.queue.max(1));
     let sink = AlertSink {
         queue: sender,
@@ -241,13 +258,14 @@ pub async fn restore(database: &Database, now: Timestamp) -> Result<Restored, Db
         log: notification_log::load(database, now).await?,
         throttle: throttle::load(database).await?,
         silences: stored_silences::load(database).await?,
+        acks: stored_acks::load(database).await?,
     })
 }
 
 impl Runner {
     /// Runs until `stop`; alerts that were handed in before are still taken and what is due is written.
     pub async fn run(mut self, stop: Stop) {
-        let mut maintenance = tokio::time::interval(MAINTENANCE);
+        let mut maintenance = tokio::time::interval(self.config.maintenance);
         let mut watch = (self.deps.clock.now(), Stopwatch::start());
         loop {
             let wait = self
@@ -278,6 +296,7 @@ impl Runner {
             }
             self.follow_clock(&mut watch);
             self.flush(&stop).await;
+            self.deps.metrics.progress.mark();
         }
         self.queue.close();
         while let Ok(message) = self.queue.try_recv() {
@@ -330,7 +349,9 @@ impl Runner {
                     self.dispatcher.insert_posted(alert, assumed_end, now);
                 }
             }
+            Message::Open if self.config.keeps_delay => {}
             Message::Open => self.dispatcher.open(now),
+            Message::Knock => {}
             Message::Snapshot(reply) => {
                 reply.send(self.dispatcher.snapshot(now)).ok();
             }
@@ -338,6 +359,7 @@ impl Runner {
                 reply.send(self.dispatcher.firing(now)).ok();
             }
             Message::Silence(command) => self.silence(command, now).await,
+            Message::Ack(command) => self.ack(command, now).await,
         }
     }
 
@@ -462,7 +484,8 @@ async fn prune(database: &Database, config: &Config, now: Timestamp) -> Result<(
     let before = now - config.retention;
     outbox::prune(&mut transaction, before).await?;
     throttle::prune(&mut transaction, before).await?;
-    stored_silences::prune(&mut transaction, now - RETENTION).await?;
+    stored_silences::prune(&mut transaction, now - config.state.silences).await?;
+    stored_acks::prune(&mut transaction, now - config.state.silences).await?;
     ledger::prune(&mut transaction, before, config.ledger_entries).await?;
     transaction.commit().await
 }

@@ -22,11 +22,13 @@ use crate::enrich::pod::Pod;
 use crate::http::context::{Configuration, Context, Readiness, Reload, RoutingShown};
 use crate::model::timestamp::Timestamp;
 use crate::notify::decide::Policy;
+use crate::notify::heartbeat::{self, Component, Heartbeat, HeartbeatConfig, Watched};
 use crate::notify::outbox::{self, Receivers, Worker};
 use crate::promql::eval::{Engine, EngineConfig};
 use crate::rules::manager::RuleManager;
 use crate::rules::{manager, rule};
 use crate::runbooks::Runbooks;
+use crate::scrape::error::Outcome;
 use crate::scrape::manager::{self as scrape, ScrapeManager, ScrapeSettings};
 use crate::scrape::metrics::ScrapeMetrics;
 use crate::scrape::status::ScrapeOutcome;
@@ -34,6 +36,7 @@ use crate::storage::{Storage, StorageConfig};
 use crate::tasks::Tasks;
 use crate::telemetry;
 use crate::telemetry::logs::LogsConfig;
+use crate::telemetry::progress::Progress;
 use crate::telemetry::traces::TracesConfig;
 
 use super::maintenance::Maintenance;
@@ -44,6 +47,7 @@ pub(super) struct Parts {
     pub(super) clock: Clock,
     pub(super) listen: SocketAddr,
     pub(super) external_url: String,
+    pub(super) route_prefix: String,
     pub(super) readiness: watch::Sender<Readiness>,
     pub(super) http_metrics: crate::http::metrics::Metrics,
     pub(super) reload_metrics: ReloadMetrics,
@@ -54,6 +58,7 @@ pub(super) struct Parts {
     database: Database,
     engine: Arc<Engine>,
     registry: Arc<Registry>,
+    heartbeat: heartbeat::Shown,
     first: Mutex<Option<First>>,
 }
 
@@ -62,6 +67,7 @@ struct First {
     config: Config,
     runner: Runner,
     worker: Worker,
+    heartbeat: Heartbeat,
     data_ready: watch::Sender<bool>,
 }
 
@@ -73,6 +79,7 @@ pub(super) struct Applied {
     receivers: Arc<ArcSwap<Receivers>>,
     runbooks: watch::Sender<Arc<Runbooks>>,
     configuration: watch::Sender<Arc<Configuration>>,
+    heartbeat: watch::Sender<Option<HeartbeatConfig>>,
     rule_context: Arc<dyn Fn(&Config) -> rule::Context + Send + Sync>,
     watched: Mutex<Vec<PathBuf>>,
     started_with: Fixed,
@@ -82,6 +89,7 @@ pub(super) struct Applied {
 #[derive(Clone, PartialEq, Debug)]
 struct Fixed {
     listen: String,
+    route_prefix: String,
     data: PathBuf,
     retention: Duration,
     series_limit: usize,
@@ -95,6 +103,7 @@ impl Fixed {
     fn of(settings: &Settings) -> Self {
         Self {
             listen: settings.listen.clone(),
+            route_prefix: settings.route_prefix(),
             data: settings.data.clone(),
             retention: settings.retention,
             series_limit: settings.series_limit,
@@ -139,11 +148,9 @@ impl Parts {
         let wake = Arc::new(Notify::new());
         let alert_metrics = crate::alerts::metrics::Metrics::default();
         alert_metrics.register(&mut registry);
+        let routing_progress = alert_metrics.progress.clone();
         let (alerts, runner) = dispatcher::build(
-            dispatcher::Config {
-                start_delay: super::maintenance::LONGEST_START,
-                ..dispatcher::Config::default()
-            },
+            dispatcher_config(&settings, config.mode),
             Arc::clone(&config.routing),
             dispatcher::Deps {
                 database: database.clone(),
@@ -154,12 +161,14 @@ impl Parts {
         )
         .await?;
         let receivers = Arc::new(ArcSwap::from_pointee(config.receivers.integrations()));
+        let notify_metrics = crate::notify::metrics::Metrics::register(&mut registry);
+        let outbox_progress = notify_metrics.progress.clone();
         let worker = Worker::new(outbox::Dependencies {
             database: database.clone(),
             clock: clock.clone(),
             receivers: Arc::clone(&receivers),
-            metrics: crate::notify::metrics::Metrics::register(&mut registry),
-            wake,
+            metrics: notify_metrics,
+            wake: Arc::clone(&wake),
             policy: Policy::default(),
             drain: settings.shutdown_deadline / 2,
         });
@@ -167,6 +176,8 @@ impl Parts {
         let (data_ready, wait_for_data) = watch::channel(false);
         let rule_metrics = crate::rules::metrics::Metrics::default();
         rule_metrics.register(&mut registry);
+        let evaluation_progress = rule_metrics.progress.clone();
+        let scrape_progress = Progress::default();
         let rules = Arc::new(RuleManager::new(manager::Dependencies {
             tasks: tasks.clone(),
             clock: clock.clone(),
@@ -180,7 +191,7 @@ impl Parts {
             clock: clock.clone(),
             tasks: tasks.clone(),
             metrics: ScrapeMetrics::register(&mut registry),
-            on_commit: on_commit(&rules),
+            on_commit: on_commit(&rules, scrape_progress.clone()),
             host: if config.mode != Mode::Full {
                 Host::default()
             } else {
@@ -188,6 +199,36 @@ impl Parts {
             },
             pod: pod(&config),
         }));
+        let watched = |component, progress, is_idle| Watched {
+            component,
+            progress,
+            is_idle,
+        };
+        let (heartbeat_config, _) = watch::channel(settings.heartbeat.clone());
+        let (groups, active, sink) = (Arc::clone(&rules), Arc::clone(&targets), alerts.clone());
+        let heartbeat = Heartbeat::new(heartbeat::Dependencies {
+            clock: clock.clone(),
+            config: heartbeat_config.subscribe(),
+            watched: vec![
+                watched(
+                    Component::Scrape,
+                    scrape_progress,
+                    Box::new(move || active.targets().active.is_empty()),
+                ),
+                watched(
+                    Component::Evaluation,
+                    evaluation_progress,
+                    Box::new(move || groups.groups().is_empty()),
+                ),
+                watched(Component::Routing, routing_progress, Box::new(|| false)),
+                watched(Component::Outbox, outbox_progress, Box::new(|| false)),
+            ],
+            knock: Box::new(move || {
+                wake.notify_one();
+                sink.knock();
+            }),
+            metrics: heartbeat::Metrics::register(&mut registry),
+        });
         let http_metrics = crate::http::metrics::Metrics::default();
         http_metrics.register(&mut registry);
         let reload_metrics = ReloadMetrics::default();
@@ -205,6 +246,7 @@ impl Parts {
             receivers,
             runbooks,
             configuration,
+            heartbeat: heartbeat_config,
             rule_context,
             watched: Mutex::new(config.watched.clone()),
             started_with: Fixed::of(&settings),
@@ -213,6 +255,7 @@ impl Parts {
             clock: clock.clone(),
             listen,
             external_url: config.external_url.clone(),
+            route_prefix: settings.route_prefix(),
             readiness: watch::Sender::new(Readiness::Starting),
             http_metrics,
             reload_metrics,
@@ -223,10 +266,12 @@ impl Parts {
             database,
             engine,
             registry: Arc::new(registry),
+            heartbeat: heartbeat.shown(),
             first: Mutex::new(Some(First {
                 config,
                 runner,
                 worker,
+                heartbeat,
                 data_ready,
             })),
         })
@@ -258,9 +303,10 @@ impl Parts {
             metrics: self.http_metrics.clone(),
             configuration: self.applied.configuration.subscribe(),
             readiness: self.readiness.subscribe(),
+            heartbeat: Arc::clone(&self.heartbeat),
             reload,
-            listen: self.listen,
             upstream_only: self.settings.upstream_only,
+            listen: self.listen,
         })
     }
 
@@ -270,6 +316,7 @@ impl Parts {
             config,
             runner,
             worker,
+            heartbeat,
             data_ready,
         }) = self.first.lock().take()
         else {
@@ -290,6 +337,7 @@ impl Parts {
         }
         let expected = config.collects_host || !config.scrape.jobs.is_empty();
         self.applied.start(config).await;
+        tasks.spawn("heartbeat", heartbeat.run(tasks.stop_token()));
         super::maintenance::watch_first_scrapes(tasks, &self.applied.targets, data_ready, expected);
         let targets = Arc::clone(&self.applied.targets);
         let stop = tasks.stop_token();
@@ -330,7 +378,7 @@ impl Applied {
         }
         if Fixed::of(&config.settings) != self.started_with {
             tracing::warn!(
-                "address, data, storage, query limits, logs, traces and shutdown_deadline are taken over by a restart only"
+                "address, route prefix, data, storage, query limits, logs, traces and shutdown_deadline are taken over by a restart only"
             );
         }
         *self.watched.lock() = config.watched.clone();
@@ -344,6 +392,8 @@ impl Applied {
         {
             tracing::debug!("reload during shutdown");
         }
+        self.heartbeat
+            .send_replace(config.settings.heartbeat.clone());
         self.runbooks.send_replace(Arc::new(load_runbooks(&config)));
         self.configuration.send_replace(Arc::new(shown(
             &config,
@@ -364,6 +414,22 @@ impl Applied {
     }
 }
 
+/// In Alertmanager's place its flags count; else the routes wait for the first evaluations of rules.
+fn dispatcher_config(settings: &Settings, mode: Mode) -> dispatcher::Config {
+    let mut config = dispatcher::Config::default();
+    if mode != Mode::RoutesOnly {
+        config.start_delay = super::maintenance::LONGEST_START;
+        return config;
+    }
+    let state = settings.state;
+    config.start_delay = state.start_delay;
+    config.keeps_delay = true;
+    config.maintenance = state.maintenance_interval.unwrap_or(config.maintenance);
+    config.state.log = state.retention.unwrap_or(config.state.silences);
+    config.state.silences = config.state.log;
+    config
+}
+
 async fn open_storage(settings: &Settings, mode: Mode, clock: &Clock) -> anyhow::Result<Storage> {
     let config = StorageConfig {
         dir: settings.data.join("tsdb"),
@@ -379,9 +445,15 @@ async fn open_storage(settings: &Settings, mode: Mode, clock: &Clock) -> anyhow:
 }
 
 /// Wakes the rules that a scrape feeds.
-fn on_commit(rules: &Arc<RuleManager>) -> Arc<dyn Fn(&ScrapeOutcome) + Send + Sync> {
+fn on_commit(
+    rules: &Arc<RuleManager>,
+    progress: Progress,
+) -> Arc<dyn Fn(&ScrapeOutcome) + Send + Sync> {
     let rules = Arc::clone(rules);
     Arc::new(move |outcome| {
+        if outcome.outcome == Outcome::Success {
+            progress.mark();
+        }
         let label = |name| outcome.labels.value(name);
         rules.landed(
             label("job"),

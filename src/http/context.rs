@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::db::Database;
 use crate::document::diagnostics::Diagnostic;
 use crate::model::timestamp::Timestamp;
+use crate::notify::heartbeat;
 use crate::promql::eval::Engine;
 use crate::rules::manager::RuleManager;
 use crate::runbooks::Runbooks;
@@ -57,12 +58,14 @@ pub struct Context {
     pub configuration: watch::Receiver<Arc<Configuration>>,
     /// How far the start has come.
     pub readiness: watch::Receiver<Readiness>,
+    /// How the heartbeat stands.
+    pub heartbeat: heartbeat::Shown,
     /// Reloads the configuration; errors are its mistakes.
     pub reload: Box<dyn Fn() -> BoxFuture<'static, Result<(), Vec<Diagnostic>>> + Send + Sync>,
+    /// Whether only what Alertmanager has is served.
+    pub upstream_only: bool,
     /// Where this port is bound.
     pub listen: SocketAddr,
-    /// Whether it answers in Alertmanager's place.
-    pub upstream_only: bool,
 }
 
 impl std::fmt::Debug for Context {

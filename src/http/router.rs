@@ -12,6 +12,7 @@ use super::alertmanager;
 use super::context::Context;
 use super::errors::{self, ErrorKind};
 use super::prometheus::{query, rules, series, status, targets};
+use super::quiet::acks;
 use super::{guard, health, ledger, metrics, middleware, pages};
 
 /// The largest body of a request.
@@ -36,19 +37,6 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/-/healthy", get(health::live))
         .route("/-/ready", get(health::ready))
         .route("/-/reload", post(status::reload).put(status::reload))
-        // Prometheus's API.
-        .route("/api/v1/query", get(query::instant).post(query::instant))
-        .route("/api/v1/query_range", get(query::range).post(query::range))
-        .route("/api/v1/series", get(series::series).post(series::series))
-        .route("/api/v1/labels", get(series::names).post(series::names))
-        .route("/api/v1/label/{name}/values", get(series::values))
-        .route("/api/v1/rules", get(rules::rules))
-        .route("/api/v1/alerts", get(rules::alerts))
-        .route("/api/v1/targets", get(targets::targets))
-        .route("/api/v1/metadata", get(targets::metadata))
-        .route("/api/v1/status/buildinfo", get(status::buildinfo))
-        .route("/api/v1/status/runtimeinfo", get(status::runtimeinfo))
-        .route("/api/v1/status/config", get(status::config))
         // Why somebody was, or was not, told; under its older name too.
         .route("/api/v2/ledger", get(ledger::entries))
         .route("/api/v1/notifications/log", get(ledger::entries))
@@ -68,6 +56,7 @@ pub fn router(context: Arc<Context>) -> Router {
             "/api/v2/silence/{id}",
             get(alertmanager::silences::one).delete(alertmanager::silences::expire),
         )
+        .merge(beyond_upstream(context.upstream_only))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -79,6 +68,30 @@ pub fn router(context: Arc<Context>) -> Router {
         ))
         .layer(from_fn(guard::headers))
         .with_state(context)
+}
+
+/// What Alertmanager has not; not there in its place.
+fn beyond_upstream(upstream_only: bool) -> Router<Arc<Context>> {
+    if upstream_only {
+        return Router::new();
+    }
+    Router::new()
+        // Prometheus's API.
+        .route("/api/v1/query", get(query::instant).post(query::instant))
+        .route("/api/v1/query_range", get(query::range).post(query::range))
+        .route("/api/v1/series", get(series::series).post(series::series))
+        .route("/api/v1/labels", get(series::names).post(series::names))
+        .route("/api/v1/label/{name}/values", get(series::values))
+        .route("/api/v1/rules", get(rules::rules))
+        .route("/api/v1/alerts", get(rules::alerts))
+        .route("/api/v1/targets", get(targets::targets))
+        .route("/api/v1/metadata", get(targets::metadata))
+        .route("/api/v1/status/buildinfo", get(status::buildinfo))
+        .route("/api/v1/status/runtimeinfo", get(status::runtimeinfo))
+        .route("/api/v1/status/config", get(status::config))
+        // Who has taken charge of what.
+        .route("/api/v1/acks", get(acks::list).post(acks::post))
+        .route("/api/v1/acks/{id}", get(acks::one).delete(acks::withdraw))
 }
 
 async fn not_found(request: Request) -> Response {

@@ -263,6 +263,7 @@ impl Worker {
         }
         let backlog = table::backlog(&self.with.database).await?;
         self.with.metrics.backlog(&backlog, now);
+        self.with.metrics.progress.mark();
         Ok(match backlog.next_attempt {
             // Due but not claimed: its places are taken or its group is under way, and a finished send looks again.
             Some(at) if at <= now => LONGEST_SLEEP,

@@ -154,8 +154,8 @@ impl<'a> Rendering<'a> {
             data: message::data(
                 notification,
                 &surroundings.external_url,
-                now,
                 surroundings.upstream_only,
+                now,
             ),
             now: jiff::Timestamp::from_millisecond(now.millis()).unwrap_or_default(),
             external_url: &surroundings.external_url,

@@ -1,23 +1,26 @@
 //! `/api/v2/alerts` and `/api/v2/alerts/groups`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod postable;
+
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
+use self::postable::{Pairs, PostableAlert};
+use super::body::read;
 use super::filter::{Filter, object};
 use super::time::Time;
-use super::{FORM, Fault, read};
+use super::{FORM, Fault};
 use crate::alerts::dispatch::view::AlertSnapshot;
 use crate::alerts::run::Posted;
 use crate::http::context::Context;
 use crate::http::params::Params;
-use crate::model::alert::Alert;
+use crate::model::alert::{Alert, Course};
 use crate::model::labels::Labels;
 use crate::model::timestamp::Timestamp;
 
@@ -138,18 +141,6 @@ fn shown<'r>(
     shown
 }
 
-/// An alert as others post it.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct PostableAlert {
-    labels: Option<Pairs>,
-    annotations: Option<Pairs>,
-    starts_at: Option<Time>,
-    ends_at: Option<Time>,
-    #[serde(rename = "generatorURL")]
-    generator_url: Option<String>,
-}
-
 /// Takes alerts of other Prometheus servers, of `amtool` and of anybody. Those that are valid are taken even where others
 /// of the same request are not, as upstream.
 ///
@@ -159,7 +150,7 @@ pub async fn post(
     State(context): State<Arc<Context>>,
     request: Request,
 ) -> Result<StatusCode, Fault> {
-    // `null` is an empty list to Go.
+    // `null` is no alert, as upstream.
     let given: Option<Vec<PostableAlert>> = read(request, "alerts").await?;
     let given = given.unwrap_or_default();
     for (i, alert) in given.iter().enumerate() {
@@ -239,13 +230,11 @@ fn posted(
             updated_at: now,
             generator_url: given.generator_url.unwrap_or_default().into(),
             value: None,
+            course: Course::default(),
         },
         assumed_end: ends_at.is_none(),
     })
 }
-
-/// Names and values as posted.
-type Pairs = BTreeMap<String, Option<String>>;
 
 /// Any name but the empty one will do.
 fn check_names(given: &Pairs) -> Result<(), &'static str> {
