@@ -17,5 +17,6 @@ pub mod params;
 pub mod prefix;
 pub mod prometheus;
 pub mod quiet;
+pub mod receivers;
 pub mod router;
 pub mod server;

@@ -4,11 +4,13 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::alerts::enrich::{self, Enrichment};
 use crate::alerts::throttle::{self, ThrottleConfig};
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
 use crate::model::duration;
 use crate::model::labels::Labels;
+use crate::notify::delivery::{self, Delivery};
 use crate::notify::heartbeat::{self, HeartbeatConfig};
 use crate::scrape::config::Global;
 use crate::scrape::node::NodeConfig;
@@ -61,6 +63,10 @@ pub struct Settings {
     pub state: StateOverrides,
     /// Throttling of notifications.
     pub throttle: ThrottleConfig,
+    /// How notifications are delivered.
+    pub delivery: Delivery,
+    /// What is added to alerts that others post; nothing where absent.
+    pub alert_enrichment: Option<Enrichment>,
     /// The dead man's switch.
     pub heartbeat: Option<HeartbeatConfig>,
     /// Runbooks; the embedded ones where absent.
@@ -163,6 +169,8 @@ pub(super) fn read(
     }
     settings.routing_file = root.text("alertmanager_config").map(|path| base.join(path));
     settings.throttle = throttle::read(root);
+    settings.delivery = delivery::read(root);
+    settings.alert_enrichment = Some(enrich::read(root));
     settings.heartbeat = heartbeat::read(root, base);
     if let Some(value) = root.get("runbooks")
         && let Some(path) = value.text()
@@ -239,6 +247,8 @@ impl Settings {
             upstream_only: false,
             state: StateOverrides::default(),
             throttle: ThrottleConfig::default(),
+            delivery: Delivery::default(),
+            alert_enrichment: Some(Enrichment::default()),
             heartbeat: None,
             runbooks: None,
             scrape_self: true,
