@@ -16,10 +16,9 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::Instrument;
 
 use super::dispatch::view::{AlertSnapshot, Snapshot};
-use super::dispatch::{Dispatcher, Restored, Writes};
+use super::dispatch::{Dispatcher, Restored, Retention, Writes};
 use super::metrics::Metrics;
 use super::route::Routing;
-use super::silence::RETENTION;
 use crate::clock::{Clock, Stopwatch};
 use crate::db::{
     Database, DbError, Transaction, acks as stored_acks, ledger, notification_log, outbox,
@@ -37,7 +36,6 @@ const ALERTS_AT_ONCE: usize = 256;
 /// Messages taken from the queue before what is due is flushed.
 const MESSAGES_AT_ONCE: usize = 64;
 const WRITE_RETRY: Duration = Duration::from_secs(1);
-const MAINTENANCE: Duration = Duration::from_secs(15 * 60);
 
 /// How the dispatcher runs.
 #[derive(Clone, Debug)]
@@ -49,6 +47,12 @@ pub struct Config {
     pub start_delay: Duration,
     /// How long finished notifications and ledger entries are kept.
     pub retention: Duration,
+    /// Whether `start_delay` is kept to the end, whoever is ready sooner.
+    pub keeps_delay: bool,
+    /// How long silences are kept behind their end, and what receivers were told.
+    pub state: Retention,
+    /// How often what is over is removed.
+    pub maintenance: Duration,
     /// How many ledger entries are kept at most.
     pub ledger_entries: u32,
 }
@@ -59,6 +63,9 @@ impl Default for Config {
             queue: 256,
             start_delay: Duration::ZERO,
             retention: Duration::from_secs(14 * 24 * 3600),
+            keeps_delay: false,
+            maintenance: Duration::from_secs(15 * 60),
+            state: Retention::default(),
             ledger_entries: 200_000,
         }
     }
@@ -230,7 +237,8 @@ pub async fn build(
     deps.metrics.announce(&routing);
     let now = deps.clock.now();
     let restored = restore(&deps.database, now).await?;
-    let dispatcher = Dispatcher::new(routing, restored, now + config.start_delay);
+    let dispatcher =
+        Dispatcher::new(routing, restored, now + config.start_delay).with_retention(config.state);
     let (sender, queue) = mpsc::channel(config.queue.max(1));
     let sink = AlertSink {
         queue: sender,
@@ -262,7 +270,7 @@ pub async fn restore(database: &Database, now: Timestamp) -> Result<Restored, Db
 impl Runner {
     /// Runs until `stop`; alerts that were handed in before are still taken and what is due is written.
     pub async fn run(mut self, stop: Stop) {
-        let mut maintenance = tokio::time::interval(MAINTENANCE);
+        let mut maintenance = tokio::time::interval(self.config.maintenance);
         let mut watch = (self.deps.clock.now(), Stopwatch::start());
         loop {
             let wait = self
@@ -346,6 +354,7 @@ impl Runner {
                     self.dispatcher.insert_posted(alert, assumed_end, now);
                 }
             }
+            Message::Open if self.config.keeps_delay => {}
             Message::Open => self.dispatcher.open(now),
             Message::Knock => {}
             Message::Snapshot(reply) => {
@@ -482,8 +491,8 @@ async fn prune(database: &Database, config: &Config, now: Timestamp) -> Result<(
     outbox::prune(&mut transaction, before).await?;
     throttle::prune(&mut transaction, before).await?;
     sent_messages::prune(&mut transaction, now).await?;
-    stored_silences::prune(&mut transaction, now - RETENTION).await?;
-    stored_acks::prune(&mut transaction, now - RETENTION).await?;
+    stored_silences::prune(&mut transaction, now - config.state.silences).await?;
+    stored_acks::prune(&mut transaction, now - config.state.silences).await?;
     ledger::prune(&mut transaction, before, config.ledger_entries).await?;
     transaction.commit().await
 }

@@ -19,7 +19,7 @@ use crate::scrape::node::NodeConfig;
 use crate::telemetry::logs::{self, LogFormat, LogsConfig};
 use crate::telemetry::traces::TracesConfig;
 
-use super::overrides::Overrides;
+use super::overrides::{Overrides, StateOverrides};
 use super::{EVALUATION_INTERVAL, mistake};
 
 /// Settings of the process.
@@ -35,6 +35,8 @@ pub struct Settings {
     pub listen: String,
     /// Where people reach this process, as written.
     pub external_url: Option<String>,
+    /// The path that everything is served below, as written; that of the external URL where absent.
+    pub route_prefix: Option<String>,
     /// Whether another address than loopback may be bound without authentication.
     pub insecure: bool,
     /// The data directory.
@@ -61,6 +63,8 @@ pub struct Settings {
     pub upstream_only: bool,
     /// Whether a Slack bot's messages are changed and answered where the routing file does not say.
     pub slack_threads: bool,
+    /// What Alertmanager's flags say of its state.
+    pub state: StateOverrides,
     /// Throttling of notifications.
     pub throttle: ThrottleConfig,
     /// How notifications are delivered.
@@ -121,6 +125,7 @@ pub(super) fn read(
             settings.listen = listen;
         }
         settings.external_url = web.text("external_url");
+        settings.route_prefix = web.text("route_prefix");
         settings.insecure = web.bool("insecure").unwrap_or(false);
         web.finish();
     }
@@ -240,6 +245,7 @@ impl Settings {
             external_labels: Labels::empty(),
             listen: "127.0.0.1:9797".to_owned(),
             external_url: None,
+            route_prefix: None,
             insecure: false,
             data: PathBuf::from("data"),
             retention: Duration::from_secs(26 * 3600),
@@ -253,6 +259,7 @@ impl Settings {
             routing_file: None,
             upstream_only: false,
             slack_threads: true,
+            state: StateOverrides::default(),
             throttle: ThrottleConfig::default(),
             delivery: Delivery::default(),
             alert_enrichment: Some(Enrichment::default()),
@@ -302,7 +309,17 @@ impl Settings {
         if let Some(address) = &overrides.external_url {
             self.external_url = Some(address.clone());
         }
+        if let Some(prefix) = &overrides.route_prefix {
+            self.route_prefix = Some(prefix.clone());
+        }
+        if let Some(prefix) = &self.route_prefix
+            && prefix.contains(|c: char| !(c.is_ascii_alphanumeric() || "/-._~".contains(c)))
+        {
+            let message = format!("not a path: {prefix:?}");
+            report("route prefix", message, "write a path such as /monitoring");
+        }
         self.insecure |= overrides.insecure;
+        self.state = overrides.state;
         if let Some(data) = &overrides.data {
             self.data.clone_from(data);
         }
@@ -398,6 +415,21 @@ impl Settings {
             return None;
         }
         Some(address)
+    }
+
+    /// The path that everything is served below, such as `/monitoring`; empty for the root.
+    pub fn route_prefix(&self) -> String {
+        let path = match &self.route_prefix {
+            Some(path) => path.clone(),
+            None => {
+                let url = self.external_url.as_ref().and_then(|url| url.parse().ok());
+                url.map_or_else(String::new, |url: url::Url| url.path().to_owned())
+            }
+        };
+        match path.trim_matches('/') {
+            "" => String::new(),
+            path => format!("/{path}"),
+        }
     }
 
     /// Where people reach this process; no slash at the end.

@@ -80,9 +80,10 @@ fn shared<'a>(
     let mut pairs: Vec<(&str, &str)> = set(first).iter().collect();
     for alert in rest {
         let labels = set(alert);
-        pairs.retain(|(name, value)| labels.get(name) == Some(value));
+        // As in Go, what is missing is equal to what is empty.
+        pairs.retain(|(name, value)| labels.value(name) == *value);
     }
-    Labels::from_sorted(pairs.into_iter())
+    Labels::verbatim(pairs.into_iter())
 }
 
 /// The receiver's name as Alertmanager hands it to templates and payloads: as a regular expression for itself

@@ -145,7 +145,8 @@ impl Conversation<'_> {
             let sender = &self.slack.sender;
             let answer = sender
                 .post_json(&url, body, self.headers.clone(), self.now)
-                .await?;
+                .await
+                .map_err(|error| self.slack.surroundings.classed(error))?;
             return match understand(&answer)? {
                 Said::Accepted(sent) => Ok(Call::Accepted {
                     status: answer.status.as_str().to_owned(),
