@@ -95,6 +95,7 @@ struct Fixed {
     logs: LogsConfig,
     traces: TracesConfig,
     shutdown_deadline: Duration,
+    ledger: (Duration, u32),
 }
 
 impl Fixed {
@@ -113,6 +114,7 @@ impl Fixed {
             logs: settings.logs.clone(),
             traces: settings.traces.clone(),
             shutdown_deadline: settings.shutdown_deadline,
+            ledger: (settings.ledger_retention, settings.ledger_entries),
         }
     }
 }
@@ -149,6 +151,8 @@ impl Parts {
         let (alerts, runner) = dispatcher::build(
             dispatcher::Config {
                 start_delay: super::maintenance::LONGEST_START,
+                retention: settings.ledger_retention,
+                ledger_entries: settings.ledger_entries,
                 ..dispatcher::Config::default()
             },
             Arc::clone(&config.routing),
@@ -376,7 +380,7 @@ impl Applied {
         }
         if Fixed::of(&config.settings) != self.started_with {
             tracing::warn!(
-                "address, data, storage, query limits, logs, traces and shutdown_deadline are taken over by a restart only"
+                "address, data, storage, ledger, query limits, logs, traces and shutdown_deadline are taken over by a restart only"
             );
         }
         *self.watched.lock() = config.watched.clone();

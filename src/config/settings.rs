@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::alerts::enrich::{self, Enrichment};
+use crate::alerts::run as dispatcher;
 use crate::alerts::throttle::{self, ThrottleConfig};
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
@@ -58,6 +59,10 @@ pub struct Settings {
     pub upstream_only: bool,
     /// Throttling of notifications.
     pub throttle: ThrottleConfig,
+    /// How long ledger entries and finished notifications are kept.
+    pub ledger_retention: Duration,
+    /// The most ledger entries kept.
+    pub ledger_entries: u32,
     /// What is added to alerts that others post; nothing where absent.
     pub alert_enrichment: Option<Enrichment>,
     /// The dead man's switch.
@@ -161,6 +166,22 @@ pub(super) fn read(
     }
     settings.routing_file = root.text("alertmanager_config").map(|path| base.join(path));
     settings.throttle = throttle::read(root);
+    if let Some(ledger) = root.get("ledger").and_then(|value| value.fields()) {
+        if let Some(value) = ledger.get("retention") {
+            settings.ledger_retention = above_zero(&value).unwrap_or(settings.ledger_retention);
+        }
+        if let Some(value) = ledger.get("max_entries") {
+            match value.unsigned().map(u32::try_from) {
+                Some(Ok(number)) if number > 0 => settings.ledger_entries = number,
+                Some(_) => value.error(
+                    "max_entries is out of range",
+                    "write a number from 1 to 4294967295",
+                ),
+                None => {}
+            }
+        }
+        ledger.finish();
+    }
     settings.alert_enrichment = Some(enrich::read(root));
     settings.heartbeat = heartbeat::read(root, base);
     if let Some(value) = root.get("runbooks")
@@ -236,6 +257,8 @@ impl Settings {
             routing_file: None,
             upstream_only: false,
             throttle: ThrottleConfig::default(),
+            ledger_retention: dispatcher::Config::default().retention,
+            ledger_entries: dispatcher::Config::default().ledger_entries,
             alert_enrichment: Some(Enrichment::default()),
             heartbeat: None,
             runbooks: None,
