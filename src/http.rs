@@ -15,5 +15,6 @@ pub mod middleware;
 pub mod pages;
 pub mod params;
 pub mod prometheus;
+pub mod quiet;
 pub mod router;
 pub mod server;

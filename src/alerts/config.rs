@@ -12,7 +12,8 @@ use super::inhibit::InhibitRule;
 use super::interval::{self, NamedInterval};
 use super::matchers;
 use super::route::{
-    GroupBy, Receiver, ReceiverInfo, Receivers, Route, RouteRef, Routing, matchers_text,
+    GroupBy, QuietConfig, Receiver, ReceiverInfo, Receivers, Route, RouteRef, Routing,
+    matchers_text,
 };
 use super::throttle::ThrottleConfig;
 use crate::document::fields::{Fields, Value, nearest};
@@ -62,6 +63,7 @@ pub fn read(root: &Fields<'_>, receivers: &[ReceiverInfo]) -> Option<Routing> {
         routes,
         inhibit_rules,
         throttle: ThrottleConfig::default(),
+        quiet: QuietConfig::default(),
     })
 }
 

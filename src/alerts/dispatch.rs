@@ -11,6 +11,7 @@
 pub mod flush;
 mod note;
 mod order;
+pub(super) mod quiet;
 mod reload;
 pub mod view;
 
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
+use super::ack::Acks;
 use super::inhibit::Inhibitor;
 use super::route::{RouteRef, Routing};
 use super::silence::{RETENTION, Silences};
@@ -27,6 +29,7 @@ use super::throttle::Throttle;
 use crate::db::DbError;
 use crate::db::notification_log::{LogEntry, LogKey};
 use crate::db::throttle::Stored as StoredThrottle;
+use crate::model::ack::Ack;
 use crate::model::alert::Alert;
 use crate::model::labels::Labels;
 use crate::model::notification::AlertStatus;
@@ -52,6 +55,7 @@ pub struct Dispatcher {
     next_group: GroupId,
     inhibitor: Inhibitor,
     pub(super) silences: Silences,
+    pub(super) acks: Acks,
     log: HashMap<LogKey, LogEntry>,
     throttle: Throttle,
     hold_until: Timestamp,
@@ -68,6 +72,8 @@ pub struct Restored {
     pub throttle: StoredThrottle,
     /// Silences.
     pub silences: Vec<Silence>,
+    /// Acks.
+    pub acks: Vec<Ack>,
 }
 
 #[derive(Debug)]
@@ -120,6 +126,8 @@ pub struct Counts {
     pub groups: usize,
     /// Silences by state.
     pub silences: [(SilenceState, usize); 3],
+    /// Acks that hold.
+    pub acks: usize,
 }
 
 impl Dispatcher {
@@ -137,6 +145,7 @@ impl Dispatcher {
         Ok(Self {
             inhibitor: Inhibitor::new(&routing.inhibit_rules),
             silences: Silences::restore(restored.silences),
+            acks: Acks::restore(restored.acks),
             routing,
             alerts: HashMap::new(),
             groups: HashMap::new(),
@@ -175,6 +184,7 @@ impl Dispatcher {
                 && alert.is_resolved(now)
         });
         self.inhibitor.observe(&alert, now);
+        self.acks.observe(&alert, now);
         match self.alerts.get_mut(&labels) {
             Some(stored) => {
                 stored.alert = Arc::clone(&alert);
@@ -252,10 +262,10 @@ impl Dispatcher {
     pub fn next_due(&self) -> Option<Timestamp> {
         let group = self.timers.first().map(|(at, _)| *at);
         let digest = self.throttle.next_due(&self.routing.throttle);
-        let due = match (group, digest) {
-            (Some(group), Some(digest)) => group.min(digest),
-            (group, digest) => group.or(digest)?,
-        };
+        let due = [group, digest, self.quiet_due()]
+            .into_iter()
+            .flatten()
+            .min()?;
         Some(due.max(self.hold_until))
     }
 
@@ -339,6 +349,7 @@ impl Dispatcher {
         self.log.retain(|_, entry| entry.expires_at > now);
         self.inhibitor.sweep(now);
         self.silences.sweep(now - RETENTION, now);
+        self.acks.sweep(now - RETENTION);
         self.throttle.sweep(&self.routing.throttle, now);
     }
 
@@ -354,6 +365,7 @@ impl Dispatcher {
             resolved,
             groups: self.groups.len(),
             silences: self.silences.counts(now),
+            acks: self.acks.count(),
         }
     }
 }

@@ -59,6 +59,8 @@ pub struct Metrics {
     groups: Gauge,
     silences: Family<StateLabels, Gauge>,
     silence_changes: Family<ActionLabels, Counter>,
+    acks: Gauge,
+    ack_changes: Family<ActionLabels, Counter>,
     /// Posted alerts that were refused.
     pub invalid: Counter,
     enqueued: Family<IntegrationLabels, Counter>,
@@ -101,6 +103,12 @@ impl Metrics {
             "outrigger_silence_changes",
             "Silences written, by what was asked for",
             self.silence_changes.clone(),
+        );
+        registry.register("outrigger_acks", "Acks that hold", self.acks.clone());
+        registry.register(
+            "outrigger_ack_changes",
+            "Acks made and withdrawn",
+            self.ack_changes.clone(),
         );
         registry.register(
             "outrigger_alerts_invalid",
@@ -157,6 +165,7 @@ impl Metrics {
                 .set(as_gauge(count));
         }
         self.groups.set(as_gauge(counts.groups));
+        self.acks.set(as_gauge(counts.acks));
         for (state, count) in counts.silences {
             let state = state.as_str();
             self.silences
@@ -167,6 +176,12 @@ impl Metrics {
 
     pub(super) fn silence_changed(&self, action: &'static str) {
         self.silence_changes
+            .get_or_create(&ActionLabels { action })
+            .inc();
+    }
+
+    pub(super) fn ack_changed(&self, action: &'static str) {
+        self.ack_changes
             .get_or_create(&ActionLabels { action })
             .inc();
     }

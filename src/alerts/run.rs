@@ -2,9 +2,10 @@
 //!
 //! Alerts come through a bounded queue; where it is full the sender waits, and that is counted. What is due is decided
 //! and written in one transaction, however many groups it is, and the outbox worker is woken. Where the database cannot
-//! be written the batch is kept and tried again: what was decided is not decided twice. Silences are answered for once they
-//! are written ([`silences`]).
+//! be written the batch is kept and tried again: what was decided is not decided twice. Silences and acks are answered for once
+//! they are written ([`silences`], [`acks`]).
 
+pub mod acks;
 pub mod silences;
 
 use std::sync::Arc;
@@ -20,8 +21,8 @@ use super::route::Routing;
 use super::silence::RETENTION;
 use crate::clock::{Clock, Stopwatch};
 use crate::db::{
-    Database, DbError, Transaction, ledger, notification_log, outbox, silences as stored_silences,
-    throttle,
+    Database, DbError, Transaction, acks as stored_acks, ledger, notification_log, outbox,
+    silences as stored_silences, throttle,
 };
 use crate::model::alert::Alert;
 use crate::model::timestamp::Timestamp;
@@ -95,6 +96,7 @@ enum Message {
     Snapshot(oneshot::Sender<Snapshot>),
     Firing(oneshot::Sender<Firing>),
     Silence(silences::Command),
+    Ack(acks::Command),
     Open,
     /// Nothing but a sign of life is asked for.
     Knock,
@@ -248,6 +250,7 @@ pub async fn restore(database: &Database, now: Timestamp) -> Result<Restored, Db
         log: notification_log::load(database, now).await?,
         throttle: throttle::load(database).await?,
         silences: stored_silences::load(database).await?,
+        acks: stored_acks::load(database).await?,
     })
 }
 
@@ -347,6 +350,7 @@ impl Runner {
                 reply.send(self.dispatcher.firing(now)).ok();
             }
             Message::Silence(command) => self.silence(command, now).await,
+            Message::Ack(command) => self.ack(command, now).await,
         }
     }
 
@@ -485,6 +489,7 @@ async fn prune(database: &Database, config: &Config, now: Timestamp) -> Result<u
     outbox::prune(&mut transaction, before).await?;
     throttle::prune(&mut transaction, before).await?;
     stored_silences::prune(&mut transaction, now - RETENTION).await?;
+    stored_acks::prune(&mut transaction, now - RETENTION).await?;
     let pruned = ledger::prune(&mut transaction, before, config.ledger_entries).await?;
     transaction.commit().await?;
     Ok(pruned)

@@ -31,11 +31,12 @@ use crate::db::throttle::{BucketKey, BucketLevel, DigestRow, ItemRow, Stored};
 use crate::document::fields::{Fields, Value};
 use crate::model::alert::Alert;
 use crate::model::labels::Labels;
-use crate::model::matcher::{MatchOp, Matcher, RegexError};
+use crate::model::matcher::{MatchOp, Matcher};
 use crate::model::notification::{
     AlertCount, AlertStatus, Digest, DigestGroup, Integration, Notification, NotifiedAlert, Reason,
     severity_rank,
 };
+use crate::model::re2::RegexError;
 use crate::model::timestamp::Timestamp;
 
 const SEVERITY: &str = "severity";

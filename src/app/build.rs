@@ -308,6 +308,7 @@ impl Parts {
             readiness: self.readiness.subscribe(),
             heartbeat: Arc::clone(&self.heartbeat),
             reload,
+            upstream_only: self.settings.upstream_only,
             listen: self.listen,
         })
     }

@@ -63,6 +63,8 @@ pub struct Context {
     pub heartbeat: heartbeat::Shown,
     /// Reloads the configuration; errors are its mistakes.
     pub reload: Box<dyn Fn() -> BoxFuture<'static, Result<(), Vec<Diagnostic>>> + Send + Sync>,
+    /// Whether only what Alertmanager has is served.
+    pub upstream_only: bool,
     /// Where this port is bound.
     pub listen: SocketAddr,
 }

@@ -105,5 +105,10 @@ fn tag(decision: &Decision) -> u8 {
         Decision::Delivered { .. } => 12,
         Decision::Failed { .. } => 13,
         Decision::Expired { .. } => 14,
+        Decision::Acknowledged { .. } => 15,
+        Decision::AckBegan { .. } => 16,
+        Decision::AckEnded { .. } => 17,
+        Decision::SilenceBegan { .. } => 18,
+        Decision::SilenceEnded { .. } => 19,
     }
 }

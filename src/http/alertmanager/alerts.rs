@@ -20,7 +20,7 @@ use crate::alerts::dispatch::view::AlertSnapshot;
 use crate::alerts::run::Posted;
 use crate::http::context::{Configuration, Context};
 use crate::http::params::Params;
-use crate::model::alert::Alert;
+use crate::model::alert::{Alert, Course};
 use crate::model::labels::Labels;
 use crate::model::timestamp::Timestamp;
 use crate::runbooks::Runbooks;
@@ -244,6 +244,7 @@ fn posted(
             updated_at: now,
             generator_url: given.generator_url.unwrap_or_default().into(),
             value: None,
+            course: Course::default(),
         },
         assumed_end: ends_at.is_none(),
     })

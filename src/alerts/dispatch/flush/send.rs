@@ -17,6 +17,8 @@ pub(super) struct Message<'a> {
     pub(super) reason: Reason,
     pub(super) state: &'a Told,
     pub(super) told: Option<&'a Told>,
+    /// What its reader has heard: what was told, without what still gathers in the digest.
+    pub(super) heard: Option<&'a Told>,
     pub(super) wanted: &'a [&'a Seen],
     /// The bucket of the digest that the group waits in already.
     pub(super) held: Option<&'a BucketKey>,
@@ -36,6 +38,9 @@ impl Dispatcher {
         let now = context.now;
         let notified = |seen: &&Seen| NotifiedAlert {
             status: seen.status,
+            known: message
+                .heard
+                .is_some_and(|heard| heard.knows(seen.status, seen.fingerprint)),
             alert: Arc::clone(&seen.alert),
         };
         let alerts: Vec<NotifiedAlert> = message.wanted.iter().map(notified).collect();
