@@ -478,13 +478,26 @@ impl Runner {
     async fn maintain(&mut self) {
         let now = self.deps.clock.now();
         self.dispatcher.sweep(now);
-        if let Err(error) = prune(&self.deps.database, &self.config, now).await {
-            tracing::warn!(%error, "old notifications cannot be removed");
+        let pruned = match prune(&self.deps.database, &self.config, now).await {
+            Ok(pruned) => pruned,
+            Err(error) => {
+                tracing::warn!(%error, "old notifications cannot be removed");
+                return;
+            }
+        };
+        self.deps.metrics.ledger_pruned.inc_by(pruned);
+        match ledger::count(&self.deps.database).await {
+            Ok(count) => {
+                let count = i64::try_from(count).unwrap_or(i64::MAX);
+                self.deps.metrics.ledger_entries.set(count);
+            }
+            Err(error) => tracing::warn!(%error, "the ledger's entries cannot be counted"),
         }
     }
 }
 
-async fn prune(database: &Database, config: &Config, now: Timestamp) -> Result<(), DbError> {
+/// Removes what is past retention; returns how many ledger entries that were.
+async fn prune(database: &Database, config: &Config, now: Timestamp) -> Result<u64, DbError> {
     let mut transaction = database.begin().await?;
     notification_log::prune(&mut transaction, now).await?;
     let before = now - config.retention;
@@ -493,8 +506,9 @@ async fn prune(database: &Database, config: &Config, now: Timestamp) -> Result<(
     sent_messages::prune(&mut transaction, now).await?;
     stored_silences::prune(&mut transaction, now - config.state.silences).await?;
     stored_acks::prune(&mut transaction, now - config.state.silences).await?;
-    ledger::prune(&mut transaction, before, config.ledger_entries).await?;
-    transaction.commit().await
+    let pruned = ledger::prune(&mut transaction, before, config.ledger_entries).await?;
+    transaction.commit().await?;
+    Ok(pruned)
 }
 
 #[cfg(test)]

@@ -100,6 +100,7 @@ struct Fixed {
     logs: LogsConfig,
     traces: TracesConfig,
     shutdown_deadline: Duration,
+    ledger: (Duration, u32),
 }
 
 impl Fixed {
@@ -119,6 +120,7 @@ impl Fixed {
             logs: settings.logs.clone(),
             traces: settings.traces.clone(),
             shutdown_deadline: settings.shutdown_deadline,
+            ledger: (settings.ledger_retention, settings.ledger_entries),
         }
     }
 }
@@ -389,7 +391,7 @@ impl Applied {
         }
         if Fixed::of(&config.settings) != self.started_with {
             tracing::warn!(
-                "address, route prefix, data, storage, query limits, logs, traces and shutdown_deadline are taken over by a restart only"
+                "address, route prefix, data, storage, ledger, query limits, logs, traces and shutdown_deadline are taken over by a restart only"
             );
         }
         *self.watched.lock() = config.watched.clone();
@@ -426,7 +428,11 @@ impl Applied {
 
 /// In Alertmanager's place its flags count; else the routes wait for the first evaluations of rules.
 fn dispatcher_config(settings: &Settings, mode: Mode) -> dispatcher::Config {
-    let mut config = dispatcher::Config::default();
+    let mut config = dispatcher::Config {
+        retention: settings.ledger_retention,
+        ledger_entries: settings.ledger_entries,
+        ..dispatcher::Config::default()
+    };
     if mode != Mode::RoutesOnly {
         config.start_delay = super::maintenance::LONGEST_START;
         return config;

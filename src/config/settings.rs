@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::alerts::enrich::{self, Enrichment};
 use crate::alerts::quiet::{self, QuietConfig};
+use crate::alerts::run as dispatcher;
 use crate::alerts::throttle::{self, ThrottleConfig};
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
@@ -69,6 +70,10 @@ pub struct Settings {
     pub throttle: ThrottleConfig,
     /// How notifications are delivered.
     pub delivery: Delivery,
+    /// How long ledger entries and finished notifications are kept.
+    pub ledger_retention: Duration,
+    /// The most ledger entries kept.
+    pub ledger_entries: u32,
     /// What is added to alerts that others post; nothing where absent.
     pub alert_enrichment: Option<Enrichment>,
     /// Acks and silences.
@@ -182,6 +187,22 @@ pub(super) fn read(
         settings.slack_threads = slack.bool("threads").unwrap_or(true);
         slack.finish();
     }
+    if let Some(ledger) = root.get("ledger").and_then(|value| value.fields()) {
+        if let Some(value) = ledger.get("retention") {
+            settings.ledger_retention = above_zero(&value).unwrap_or(settings.ledger_retention);
+        }
+        if let Some(value) = ledger.get("max_entries") {
+            match value.unsigned().map(u32::try_from) {
+                Some(Ok(number)) if number > 0 => settings.ledger_entries = number,
+                Some(_) => value.error(
+                    "max_entries is out of range",
+                    "write a number from 1 to 4294967295",
+                ),
+                None => {}
+            }
+        }
+        ledger.finish();
+    }
     settings.alert_enrichment = Some(enrich::read(root));
     settings.quiet = quiet::read(root);
     settings.heartbeat = heartbeat::read(root, base);
@@ -262,6 +283,8 @@ impl Settings {
             state: StateOverrides::default(),
             throttle: ThrottleConfig::default(),
             delivery: Delivery::default(),
+            ledger_retention: dispatcher::Config::default().retention,
+            ledger_entries: dispatcher::Config::default().ledger_entries,
             alert_enrichment: Some(Enrichment::default()),
             quiet: QuietConfig::default(),
             signer: LateSigner::default(),
