@@ -156,6 +156,7 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
     settings.apply(overrides, diagnostics);
     if sources.mode == Mode::RoutesOnly {
         settings.throttle = ThrottleConfig::disabled();
+        settings.alert_enrichment = None;
         settings.upstream_only = true;
     }
     settings.logs.no_color = sources.no_color;

@@ -34,6 +34,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (3, include_str!("../migrations/0003_ledger_times.sql")),
     (4, include_str!("../migrations/0004_signing_key.sql")),
     (8, include_str!("../migrations/0008_acks.sql")),
+    (10, include_str!("../migrations/0010_delivery_at_scale.sql")),
 ];
 
 /// How long a statement waits for another process's lock.
@@ -45,6 +46,8 @@ const READERS: u32 = 2;
 /// Values that one statement binds at most; SQLite's own limit is 32,766. Statements of many rows are compiled anew each
 /// time (`persistent(false)`): kept ones would hold megabytes.
 const MAX_BINDS: usize = 2_000;
+/// Bytes of values that one statement writes, about: more at once would only take memory.
+const WRITTEN_AT_ONCE: usize = 256 << 10;
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -501,6 +501,7 @@ fn shown(config: &Config, now: Timestamp, last_reload: Option<Reload>) -> Config
                 .map(|receiver| Arc::clone(&receiver.name))
                 .collect(),
             resolve_timeout: config.receivers.resolve_timeout,
+            enrichment: config.settings.alert_enrichment.clone(),
         },
         loaded_at: now,
         last_reload,

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::alerts::enrich::{self, Enrichment};
 use crate::alerts::throttle::{self, ThrottleConfig};
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
@@ -57,6 +58,8 @@ pub struct Settings {
     pub upstream_only: bool,
     /// Throttling of notifications.
     pub throttle: ThrottleConfig,
+    /// What is added to alerts that others post; nothing where absent.
+    pub alert_enrichment: Option<Enrichment>,
     /// The dead man's switch.
     pub heartbeat: Option<HeartbeatConfig>,
     /// Runbooks; the embedded ones where absent.
@@ -158,6 +161,7 @@ pub(super) fn read(
     }
     settings.routing_file = root.text("alertmanager_config").map(|path| base.join(path));
     settings.throttle = throttle::read(root);
+    settings.alert_enrichment = Some(enrich::read(root));
     settings.heartbeat = heartbeat::read(root, base);
     if let Some(value) = root.get("runbooks")
         && let Some(path) = value.text()
@@ -232,6 +236,7 @@ impl Settings {
             routing_file: None,
             upstream_only: false,
             throttle: ThrottleConfig::default(),
+            alert_enrichment: Some(Enrichment::default()),
             heartbeat: None,
             runbooks: None,
             scrape_self: true,

@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use prometheus_client::registry::Registry;
 use tokio::sync::{Semaphore, watch};
 
+use crate::alerts::enrich::Enrichment;
 use crate::alerts::run::AlertSink;
 use crate::clock::Clock;
 use crate::db::Database;
@@ -102,6 +103,8 @@ pub struct RoutingShown {
     pub receivers: Vec<Arc<str>>,
     /// After how long an alert without an end counts as ended.
     pub resolve_timeout: Duration,
+    /// What is added to alerts that others post.
+    pub enrichment: Option<Enrichment>,
 }
 
 /// A reload that was tried.
