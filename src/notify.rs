@@ -22,6 +22,7 @@ pub mod discord;
 pub mod email;
 pub mod heartbeat;
 pub mod http;
+pub mod illustrate;
 pub mod incident;
 pub mod integration;
 pub mod markdown;

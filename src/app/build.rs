@@ -12,10 +12,11 @@ use prometheus_client::registry::Registry;
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::alerts::run::{self as dispatcher, AlertSink, Runner};
+use crate::charts::pictures::{self as charts, Pictures};
 use crate::clock::Clock;
 use crate::config::settings::Settings;
 use crate::config::{Config, Mode};
-use crate::db::Database;
+use crate::db::{self, Database};
 use crate::document::diagnostics::Diagnostic;
 use crate::enrich::host::Host;
 use crate::enrich::pod::Pod;
@@ -40,6 +41,7 @@ use crate::telemetry::progress::Progress;
 use crate::telemetry::traces::TracesConfig;
 
 use super::maintenance::Maintenance;
+use super::pictures;
 use super::reload::Metrics as ReloadMetrics;
 
 /// The components, built and not yet running.
@@ -55,6 +57,7 @@ pub(super) struct Parts {
     tasks: Tasks,
     storage: Storage,
     database: Database,
+    pictures: Option<Pictures>,
     engine: Arc<Engine>,
     registry: Arc<Registry>,
     heartbeat: heartbeat::Shown,
@@ -79,6 +82,7 @@ pub(super) struct Applied {
     runbooks: watch::Sender<Arc<Runbooks>>,
     configuration: watch::Sender<Arc<Configuration>>,
     heartbeat: watch::Sender<Option<HeartbeatConfig>>,
+    pictures: Option<Pictures>,
     rule_context: Arc<dyn Fn(&Config) -> rule::Context + Send + Sync>,
     watched: Mutex<Vec<PathBuf>>,
     started_with: Fixed,
@@ -136,6 +140,8 @@ impl Parts {
         let storage = open_storage(&settings, config.mode, clock).await?;
         storage.metrics().register(&mut registry);
         let database = Database::open(&settings.data.join("outrigger.db")).await?;
+        let signer =
+            db::signing_key::load_or_create(&database, rand::random(), clock.now()).await?;
         let engine = Arc::new(Engine::new(EngineConfig {
             lookback: settings.lookback,
             max_samples: settings.query_samples,
@@ -163,6 +169,21 @@ impl Parts {
         let receivers = Arc::new(ArcSwap::from_pointee(config.receivers.integrations()));
         let notify_metrics = crate::notify::metrics::Metrics::register(&mut registry);
         let outbox_progress = notify_metrics.progress.clone();
+        let (rules_known, rules_of_name) = pictures::rules();
+        let pictures = match config.mode {
+            Mode::Full => Some(Pictures::new(
+                charts::Dependencies {
+                    storage: storage.clone(),
+                    engine: Arc::clone(&engine),
+                    database: database.clone(),
+                    rules: rules_of_name,
+                    signer: signer.clone(),
+                    metrics: crate::charts::metrics::Metrics::register(&mut registry),
+                },
+                pictures::config(&config),
+            )),
+            Mode::Exactly | Mode::RoutesOnly => None,
+        };
         let worker = Worker::new(outbox::Dependencies {
             database: database.clone(),
             clock: clock.clone(),
@@ -171,6 +192,7 @@ impl Parts {
             wake: Arc::clone(&wake),
             policy: Policy::default(),
             drain: settings.shutdown_deadline / 2,
+            pictures: pictures.clone(),
         });
 
         let (data_ready, wait_for_data) = watch::channel(false);
@@ -186,6 +208,7 @@ impl Parts {
             metrics: rule_metrics,
             data_ready: wait_for_data,
         }));
+        rules_known.store(Some(Arc::clone(&rules)));
         let targets = Arc::new(ScrapeManager::new(scrape::Dependencies {
             storage: storage.clone(),
             clock: clock.clone(),
@@ -247,6 +270,7 @@ impl Parts {
             runbooks,
             configuration,
             heartbeat: heartbeat_config,
+            pictures: pictures.clone(),
             rule_context,
             watched: Mutex::new(config.watched.clone()),
             started_with: Fixed::of(&settings),
@@ -263,6 +287,7 @@ impl Parts {
             tasks: tasks.clone(),
             storage,
             database,
+            pictures,
             engine,
             registry: Arc::new(registry),
             heartbeat: heartbeat.shown(),
@@ -296,6 +321,7 @@ impl Parts {
             rules: Arc::clone(&self.applied.rules),
             targets: Arc::clone(&self.applied.targets),
             alerts: self.applied.alerts.clone(),
+            pictures: self.pictures.clone(),
             database: self.database.clone(),
             runbooks: self.applied.runbooks.subscribe(),
             registry: Arc::clone(&self.registry),
@@ -393,6 +419,9 @@ impl Applied {
         }
         self.heartbeat
             .send_replace(config.settings.heartbeat.clone());
+        if let Some(pictures) = &self.pictures {
+            pictures.configure(pictures::config(&config));
+        }
         self.runbooks.send_replace(Arc::new(load_runbooks(&config)));
         self.configuration.send_replace(Arc::new(shown(
             &config,

@@ -47,8 +47,6 @@ pub struct Source {
     pub pending_for: Duration,
     /// Names of labels that the rule adds to the result.
     pub rule_labels: Vec<String>,
-    /// Names of labels that every alert gets when it leaves.
-    pub external_labels: Vec<String>,
 }
 
 /// Which alert, seen from when.
@@ -84,6 +82,8 @@ pub struct Sight<'a> {
     pub engine: &'a Engine,
     /// When to give up.
     pub deadline: &'a Deadline,
+    /// Names of labels that every alert gets when it leaves: no series here has them.
+    pub external_labels: &'a [String],
 }
 
 impl std::fmt::Debug for Sight<'_> {
@@ -97,7 +97,7 @@ impl std::fmt::Debug for Sight<'_> {
 /// # Errors
 /// Where the expression fails, or there is nothing to see.
 pub fn draw(source: &Source, subject: &Subject, sight: Sight<'_>) -> Result<Chart, ChartError> {
-    let result_labels = result_labels(source, subject);
+    let result_labels = result_labels(source, subject, sight);
     let mut range = window(source.pending_for, subject);
     let mut picked = pick(source, &result_labels, range, sight)?;
     // A young process has few samples: the window begins with them.
@@ -113,7 +113,7 @@ pub fn draw(source: &Source, subject: &Subject, sight: Sight<'_>) -> Result<Char
         picked = pick(source, &result_labels, range, sight)?;
     }
     let threshold = threshold(source, &picked, &result_labels, range, sight)?;
-    let shades = shades(source, subject, range, sight)?;
+    let shades = shades(subject, range, sight)?;
     let (lines, more_lines) = lines(&picked, &result_labels, threshold.as_ref());
     let mut chart = Chart {
         title: subject.labels.value(ALERT_NAME).to_owned(),
@@ -142,11 +142,11 @@ pub fn draw(source: &Source, subject: &Subject, sight: Sight<'_>) -> Result<Char
 }
 
 /// The labels that the expression's result has of the alert's: without those that the rule and this Outrigger add.
-fn result_labels(source: &Source, subject: &Subject) -> Labels {
+fn result_labels(source: &Source, subject: &Subject, sight: Sight<'_>) -> Labels {
     let added = |name: &str| {
         name == ALERT_NAME
             || source.rule_labels.iter().any(|added| added == name)
-            || source.external_labels.iter().any(|added| added == name)
+            || sight.external_labels.iter().any(|added| added == name)
     };
     subject.labels.filter(|name| !added(name))
 }
@@ -196,7 +196,7 @@ fn pick<'a>(
         if picked
             .series
             .iter()
-            .any(|series| holds(&series.labels, wanted))
+            .any(|series| likeness(&series.labels, wanted).is_some())
         {
             return Ok(picked);
         }
@@ -226,11 +226,19 @@ fn evaluate(
     }
 }
 
-/// Whether a series carries all of these labels.
-fn holds(labels: &Labels, wanted: &Labels) -> bool {
-    wanted
-        .iter()
-        .all(|(name, value)| labels.get(name) == Some(value))
+/// How many labels a series shares with an alert; `None` where it is another one's. An alert may have more labels than
+/// its series, where something was added on its way.
+fn likeness(labels: &Labels, wanted: &Labels) -> Option<usize> {
+    let own = labels.without_name();
+    let mut shared = 0;
+    for (name, value) in &own {
+        match wanted.get(name) {
+            Some(wanted) if wanted == value => shared += 1,
+            Some(_) => return None,
+            None => {}
+        }
+    }
+    (shared > 0 || own.is_empty() || wanted.is_empty()).then_some(shared)
 }
 
 fn threshold(
@@ -277,14 +285,13 @@ fn lines(
     threshold: Option<&Threshold>,
 ) -> (Vec<Line>, usize) {
     let name = picked.way.values.to_string();
-    let own = |series: &Series| holds(&series.labels, wanted);
-    // Without the name there may be more labels than the alert has: the fewer, the nearer.
     let strongest = picked
         .series
         .iter()
         .enumerate()
-        .filter(|(_, series)| own(series))
-        .min_by_key(|(_, series)| series.labels.filter(|name| name != METRIC_NAME).len())
+        .filter_map(|(index, series)| Some((index, likeness(&series.labels, wanted)?)))
+        // Of several equally alike the first, by labels.
+        .max_by_key(|(index, shared)| (*shared, std::cmp::Reverse(*index)))
         .map(|(index, _)| index);
     let falls =
         threshold.is_some_and(|threshold| matches!(threshold.op, BinaryOp::Lt | BinaryOp::Le));
@@ -336,12 +343,11 @@ fn subtitle(labels: &Labels) -> String {
 
 /// When the alert was pending and firing, from its series; at least since when it fires.
 fn shades(
-    source: &Source,
     subject: &Subject,
     range: QueryRange,
     sight: Sight<'_>,
 ) -> Result<Vec<Shade>, ChartError> {
-    let external = |name: &str| source.external_labels.iter().any(|added| added == name);
+    let external = |name: &str| sight.external_labels.iter().any(|added| added == name);
     let labels = subject.labels.iter().filter(|(name, _)| !external(name));
     let mut matchers = vec![Matcher::equal(METRIC_NAME, ALERTS)];
     matchers.extend(labels.map(|(name, value)| Matcher::equal(name, value)));

@@ -59,6 +59,8 @@ pub struct PictureConfig {
     pub theme: Theme,
     /// Where people reach this process; no slash at the end.
     pub external_url: String,
+    /// Names of labels that every alert gets when it leaves.
+    pub external_labels: Vec<String>,
 }
 
 impl PictureConfig {
@@ -230,7 +232,7 @@ impl Pictures {
         Some(format!("{}{text}&token={token}", config.external_url))
     }
 
-    /// The picture of an alert as it is at `until`.
+    /// The picture of an alert as it is at `until`, drawn within `limit`.
     ///
     /// # Errors
     /// Where there is nothing to draw, or it takes too long.
@@ -239,13 +241,15 @@ impl Pictures {
         alert: &Alert,
         ended: Option<Timestamp>,
         until: Timestamp,
+        limit: Duration,
     ) -> Result<Arc<[u8]>, PictureError> {
         let found = self.source(alert).ok_or(PictureError::NoRule);
         let outcome = match found {
             Ok(source) => {
                 let rule = id(&source.query);
                 let address = address(alert, ended, until, &rule);
-                self.picture(&address, source, alert.labels.clone()).await
+                self.picture(&address, source, alert.labels.clone(), limit)
+                    .await
             }
             Err(error) => Err(error),
         };
@@ -291,7 +295,7 @@ impl Pictures {
             .into_iter()
             .find(|source| id(&source.query) == address.rule)
             .ok_or(PictureError::NoRule)?;
-        self.picture(address, source, labels).await
+        self.picture(address, source, labels, TIMEOUT).await
     }
 
     /// The rule behind an alert: of its name, with the expression that its link leads to.
@@ -307,6 +311,7 @@ impl Pictures {
         address: &Address<'_>,
         source: Source,
         labels: Labels,
+        limit: Duration,
     ) -> Result<(Arc<[u8]>, Outcome), PictureError> {
         let key = address.text();
         if let Some(png) = self.0.cache.lock().get(&key) {
@@ -318,7 +323,7 @@ impl Pictures {
             ended: address.ended,
             until: address.until,
         };
-        let deadline = Deadline::after(TIMEOUT);
+        let deadline = Deadline::after(limit);
         let inner = Arc::clone(&self.0);
         let drawing = async {
             let Ok(place) = self.0.places.acquire().await else {
@@ -332,7 +337,7 @@ impl Pictures {
             drop(place);
             outcome
         };
-        let png: Arc<[u8]> = match tokio::time::timeout(TIMEOUT, drawing).await {
+        let png: Arc<[u8]> = match tokio::time::timeout(limit, drawing).await {
             Ok(outcome) => outcome?.into(),
             Err(_) => return Err(PictureError::Timeout),
         };
@@ -368,13 +373,15 @@ impl Inner {
         deadline: &Deadline,
     ) -> Result<Vec<u8>, PictureError> {
         let stopwatch = Stopwatch::start();
+        let config = self.config.load();
         let sight = Sight {
             storage: &self.with.storage,
             engine: &self.with.engine,
             deadline,
+            external_labels: &config.external_labels,
         };
         let chart = alert::draw(source, subject, sight)?;
-        let svg = svg::draw(&chart, self.config.load().theme);
+        let svg = svg::draw(&chart, config.theme);
         // Made anew each time: fonts in memory for the rare picture are not worth it.
         let png = Painter::new().png(&svg, SCALE)?;
         self.with.metrics.took(stopwatch.elapsed());

@@ -28,8 +28,10 @@ use tokio::sync::Notify;
 use tracing::{Instrument, Span};
 
 use super::decide::{Policy, decide, is_over};
+use super::illustrate::{self, illustrate};
 use super::integration::{Delivered, Integration, Reason, SendError};
 use super::metrics::Metrics;
+use crate::charts::pictures::Pictures;
 use crate::clock::{Clock, Stopwatch};
 use crate::db::outbox::{self as table, Backlog, Claim, Claimed, Outcome, Taken};
 use crate::db::{Database, DbError};
@@ -102,6 +104,8 @@ pub struct Dependencies {
     pub policy: Policy,
     /// How long shutdown may wait for what is due and under way.
     pub drain: Duration,
+    /// Draws pictures of alerts; none in Alertmanager's place.
+    pub pictures: Option<Pictures>,
 }
 
 /// The worker.
@@ -422,11 +426,12 @@ impl Worker {
 
     fn start(&mut self, claimed: Claimed, now: Timestamp) {
         let Claimed {
-            notification,
+            mut notification,
             attempts,
             last_error,
         } = claimed;
         let integration = self.with.receivers.load().get(&notification);
+        let pictures = self.with.pictures.clone();
         let over = is_over(&self.with.policy, notification.created_at, now);
         let span = tracing::info_span!(
             "send",
@@ -453,16 +458,23 @@ impl Worker {
                     Reason::Gone,
                     "the receiver is no longer configured",
                 )),
-                Some(integration) => AssertUnwindSafe(integration.send(&notification, now))
-                    .catch_unwind()
-                    .await
-                    .unwrap_or_else(|_| {
+                Some(integration) => {
+                    if let Some(pictures) = &pictures {
+                        illustrate(&mut notification, pictures, integration.pictures()).await;
+                    }
+                    let result = AssertUnwindSafe(integration.send(&notification, now))
+                        .catch_unwind()
+                        .await;
+                    result.unwrap_or_else(|_| {
                         Err(SendError::temporary(
                             Reason::Configuration,
                             "sending panicked; this is a bug in Outrigger",
                         ))
-                    }),
+                    })
+                }
             };
+            // Its outcome may wait for the database; pictures would wait with it.
+            illustrate::strip(&mut notification);
             Finished {
                 notification,
                 attempts,

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::builtin;
 use super::cut;
 use super::http::{Answer, Sender, load, quote};
-use super::integration::{Delivered, Integration, Kind, Reason, SendError};
+use super::integration::{Delivered, Integration, Kind, PictureUse, Reason, SendError};
 use super::render::{Field, Rendering, Surroundings};
 use super::wire;
 use crate::model::notification::Notification;
@@ -151,6 +151,10 @@ pub struct Slack {
 impl Integration for Slack {
     fn kind(&self) -> Kind {
         Kind::Slack
+    }
+
+    fn pictures(&self) -> PictureUse {
+        PictureUse::Shown
     }
 
     fn send<'a>(
@@ -296,7 +300,10 @@ impl Slack {
             callback_id: rendering.text(&texts.callback_id),
             fields: self.wire_fields(rendering, upstream_only),
             actions: self.wire_actions(rendering, upstream_only),
-            image_url: rendering.text(&texts.image_url),
+            image_url: match rendering.text(&texts.image_url) {
+                own if own.is_empty() => notification.image_url().unwrap_or_default().to_owned(),
+                own => own,
+            },
             thumb_url: rendering.text(&texts.thumb_url),
             footer: cut(rendering.text(&texts.footer), MAX_FIELD),
             color: rendering.text(&texts.color),

@@ -72,6 +72,7 @@ impl Bench {
             wake: Arc::new(Notify::new()),
             policy: Policy::default(),
             drain: Duration::from_secs(5),
+            pictures: None,
         };
         Self {
             directory,

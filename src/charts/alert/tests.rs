@@ -35,7 +35,6 @@ fn source(text: &str) -> Source {
         expr: Arc::new(expr),
         pending_for: Duration::from_secs(300),
         rule_labels: vec!["severity".to_owned()],
-        external_labels: vec!["cluster".to_owned()],
     }
 }
 
@@ -60,6 +59,7 @@ fn try_chart(storage: &Storage, source: &Source, subject: &Subject) -> Result<Ch
         storage,
         engine: &engine,
         deadline: &deadline,
+        external_labels: &["cluster".to_owned()],
     };
     draw(source, subject, sight)
 }
