@@ -79,7 +79,9 @@ fn write_times(out: &mut String, chart: &Chart, columns: usize, margin: usize) {
         let column = (share * (columns - 1) as f64).round() as usize;
         rule[column.min(columns - 1)] = '┬';
         let length = tick.label.chars().count();
-        let from = (margin + 2 + column).saturating_sub(length / 2);
+        // The last one may not stick out.
+        let most = (margin + 2 + columns).saturating_sub(length);
+        let from = (margin + 2 + column).saturating_sub(length / 2).min(most);
         if from >= free_from {
             labels.push_str(&" ".repeat(from - labels.chars().count()));
             labels.push_str(&tick.label);

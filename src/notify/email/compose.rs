@@ -101,9 +101,11 @@ fn body(
             apologized(html, apology.as_deref()),
             notification,
         ),
-        (None, Some(Some(html))) => {
-            illustrated(parts.build(), apologized(html, apology.as_deref()), notification)
-        }
+        (None, Some(Some(html))) => illustrated(
+            parts.build(),
+            apologized(html, apology.as_deref()),
+            notification,
+        ),
         // A client shows the last part it can: broken HTML is left out, not replaced by worse.
         (Some(text), Some(None) | None) => parts.singlepart(plain(apology, text)),
         (None, Some(None) | None) => {
