@@ -8,6 +8,7 @@
 
 mod build;
 mod maintenance;
+mod pictures;
 mod reload;
 mod signals;
 #[cfg(test)]

@@ -18,5 +18,6 @@ pub mod prefix;
 pub mod prometheus;
 pub mod quiet;
 pub mod receivers;
+pub mod render;
 pub mod router;
 pub mod server;

@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::alerts::run::{self as dispatcher, AlertSink, Runner};
+use crate::charts::pictures::{self as charts, Pictures};
 use crate::clock::Clock;
 use crate::config::settings::Settings;
 use crate::config::{Config, Mode};
@@ -41,6 +42,7 @@ use crate::telemetry::progress::Progress;
 use crate::telemetry::traces::TracesConfig;
 
 use super::maintenance::Maintenance;
+use super::pictures;
 use super::reload::Metrics as ReloadMetrics;
 
 /// The components, built and not yet running.
@@ -57,6 +59,7 @@ pub(super) struct Parts {
     tasks: Tasks,
     storage: Storage,
     database: Database,
+    pictures: Option<Pictures>,
     engine: Arc<Engine>,
     circuits: Circuits,
     registry: Arc<Registry>,
@@ -83,6 +86,7 @@ pub(super) struct Applied {
     runbooks: watch::Sender<Arc<Runbooks>>,
     configuration: watch::Sender<Arc<Configuration>>,
     heartbeat: watch::Sender<Option<HeartbeatConfig>>,
+    pictures: Option<Pictures>,
     rule_context: Arc<dyn Fn(&Config) -> rule::Context + Send + Sync>,
     watched: Mutex<Vec<PathBuf>>,
     started_with: Fixed,
@@ -172,6 +176,21 @@ impl Parts {
         let circuits = Circuits::default();
         let notify_metrics = crate::notify::metrics::Metrics::register(&mut registry);
         let outbox_progress = notify_metrics.progress.clone();
+        let (rules_known, rules_of_name) = pictures::rules();
+        let pictures = match config.mode {
+            Mode::Full => Some(Pictures::new(
+                charts::Dependencies {
+                    storage: storage.clone(),
+                    engine: Arc::clone(&engine),
+                    database: database.clone(),
+                    rules: rules_of_name,
+                    signer: signer.clone(),
+                    metrics: crate::charts::metrics::Metrics::register(&mut registry),
+                },
+                pictures::config(&config),
+            )),
+            Mode::Exactly | Mode::RoutesOnly => None,
+        };
         let worker = Worker::new(outbox::Dependencies {
             database: database.clone(),
             clock: clock.clone(),
@@ -180,6 +199,7 @@ impl Parts {
             circuits: circuits.clone(),
             wake: Arc::clone(&wake),
             drain: settings.shutdown_deadline / 2,
+            pictures: pictures.clone(),
         });
 
         let (data_ready, wait_for_data) = watch::channel(false);
@@ -195,6 +215,7 @@ impl Parts {
             metrics: rule_metrics,
             data_ready: wait_for_data,
         }));
+        rules_known.store(Some(Arc::clone(&rules)));
         let targets = Arc::new(ScrapeManager::new(scrape::Dependencies {
             storage: storage.clone(),
             clock: clock.clone(),
@@ -256,6 +277,7 @@ impl Parts {
             runbooks,
             configuration,
             heartbeat: heartbeat_config,
+            pictures: pictures.clone(),
             rule_context,
             watched: Mutex::new(config.watched.clone()),
             started_with: Fixed::of(&settings),
@@ -273,6 +295,7 @@ impl Parts {
             tasks: tasks.clone(),
             storage,
             database,
+            pictures,
             engine,
             circuits,
             registry: Arc::new(registry),
@@ -308,6 +331,7 @@ impl Parts {
             rules: Arc::clone(&self.applied.rules),
             targets: Arc::clone(&self.applied.targets),
             alerts: self.applied.alerts.clone(),
+            pictures: self.pictures.clone(),
             database: self.database.clone(),
             circuits: self.circuits.clone(),
             runbooks: self.applied.runbooks.subscribe(),
@@ -406,6 +430,9 @@ impl Applied {
         }
         self.heartbeat
             .send_replace(config.settings.heartbeat.clone());
+        if let Some(pictures) = &self.pictures {
+            pictures.configure(pictures::config(&config));
+        }
         self.runbooks.send_replace(Arc::new(load_runbooks(&config)));
         self.configuration.send_replace(Arc::new(shown(
             &config,

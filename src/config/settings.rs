@@ -8,6 +8,8 @@ use crate::alerts::enrich::{self, Enrichment};
 use crate::alerts::quiet::{self, QuietConfig};
 use crate::alerts::run as dispatcher;
 use crate::alerts::throttle::{self, ThrottleConfig};
+use crate::charts::pictures::PictureConfig;
+use crate::charts::theme::Theme;
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
 use crate::model::duration;
@@ -82,6 +84,8 @@ pub struct Settings {
     pub signer: LateSigner,
     /// The dead man's switch.
     pub heartbeat: Option<HeartbeatConfig>,
+    /// Pictures in messages; the external URL and labels are filled in by the application.
+    pub pictures: PictureConfig,
     /// Runbooks; the embedded ones where absent.
     pub runbooks: Option<PathBuf>,
     /// Whether Outrigger scrapes itself.
@@ -206,6 +210,15 @@ pub(super) fn read(
     settings.alert_enrichment = Some(enrich::read(root));
     settings.quiet = quiet::read(root);
     settings.heartbeat = heartbeat::read(root, base);
+    if let Some(pictures) = root.get("pictures").and_then(|value| value.fields()) {
+        settings.pictures.enabled = pictures.bool("enabled").unwrap_or(true);
+        if let Some(value) = pictures.get("theme")
+            && let Some(theme) = value.parse("write light or dark", Theme::parse)
+        {
+            settings.pictures.theme = theme;
+        }
+        pictures.finish();
+    }
     if let Some(value) = root.get("runbooks")
         && let Some(path) = value.text()
     {
@@ -289,6 +302,10 @@ impl Settings {
             quiet: QuietConfig::default(),
             signer: LateSigner::default(),
             heartbeat: None,
+            pictures: PictureConfig {
+                enabled: true,
+                ..PictureConfig::default()
+            },
             runbooks: None,
             scrape_self: true,
             node: NodeConfig::default(),

@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::alerts::enrich::Enrichment;
 use crate::alerts::run::AlertSink;
+use crate::charts::pictures::Pictures;
 use crate::clock::Clock;
 use crate::db::Database;
 use crate::document::diagnostics::Diagnostic;
@@ -49,6 +50,8 @@ pub struct Context {
     pub targets: Arc<ScrapeManager>,
     /// Groups of alerts.
     pub alerts: AlertSink,
+    /// Pictures of alerts.
+    pub pictures: Option<Pictures>,
     /// Notifications and decisions.
     pub database: Database,
     /// Which receivers are left alone for a while.

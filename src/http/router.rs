@@ -14,7 +14,7 @@ use super::errors::{self, ErrorKind};
 use super::pages::quiet as quiet_pages;
 use super::prometheus::{query, rules, series, status, targets};
 use super::quiet::{acks, preview, recurring};
-use super::{guard, health, ledger, metrics, middleware, pages, receivers};
+use super::{guard, health, ledger, metrics, middleware, pages, receivers, render};
 
 /// The largest body of a request.
 const MAX_BODY_BYTES: usize = 4 << 20;
@@ -33,6 +33,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/runbooks", get(pages::handlers::runbooks))
         .route("/runbooks/{slug}", get(pages::handlers::runbook))
         .route("/assets/style.css", get(pages::handlers::style))
+        .route("/render/alert/{file}", get(render::alert))
         // Probes and metrics.
         .route("/metrics", get(metrics::metrics))
         .route("/health", get(health::health))

@@ -13,7 +13,7 @@ use http::{HeaderMap, Method};
 use serde::{Deserialize, Serialize};
 
 use super::http::{MAX_RETRY_AFTER, Reply, Sender, load, quote};
-use super::integration::{Delivered, Integration, Kind, Reason, SendError};
+use super::integration::{Delivered, Integration, Kind, PictureUse, Reason, SendError};
 use super::render::{Field, Rendering, Surroundings};
 use super::{builtin, cut, markdown, message, wire};
 use crate::model::notification::Notification;
@@ -64,11 +64,22 @@ struct Embed {
     title: String,
     description: String,
     color: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<Image>,
+}
+
+#[derive(Serialize)]
+struct Image {
+    url: String,
 }
 
 impl Integration for Discord {
     fn kind(&self) -> Kind {
         Kind::Discord
+    }
+
+    fn pictures(&self) -> PictureUse {
+        PictureUse::Shown
     }
 
     fn send<'a>(
@@ -123,6 +134,7 @@ impl Discord {
                     } else {
                         UPSTREAM_GREEN
                     },
+                    image: None,
                 }],
                 username: &self.username,
                 avatar_url: &self.avatar_url,
@@ -135,6 +147,9 @@ impl Discord {
                 title: cut::line(title, MAX_TITLE),
                 description: cut::lines(text, MAX_DESCRIPTION, "Discord"),
                 color: u32::from_str_radix(color.trim_start_matches('#'), 16).unwrap_or_default(),
+                image: notification.image_url().map(|url| Image {
+                    url: url.to_owned(),
+                }),
             }],
             username: &self.username,
             avatar_url: &self.avatar_url,

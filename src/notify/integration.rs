@@ -52,6 +52,21 @@ impl Kind {
     }
 }
 
+/// How an integration shows pictures of alerts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PictureUse {
+    /// Not at all, and no template of it could link to one.
+    None,
+    /// Its templates may link to them.
+    Links,
+    /// It shows one from its public address.
+    Shown,
+    /// It uploads one.
+    Uploaded,
+    /// It carries so many within the message.
+    Inline(usize),
+}
+
 /// One way to reach people, configured.
 pub trait Integration: Send + Sync + fmt::Debug {
     /// Which way.
@@ -71,6 +86,11 @@ pub trait Integration: Send + Sync + fmt::Debug {
     ) -> BoxFuture<'a, Result<Delivered, SendError>> {
         drop(earlier);
         self.send(notification, now)
+    }
+
+    /// How it shows pictures; what it is to show stands in the notification it is handed.
+    fn pictures(&self) -> PictureUse {
+        PictureUse::Links
     }
 
     /// Tries once. Bounded in time by itself; retrying is the outbox's affair.

@@ -7,7 +7,7 @@
 //!
 //! only here:  .New .StillFiring .JustResolved, of .Alerts too: against what this integration was told last
 //!             .GroupKey .Severity .Color .Lasting .TruncatedAlerts .Digest .AckURL .SilenceURL
-//!             alert: .Name .Severity .Summary .RunbookURL .Lasting .Change .AckURL .SilenceURL
+//!             alert: .Name .Severity .Summary .RunbookURL .ChartURL .Picture .Lasting .Change .AckURL .SilenceURL
 //!                    .Value .PeakValue .ResolvedValue .Threshold, and each with Text behind it for people
 //!             digest: .Severity .OpenedAt .Total .Firing .Resolved .Counts .First .Worst .New .Groups
 //! ```
@@ -15,18 +15,19 @@
 //! A template that uses what is only here does not work in Alertmanager. `toJson` writes Alertmanager's data alone. Values
 //! are nil, and their texts empty, where nobody knows them: alerts posted by others, a series that is gone.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::render::Surroundings;
 use crate::model::action_link::{Action, LINK_LASTS, Subject, link};
 use crate::model::labels::Labels;
 use crate::model::notification::{
-    AlertStatus, Change, Digest, Notification, NotifiedAlert, severity_rank,
+    AlertPicture, AlertStatus, Change, Digest, Notification, NotifiedAlert, severity_rank,
 };
 use crate::model::signature::Signer;
 use crate::model::timestamp::Timestamp;
 use crate::template::kv::Kv;
-use crate::template::value::{List, Map, Object, Value};
+use crate::template::value::{List, Map, Object, Safe, Value};
 
 /// The label that says how bad it is.
 pub const SEVERITY: &str = "severity";
@@ -330,6 +331,12 @@ fn alert_data(
         AlertStatus::Firing => zero_time(),
         AlertStatus::Resolved => time(alert.ends_at),
     };
+    let picture = |part: fn(&AlertPicture) -> &Arc<str>| -> Arc<str> {
+        notified
+            .picture
+            .as_ref()
+            .map_or_else(|| Arc::from(""), |picture| Arc::clone(part(picture)))
+    };
     Record::new(
         "template.Alert",
         vec![
@@ -346,6 +353,12 @@ fn alert_data(
             ("RunbookURL", runbook(notified).into()),
             ("Lasting", duration_text(lasting(notified, now)).into()),
             ("Change", notified.change().as_str().into()),
+            ("ChartURL", Value::from(&*picture(|picture| &picture.link))),
+            (
+                "Picture",
+                // Written by us: the scheme `cid:` is as good as `https:`.
+                Value::Safe(Safe::Url, picture(|picture| &picture.image)),
+            ),
             ("Value", number(alert.value)),
             ("ValueText", number_text(alert.value)),
             ("PeakValue", number(alert.course.peak)),

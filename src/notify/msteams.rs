@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::http::{Reply, Sender, load, quote};
-use super::integration::{Delivered, Integration, Kind, Reason, SendError};
+use super::integration::{Delivered, Integration, Kind, PictureUse, Reason, SendError};
 use super::render::{Field, Rendering, Surroundings};
 use super::{builtin, cut, markdown, message, wire};
 use crate::model::notification::{Notification, severity_rank};
@@ -61,6 +61,10 @@ impl Integration for MsTeams {
             Card::Message { .. } => Kind::MsTeams,
             Card::Adaptive => Kind::MsTeamsV2,
         }
+    }
+
+    fn pictures(&self) -> PictureUse {
+        PictureUse::Shown
     }
 
     fn send<'a>(
@@ -112,6 +116,7 @@ impl MsTeams {
         let upstream_only = self.surroundings.upstream_only;
         // Alertmanager leaves the length to Teams.
         let limit = if upstream_only { usize::MAX } else { MAX_BYTES };
+        let image = notification.image_url();
         match summary {
             Some(summary) => {
                 let color = match (upstream_only, firing) {
@@ -121,14 +126,18 @@ impl MsTeams {
                 };
                 let summary = cut::line(summary, MAX_TITLE);
                 cut::bytes(text, limit, "Teams", |text| {
-                    wire::encode(&json!({
+                    let mut card = json!({
                         "@context": "http://schema.org/extensions",
                         "type": "MessageCard",
                         "title": title,
                         "summary": summary,
                         "text": text,
                         "themeColor": color,
-                    }))
+                    });
+                    if let Some(url) = image {
+                        card["sections"] = json!([{"heroImage": {"image": url}}]);
+                    }
+                    wire::encode(&card)
                 })
             }
             None => {
@@ -138,15 +147,15 @@ impl MsTeams {
                     (false, _) => adaptive_color(firing, severity),
                 };
                 cut::bytes(text, limit, "Teams", |text| {
-                    wire::encode(&adaptive(&title, text, color))
+                    wire::encode(&adaptive(&title, text, color, image))
                 })
             }
         }
     }
 }
 
-fn adaptive(title: &str, text: &str, color: &str) -> serde_json::Value {
-    json!({
+fn adaptive(title: &str, text: &str, color: &str, image: Option<&str>) -> serde_json::Value {
+    let mut card = json!({
         "type": "message",
         "attachments": [{
             "contentType": "application/vnd.microsoft.card.adaptive",
@@ -170,7 +179,13 @@ fn adaptive(title: &str, text: &str, color: &str) -> serde_json::Value {
                 "msteams": {"width": "full"},
             },
         }],
-    })
+    });
+    if let Some(url) = image
+        && let Some(body) = card["attachments"][0]["content"]["body"].as_array_mut()
+    {
+        body.push(json!({"type": "Image", "url": url, "altText": "Chart", "size": "Stretch"}));
+    }
+    card
 }
 
 fn adaptive_color(firing: bool, severity: &str) -> &'static str {

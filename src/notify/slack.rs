@@ -20,7 +20,7 @@ use self::conversation::Conversation;
 use super::builtin;
 use super::cut;
 use super::http::{Sender, load};
-use super::integration::{Delivered, Integration, Kind, Reason, SendError};
+use super::integration::{Delivered, Integration, Kind, PictureUse, Reason, SendError};
 use super::render::{Field, Rendering, Surroundings};
 use crate::db::sent_messages::SentMessage;
 use crate::model::notification::Notification;
@@ -168,6 +168,10 @@ pub struct Updates {
 impl Integration for Slack {
     fn kind(&self) -> Kind {
         Kind::Slack
+    }
+
+    fn pictures(&self) -> PictureUse {
+        PictureUse::Shown
     }
 
     fn send<'a>(
@@ -345,7 +349,10 @@ impl Slack {
             callback_id: rendering.text(&texts.callback_id),
             fields: self.wire_fields(rendering, upstream_only),
             actions: self.wire_actions(rendering, upstream_only),
-            image_url: rendering.text(&texts.image_url),
+            image_url: match rendering.text(&texts.image_url) {
+                own if own.is_empty() => notification.image_url().unwrap_or_default().to_owned(),
+                own => own,
+            },
             thumb_url: rendering.text(&texts.thumb_url),
             footer: cut(rendering.text(&texts.footer), MAX_FIELD),
             color: rendering.text(&texts.color),

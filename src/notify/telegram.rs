@@ -13,7 +13,7 @@ use http::{HeaderMap, Method};
 use serde::{Deserialize, Serialize};
 
 use super::http::{MAX_RETRY_AFTER, Reply, Sender, load, quote};
-use super::integration::{Delivered, Integration, Kind, Reason, SendError};
+use super::integration::{Delivered, Integration, Kind, PictureUse, Reason, SendError};
 use super::render::{Field, Rendering, Surroundings};
 use super::{builtin, cut, wire};
 use crate::model::notification::Notification;
@@ -80,7 +80,7 @@ struct Request {
     message_thread_id: u64,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     disable_notification: bool,
-    link_preview_options: NoPreview,
+    link_preview_options: Preview,
 }
 
 /// As Alertmanager's library writes it: every value a text.
@@ -111,9 +111,31 @@ impl<'a> From<&'a Request> for UpstreamRequest<'a> {
     }
 }
 
+/// Nothing, or the picture of the alert below the text.
 #[derive(Serialize)]
-struct NoPreview {
-    is_disabled: bool,
+#[serde(untagged)]
+enum Preview {
+    None {
+        is_disabled: bool,
+    },
+    Picture {
+        is_disabled: bool,
+        url: String,
+        prefer_large_media: bool,
+    },
+}
+
+impl Preview {
+    fn of(notification: &Notification) -> Self {
+        match notification.image_url() {
+            None => Self::None { is_disabled: true },
+            Some(url) => Self::Picture {
+                is_disabled: false,
+                url: url.to_owned(),
+                prefer_large_media: true,
+            },
+        }
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
@@ -124,6 +146,10 @@ fn is_zero(number: &u64) -> bool {
 impl Integration for Telegram {
     fn kind(&self) -> Kind {
         Kind::Telegram
+    }
+
+    fn pictures(&self) -> PictureUse {
+        PictureUse::Shown
     }
 
     fn send<'a>(
@@ -142,7 +168,7 @@ impl Integration for Telegram {
                 parse_mode: self.parse_mode.name(),
                 message_thread_id: self.message_thread_id,
                 disable_notification: self.disable_notifications,
-                link_preview_options: NoPreview { is_disabled: true },
+                link_preview_options: Preview::of(notification),
             };
             let mut reply = self.post(&url, &request, now).await?;
             if let Some(refusal) = refusal(&reply)

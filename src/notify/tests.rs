@@ -71,6 +71,7 @@ impl Bench {
             wake: Arc::new(Notify::new()),
             circuits: Circuits::default(),
             drain: Duration::from_secs(5),
+            pictures: None,
         };
         Self {
             directory,

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::builtin;
 use super::http::{NOTIFICATION_ID, Sender};
-use super::integration::{Delivered, Integration, Kind, Reason, SendError};
+use super::integration::{Delivered, Integration, Kind, PictureUse, Reason, SendError};
 use super::message::{Common, receiver_pattern};
 use super::render::{Rendering, SecretText, Surroundings};
 use super::tree::Tree;
@@ -36,6 +36,14 @@ pub struct Webhook {
 impl Integration for Webhook {
     fn kind(&self) -> Kind {
         Kind::Webhook
+    }
+
+    fn pictures(&self) -> PictureUse {
+        // Alertmanager's JSON has no place for them.
+        match self.payload {
+            None => PictureUse::None,
+            Some(_) => PictureUse::Links,
+        }
     }
 
     fn send<'a>(

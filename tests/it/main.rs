@@ -20,6 +20,7 @@ mod host;
 mod http_edges;
 mod memory_source;
 mod pages;
+mod pictures;
 mod prometheus_shapes;
 mod promql_conformance;
 mod real_targets;
