@@ -14,7 +14,7 @@ use super::delivery::Delivery;
 use super::message::synthetic;
 use super::metrics::Metrics;
 use super::outbox::{Dependencies, Receivers, Worker};
-use super::testing::{Answer, Recorder};
+use super::testing::{Answer, OK, Recorder};
 use crate::clock::Clock;
 use crate::db::ledger::{self, LedgerFilter};
 use crate::db::{Database, outbox};
