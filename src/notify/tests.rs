@@ -26,6 +26,7 @@ use crate::telemetry;
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
+mod bad;
 mod chats;
 mod failing;
 mod pagers;

@@ -238,7 +238,8 @@ const HTTP_DATE: Answer = Answer::Send(
 const SECONDS: Answer = Answer::Send("429 Slow\r\nRetry-After: 90\r\nContent-Length: 0\r\n\r\n");
 const BAD_GATEWAY: Answer = Answer::Send("502 Bad Gateway\r\nContent-Length: 0\r\n\r\n");
 
-/// Every way over HTTP but PagerDuty's version 1, whose address is fixed: 429 and 5xx are tried again, not before the receiver asked for it, and then delivered.
+/// Every way over HTTP but PagerDuty's version 1, whose address is fixed: 429 and 5xx are tried again, not before the
+/// receiver asked for it, and then delivered.
 #[tokio::test]
 async fn every_integration_comes_again_when_it_is_asked_to() {
     let discord_says = Answer::Json(
@@ -268,7 +269,6 @@ async fn every_integration_comes_again_when_it_is_asked_to() {
             "pagerduty",
             "pagerduty_configs: [{routing_key: k, url: 'URL'}]",
             None,
-        ),
         ),
         (
             "opsgenie",
