@@ -32,7 +32,7 @@ impl Request {
 }
 
 /// What is answered.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Answer {
     /// Status line, headers and body, then the connection is closed.
     Send(&'static str),

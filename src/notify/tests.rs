@@ -14,7 +14,7 @@ use super::delivery::Delivery;
 use super::message::synthetic;
 use super::metrics::Metrics;
 use super::outbox::{Dependencies, Receivers, Worker};
-use super::testing::{Answer, Recorder};
+use super::testing::{Answer, OK, Recorder};
 use crate::clock::Clock;
 use crate::db::ledger::{self, LedgerFilter};
 use crate::db::{Database, outbox};
@@ -27,6 +27,7 @@ use crate::telemetry;
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
+mod bad;
 mod chats;
 mod failing;
 mod pagers;

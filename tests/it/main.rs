@@ -12,6 +12,7 @@ mod architecture;
 mod bad_configuration;
 mod bad_targets;
 mod crash;
+mod crash_loop;
 mod discovery;
 mod drill;
 mod grouping;
