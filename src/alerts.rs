@@ -16,6 +16,7 @@ pub mod ack;
 pub mod config;
 pub mod dedup;
 pub mod dispatch;
+pub mod enrich;
 pub mod explain;
 pub mod inhibit;
 pub mod interval;

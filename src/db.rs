@@ -17,10 +17,12 @@ pub mod rule_state;
 pub mod signing_key;
 pub mod silences;
 pub mod throttle;
+pub mod unreadable;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use self::unreadable::Unreadable;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
@@ -33,7 +35,9 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (2, include_str!("../migrations/0002_silences.sql")),
     (3, include_str!("../migrations/0003_ledger_times.sql")),
     (4, include_str!("../migrations/0004_signing_key.sql")),
+    (5, include_str!("../migrations/0005_undelivered.sql")),
     (8, include_str!("../migrations/0008_acks.sql")),
+    (10, include_str!("../migrations/0010_delivery_at_scale.sql")),
 ];
 
 /// How long a statement waits for another process's lock.
@@ -45,6 +49,8 @@ const READERS: u32 = 2;
 /// Values that one statement binds at most; SQLite's own limit is 32,766. Statements of many rows are compiled anew each
 /// time (`persistent(false)`): kept ones would hold megabytes.
 const MAX_BINDS: usize = 2_000;
+/// Bytes of values that one statement writes, about: more at once would only take memory.
+const WRITTEN_AT_ONCE: usize = 256 << 10;
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +126,7 @@ impl DbError {
 pub struct Database {
     writer: SqlitePool,
     readers: SqlitePool,
+    unreadable: Unreadable,
 }
 
 /// Statements that take effect together, or not at all. Dropped without [`Transaction::commit`], nothing happened.
@@ -177,7 +184,11 @@ impl Database {
             .idle_timeout(Some(Duration::from_secs(60)))
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_lazy_with(options.read_only(true).pragma("cache_size", "-256"));
-        Ok(Self { writer, readers })
+        Ok(Self {
+            writer,
+            readers,
+            unreadable: Unreadable::default(),
+        })
     }
 
     /// Begins to write; waits for the writer before.
@@ -208,6 +219,11 @@ impl Database {
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+    }
+
+    /// Counts the rows that cannot be read.
+    pub fn unreadable(&self) -> &Unreadable {
+        &self.unreadable
     }
 
     fn reader(&self) -> &SqlitePool {

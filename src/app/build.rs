@@ -22,7 +22,7 @@ use crate::enrich::pod::Pod;
 use crate::http::context::{Configuration, Context, Readiness, Reload, RoutingShown};
 use crate::model::signature::Signer;
 use crate::model::timestamp::Timestamp;
-use crate::notify::decide::Policy;
+use crate::notify::breaker::Circuits;
 use crate::notify::heartbeat::{self, Component, Heartbeat, HeartbeatConfig, Watched};
 use crate::notify::outbox::{self, Receivers, Worker};
 use crate::promql::eval::{Engine, EngineConfig};
@@ -57,6 +57,7 @@ pub(super) struct Parts {
     storage: Storage,
     database: Database,
     engine: Arc<Engine>,
+    circuits: Circuits,
     registry: Arc<Registry>,
     signer: Signer,
     heartbeat: heartbeat::Shown,
@@ -138,6 +139,7 @@ impl Parts {
         let storage = open_storage(&settings, config.mode, clock).await?;
         storage.metrics().register(&mut registry);
         let database = Database::open(&settings.data.join("outrigger.db")).await?;
+        database.unreadable().register(&mut registry);
         let signer = signing_key::load_or_create(&database, rand::random(), clock.now()).await?;
         config.settings.signer.set(signer.clone());
         let engine = Arc::new(Engine::new(EngineConfig {
@@ -164,7 +166,8 @@ impl Parts {
             },
         )
         .await?;
-        let receivers = Arc::new(ArcSwap::from_pointee(config.receivers.integrations()));
+        let receivers = Arc::new(ArcSwap::from_pointee(receivers(&config)));
+        let circuits = Circuits::default();
         let notify_metrics = crate::notify::metrics::Metrics::register(&mut registry);
         let outbox_progress = notify_metrics.progress.clone();
         let worker = Worker::new(outbox::Dependencies {
@@ -172,8 +175,8 @@ impl Parts {
             clock: clock.clone(),
             receivers: Arc::clone(&receivers),
             metrics: notify_metrics,
+            circuits: circuits.clone(),
             wake: Arc::clone(&wake),
-            policy: Policy::default(),
             drain: settings.shutdown_deadline / 2,
         });
 
@@ -268,6 +271,7 @@ impl Parts {
             storage,
             database,
             engine,
+            circuits,
             registry: Arc::new(registry),
             signer,
             heartbeat: heartbeat.shown(),
@@ -302,6 +306,7 @@ impl Parts {
             targets: Arc::clone(&self.applied.targets),
             alerts: self.applied.alerts.clone(),
             database: self.database.clone(),
+            circuits: self.circuits.clone(),
             runbooks: self.applied.runbooks.subscribe(),
             registry: Arc::clone(&self.registry),
             metrics: self.http_metrics.clone(),
@@ -387,8 +392,7 @@ impl Applied {
             );
         }
         *self.watched.lock() = config.watched.clone();
-        self.receivers
-            .store(Arc::new(config.receivers.integrations()));
+        self.receivers.store(Arc::new(receivers(&config)));
         if self
             .alerts
             .reload(Arc::clone(&config.routing))
@@ -486,6 +490,11 @@ fn pod(config: &Config) -> Option<Pod> {
     }
 }
 
+fn receivers(config: &Config) -> Receivers {
+    let receivers = config.receivers.integrations();
+    receivers.delivering(config.settings.delivery.clone())
+}
+
 fn load_runbooks(config: &Config) -> Runbooks {
     match &config.settings.runbooks {
         Some(directory) => Runbooks::load(directory).over(Runbooks::embedded()),
@@ -507,6 +516,7 @@ fn shown(config: &Config, now: Timestamp, last_reload: Option<Reload>) -> Config
                 .map(|receiver| Arc::clone(&receiver.name))
                 .collect(),
             resolve_timeout: config.receivers.resolve_timeout,
+            enrichment: config.settings.alert_enrichment.clone(),
         },
         loaded_at: now,
         last_reload,

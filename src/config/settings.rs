@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::alerts::enrich::{self, Enrichment};
 use crate::alerts::quiet::{self, QuietConfig};
 use crate::alerts::throttle::{self, ThrottleConfig};
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
@@ -11,6 +12,7 @@ use crate::document::fields::{Fields, Value};
 use crate::model::duration;
 use crate::model::labels::Labels;
 use crate::model::signature::LateSigner;
+use crate::notify::delivery::{self, Delivery};
 use crate::notify::heartbeat::{self, HeartbeatConfig};
 use crate::scrape::config::Global;
 use crate::scrape::node::NodeConfig;
@@ -59,6 +61,10 @@ pub struct Settings {
     pub upstream_only: bool,
     /// Throttling of notifications.
     pub throttle: ThrottleConfig,
+    /// How notifications are delivered.
+    pub delivery: Delivery,
+    /// What is added to alerts that others post; nothing where absent.
+    pub alert_enrichment: Option<Enrichment>,
     /// Acks and silences.
     pub quiet: QuietConfig,
     /// Signs links in messages.
@@ -164,6 +170,8 @@ pub(super) fn read(
     }
     settings.routing_file = root.text("alertmanager_config").map(|path| base.join(path));
     settings.throttle = throttle::read(root);
+    settings.delivery = delivery::read(root);
+    settings.alert_enrichment = Some(enrich::read(root));
     settings.quiet = quiet::read(root);
     settings.heartbeat = heartbeat::read(root, base);
     if let Some(value) = root.get("runbooks")
@@ -239,6 +247,8 @@ impl Settings {
             routing_file: None,
             upstream_only: false,
             throttle: ThrottleConfig::default(),
+            delivery: Delivery::default(),
+            alert_enrichment: Some(Enrichment::default()),
             quiet: QuietConfig::default(),
             signer: LateSigner::default(),
             heartbeat: None,

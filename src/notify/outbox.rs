@@ -6,12 +6,18 @@
 //! pending ──claim──▶ sending ──Integration::send──▶ decide ──finish────┼──▶ delivered | failed | expired
 //! ```
 //!
+//! * Sending does not wait for the database: while one batch of outcomes is written, and the next notifications are
+//!   claimed in the same transaction, the following ones are sent and gather. One batch is written at a time.
 //! * Receivers do not wait for each other: each integration of each receiver has its own few places. Notifications of
 //!   one group to one integration go out in order, one at a time.
-//! * A notification that is not delivered within an hour is given up: a page that late misleads more than it helps. The
-//!   routes then count it as not told and tell anew at the group's next flush, with what is true by then.
+//! * A notification that is not delivered within an hour is given up: a page that late misleads more than it helps. It
+//!   goes to the fallback receiver where one is configured ([`super::fallback`]). Otherwise the routes count it as not
+//!   told and tell anew at the group's next flush, with what is true by then.
+//! * A receiver that fails again and again is left alone for a while ([`super::breaker`]).
 //! * What was being sent when the process died is sent again after the restart: at least once, not exactly once. The
 //!   window is the time between the receiver's acceptance and the commit that records it.
+
+mod restrain;
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
@@ -25,11 +31,14 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::Notify;
 use tracing::{Instrument, Span};
 
-use super::decide::{Policy, decide, is_over};
+use super::breaker::Circuits;
+use super::decide::{decide, is_over};
+use super::delivery::Delivery;
+use super::fallback;
 use super::integration::{Delivered, Integration, Reason, SendError};
 use super::metrics::Metrics;
 use crate::clock::{Clock, Stopwatch};
-use crate::db::outbox::{self as table, Claimed, Outcome};
+use crate::db::outbox::{self as table, Backlog, Claim, Claimed, Ended, Outcome, Take, Taken};
 use crate::db::{Database, DbError};
 use crate::model::notification::{self, Notification};
 use crate::model::timestamp::Timestamp;
@@ -38,19 +47,26 @@ use crate::telemetry::traces;
 
 /// Messages under way to one integration of one receiver.
 pub const PLACES_PER_INTEGRATION: u32 = 8;
-/// Notifications claimed for one integration at a time: few enough that a slow receiver's can still be superseded in
-/// the outbox, enough that emptying a full outbox does not search it for each one.
+/// Notifications claimed for one integration at a time: few, so that a slow receiver's can still be superseded in the
+/// outbox; twice as many each time, up to [`MOST_CLAIMED`], where it took the last ones within [`QUICK`].
 const CLAIMED_AT_ONCE: u32 = 32;
+const MOST_CLAIMED: u32 = 256;
+const QUICK: Duration = Duration::from_secs(1);
 /// The longest the worker sleeps without looking, so that a step of the wall clock does no lasting harm.
 const LONGEST_SLEEP: Duration = Duration::from_secs(15);
 /// Smaller steps of the wall clock do no harm.
 const CLOCK_SLACK: Duration = Duration::from_secs(1);
+/// How often the whole backlog is counted, for its metrics, while there is always something to claim.
+const COUNTED_EVERY: Duration = Duration::from_secs(1);
 /// The pause after the database failed.
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 
-/// The configured integrations, by receiver and place.
+/// The configured integrations, by receiver and place, and how to deliver to them.
 #[derive(Debug, Default)]
-pub struct Receivers(HashMap<Place, Arc<dyn Integration>>);
+pub struct Receivers {
+    integrations: HashMap<Place, Arc<dyn Integration>>,
+    delivery: Delivery,
+}
 
 /// One integration of one receiver.
 pub type Place = (Arc<str>, notification::Integration);
@@ -58,17 +74,31 @@ pub type Place = (Arc<str>, notification::Integration);
 impl Receivers {
     /// From receiver names, places and integrations.
     pub fn new(entries: impl IntoIterator<Item = (Place, Arc<dyn Integration>)>) -> Self {
-        Self(entries.into_iter().collect())
+        Self {
+            integrations: entries.into_iter().collect(),
+            delivery: Delivery::default(),
+        }
+    }
+
+    /// The same, delivered to in another way.
+    #[must_use]
+    pub fn delivering(self, delivery: Delivery) -> Self {
+        Self { delivery, ..self }
+    }
+
+    /// How to deliver.
+    pub fn delivery(&self) -> &Delivery {
+        &self.delivery
     }
 
     /// The integration a notification is for.
     pub fn get(&self, notification: &Notification) -> Option<Arc<dyn Integration>> {
-        self.0.get(&place(notification)).map(Arc::clone)
+        self.integrations.get(&place(notification)).map(Arc::clone)
     }
 
     /// All of them.
     pub fn places(&self) -> impl Iterator<Item = &Place> {
-        self.0.keys()
+        self.integrations.keys()
     }
 }
 
@@ -92,8 +122,8 @@ pub struct Dependencies {
     pub metrics: Metrics,
     /// Rung after the outbox was written.
     pub wake: Arc<Notify>,
-    /// When to try again and when to give up.
-    pub policy: Policy,
+    /// Which receivers are left alone for a while.
+    pub circuits: Circuits,
     /// How long shutdown may wait for what is due and under way.
     pub drain: Duration,
 }
@@ -111,20 +141,59 @@ pub struct Worker {
     /// When the outbox was last looked into.
     looked_at: Timestamp,
     /// Outcomes that the database did not take yet; their notifications are not sent again meanwhile.
-    unwritten: Vec<(Notification, Outcome)>,
+    unwritten: Ended,
+    /// What is being written and read: one transaction at a time.
+    exchange: FuturesUnordered<BoxFuture<'static, Exchanged>>,
+    /// The database failed: nothing is asked of it until the pause is over.
+    resting: bool,
+    /// When the whole backlog was last counted.
+    counted: Option<Stopwatch>,
+}
+
+/// How a transaction with the outbox ended.
+struct Exchanged {
+    ended: Ended,
+    result: Result<Found, DbError>,
+    now: Timestamp,
+}
+
+struct Found {
+    taken: Taken,
+    /// Where it was counted.
+    backlog: Option<Backlog>,
 }
 
 /// What is claimed for one integration of one receiver.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Lane {
     waiting: VecDeque<Claimed>,
     under_way: u32,
+    /// How many the next claim takes.
+    claim: u32,
+    /// Since the last claim.
+    claimed: Stopwatch,
+    /// Whether the last attempt was accepted within [`QUICK`].
+    quick: bool,
 }
 
 impl Lane {
-    /// Whether it can take more at once.
-    fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.under_way < PLACES_PER_INTEGRATION
+    fn new() -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            under_way: 0,
+            claim: CLAIMED_AT_ONCE,
+            claimed: Stopwatch::start(),
+            quick: false,
+        }
+    }
+
+    /// Whether it can take more at once, or so soon that it is better there before.
+    fn has_room(&self) -> bool {
+        let waiting = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
+        match waiting {
+            0 => self.quick || self.under_way < PLACES_PER_INTEGRATION,
+            waiting => self.quick && waiting < PLACES_PER_INTEGRATION,
+        }
     }
 }
 
@@ -133,6 +202,8 @@ struct Finished {
     attempts: u32,
     result: Result<Delivered, SendError>,
     took: Duration,
+    /// Whether the receiver was asked at all.
+    tried: bool,
     /// What is said of the outcome belongs to the attempt's trace.
     span: Span,
 }
@@ -148,7 +219,10 @@ impl Worker {
             look: true,
             // The first look puts right what was written before a step that the process did not see.
             looked_at: Timestamp::MAX,
-            unwritten: Vec::new(),
+            unwritten: Ended::default(),
+            exchange: FuturesUnordered::new(),
+            resting: false,
+            counted: None,
         }
     }
 
@@ -159,16 +233,15 @@ impl Worker {
         }
         let mut pause = Duration::ZERO;
         while !stop.is_cancelled() {
-            if self.look {
-                pause = self.fill().await.unwrap_or_else(|error| {
-                    tracing::error!(%error, "read outbox");
-                    DATABASE_PAUSE
-                });
-            }
+            self.turn_to_database();
             tokio::select! {
-                Some(finished) = self.under_way.next() => self.settle(finished).await,
+                Some(finished) = self.under_way.next() => self.settle(finished),
+                Some(exchanged) = self.exchange.next() => pause = self.take_in(exchanged),
                 () = self.with.wake.notified() => self.look = true,
-                () = tokio::time::sleep(pause) => self.look = true,
+                () = tokio::time::sleep(pause), if self.exchange.is_empty() => {
+                    self.resting = false;
+                    self.look = true;
+                }
                 () = stop.cancelled() => {}
             }
         }
@@ -188,7 +261,7 @@ impl Worker {
                 "stop delivery: what is under way is sent again after the next start"
             );
         }
-        match table::backlog(&self.with.database).await {
+        match table::backlog(&self.with.database, self.with.clock.now()).await {
             Ok(backlog) if backlog.waiting > 0 => tracing::warn!(
                 waiting = backlog.waiting,
                 "notifications remain in the outbox; they are sent after the next start"
@@ -221,75 +294,155 @@ impl Worker {
 
     /// Sends everything that is due now and waits for it; retries stay for later.
     pub async fn deliver_due(&mut self) {
+        self.resting = false;
         self.look = true;
         loop {
-            if self.look
-                && let Err(error) = self.fill().await
-            {
-                tracing::error!(%error, "read outbox");
-                return;
-            }
-            match self.under_way.next().await {
-                Some(finished) => self.settle(finished).await,
-                None => return,
+            self.turn_to_database();
+            tokio::select! {
+                Some(finished) = self.under_way.next() => self.settle(finished),
+                Some(exchanged) = self.exchange.next() => {
+                    self.take_in(exchanged);
+                    if self.resting {
+                        return;
+                    }
+                }
+                else => return,
             }
         }
     }
 
-    /// Claims what is due for integrations that have nothing waiting, and says how long there is nothing more to do.
-    async fn fill(&mut self) -> Result<Duration, DbError> {
-        self.announce();
-        self.write_outcomes().await?;
-        let now = self.with.clock.now();
-        if now + CLOCK_SLACK < self.looked_at {
-            table::clock_stepped_back(&self.with.database, now).await?;
-        }
-        self.looked_at = now;
-        let supplied: Vec<(String, String)> = self
-            .lanes
-            .iter()
-            .filter(|(_, lane)| !lane.is_idle())
-            .map(|((receiver, integration), _)| (receiver.to_string(), integration.to_string()))
-            .collect();
-        let database = &self.with.database;
-        for claimed in table::claim(database, now, CLAIMED_AT_ONCE, &supplied).await? {
-            let lane = self.lanes.entry(place(&claimed.notification)).or_default();
-            lane.waiting.push_back(claimed);
+    /// Writes the outcomes there are and claims what is due for integrations that have room, where there is either to
+    /// do and the last time is over.
+    fn turn_to_database(&mut self) {
+        if !self.exchange.is_empty() || self.resting || !self.look {
+            return;
         }
         self.look = false;
+        self.announce();
+        let now = self.with.clock.now();
+        let stepped_back = now + CLOCK_SLACK < self.looked_at;
+        self.looked_at = now;
+        let wanted = self.wanted(now);
+        let count = self
+            .counted
+            .is_none_or(|counted| counted.elapsed() >= COUNTED_EVERY);
+        let ended = std::mem::take(&mut self.unwritten);
+        let database = self.with.database.clone();
+        self.exchange.push(
+            async move {
+                let result = async {
+                    if stepped_back {
+                        table::clock_stepped_back(&database, now).await?;
+                    }
+                    let taken = table::exchange(&database, &ended, &wanted, now).await?;
+                    let backlog = if count || taken.claimed.is_empty() {
+                        Some(table::backlog(&database, now).await?)
+                    } else {
+                        None
+                    };
+                    Ok(Found { taken, backlog })
+                };
+                let result = result.await;
+                Exchanged { ended, result, now }
+            }
+            .boxed(),
+        );
+    }
+
+    /// Room for more, by integration.
+    fn wanted(&mut self, now: Timestamp) -> Claim {
+        let mut limits = Vec::with_capacity(self.lanes.len());
+        for ((receiver, integration), lane) in &mut self.lanes {
+            let limit = if lane.has_room() {
+                lane.claim = if lane.claimed.elapsed() < QUICK {
+                    (lane.claim * 2).min(MOST_CLAIMED)
+                } else {
+                    CLAIMED_AT_ONCE
+                };
+                lane.claimed = Stopwatch::start();
+                lane.claim
+            } else {
+                0
+            };
+            let lane = (receiver.to_string(), integration.to_string());
+            limits.push((lane, Take::UpTo(limit)));
+        }
+        // The first of two limits counts.
+        limits.splice(0..0, self.restraints(now));
+        Claim {
+            limit: CLAIMED_AT_ONCE,
+            limits,
+        }
+    }
+
+    /// Takes what the database answered, and says how long there is nothing more to do.
+    fn take_in(&mut self, exchanged: Exchanged) -> Duration {
+        let Exchanged {
+            mut ended,
+            result,
+            now,
+        } = exchanged;
+        let Found { taken, backlog } = match result {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::error!(%error, "outbox cannot be read or written; trying again");
+                ended.append(std::mem::take(&mut self.unwritten));
+                self.unwritten = ended;
+                self.resting = true;
+                self.look = true;
+                return DATABASE_PAUSE;
+            }
+        };
+        for claimed in taken.claimed {
+            let lane = self
+                .lanes
+                .entry(place(&claimed.notification))
+                .or_insert_with(Lane::new);
+            lane.waiting.push_back(claimed);
+        }
         let places: Vec<Place> = self.lanes.keys().cloned().collect();
         for place in places {
             self.advance(&place, now);
         }
-        let backlog = table::backlog(&self.with.database).await?;
-        self.with.metrics.backlog(&backlog, now);
+        if let Some(backlog) = backlog {
+            self.counted = Some(Stopwatch::start());
+            self.with.metrics.backlog(&backlog, now);
+        }
         self.with.metrics.progress.mark();
-        Ok(match backlog.next_attempt {
-            // Due but not claimed: its places are taken or its group is under way, and a finished send looks again.
-            Some(at) if at <= now => LONGEST_SLEEP,
-            Some(at) => at.since(now).min(LONGEST_SLEEP),
-            None => LONGEST_SLEEP,
-        })
+        // What is due and was not claimed waits for its places, its group or its circuit: a finished send looks again.
+        let next = self.next_trial(now).into_iter();
+        let next = next.chain(taken.next_attempt).min();
+        next.map_or(LONGEST_SLEEP, |at| at.since(now).min(LONGEST_SLEEP))
     }
 
-    /// Shows the metrics of receivers that a reload brought.
+    /// Shows the metrics of receivers that a reload brought, and tries all of them anew.
     fn announce(&mut self) {
         let receivers = self.with.receivers.load_full();
         let known = self.announced.as_ref();
         if known.is_none_or(|known| !Arc::ptr_eq(known, &receivers)) {
             self.with.metrics.announce(&receivers);
+            self.close_all(&receivers);
             self.announced = Some(receivers);
         }
     }
 
-    /// Starts what waits while there are places; looks again where nothing waits any more.
+    /// Starts what waits while there are places; what may not be tried now goes back.
     fn advance(&mut self, place: &Place, now: Timestamp) {
         while let Some(lane) = self.lanes.get_mut(place)
             && lane.under_way < PLACES_PER_INTEGRATION
             && let Some(claimed) = lane.waiting.pop_front()
         {
-            lane.under_way += 1;
-            self.start(claimed, now);
+            let under_way = lane.under_way;
+            if self.may_start(place, &claimed.notification, under_way, now) {
+                if let Some(lane) = self.lanes.get_mut(place) {
+                    lane.under_way += 1;
+                }
+                self.start(claimed, now);
+            } else {
+                let unsent = (claimed.notification, Outcome::Unsent);
+                self.unwritten.outcomes.push(unsent);
+                self.look = true;
+            }
         }
         if self
             .lanes
@@ -306,8 +459,10 @@ impl Worker {
             attempts,
             last_error,
         } = claimed;
-        let integration = self.with.receivers.load().get(&notification);
-        let over = is_over(&self.with.policy, notification.created_at, now);
+        let receivers = self.with.receivers.load();
+        let integration = receivers.get(&notification);
+        let over = is_over(&receivers.delivery.policy, notification.created_at, now);
+        let tried = integration.is_some() && !over;
         let span = tracing::info_span!(
             "send",
             receiver = %notification.receiver,
@@ -348,32 +503,31 @@ impl Worker {
                 attempts,
                 result,
                 took: stopwatch.elapsed(),
+                tried,
                 span: within,
             }
         };
         self.under_way.push(attempt.instrument(span).boxed());
     }
 
-    /// Decides what follows the attempts that are over, and writes it at once for all of them.
-    async fn settle(&mut self, first: Finished) {
+    /// Decides what follows the attempts that are over; their places are free again.
+    fn settle(&mut self, first: Finished) {
         let now = self.with.clock.now();
-        let mut places = Vec::new();
         let mut next = Some(first);
         while let Some(finished) = next {
-            places.push(place(&finished.notification));
-            self.decide(finished, now);
-            next = self.under_way.next().now_or_never().flatten();
-        }
-        if let Err(error) = self.write_outcomes().await {
-            tracing::error!(%error, "write what became of notifications");
-        }
-        for place in places {
+            let place = place(&finished.notification);
             if let Some(lane) = self.lanes.get_mut(&place) {
                 lane.under_way = lane.under_way.saturating_sub(1);
-                self.look |= lane.is_idle();
+                lane.quick = finished.result.is_ok() && finished.took < QUICK;
             }
+            if finished.tried {
+                self.judge(&place, &finished.result, now);
+            }
+            self.decide(finished, now);
             self.advance(&place, now);
+            next = self.under_way.next().now_or_never().flatten();
         }
+        self.look = true;
     }
 
     fn decide(&mut self, finished: Finished, now: Timestamp) {
@@ -382,10 +536,12 @@ impl Worker {
             attempts,
             result,
             took,
+            tried: _,
             span,
         } = finished;
+        let receivers = self.with.receivers.load();
         let outcome = decide(
-            &self.with.policy,
+            &receivers.delivery.policy,
             &result,
             attempts + 1,
             notification.created_at,
@@ -396,17 +552,22 @@ impl Worker {
             .metrics
             .attempt(&notification, &result, &outcome, took, now);
         span.in_scope(|| log(&notification, attempts + 1, &result, &outcome));
-        self.unwritten.push((notification, outcome));
-    }
-
-    async fn write_outcomes(&mut self) -> Result<(), DbError> {
-        if self.unwritten.is_empty() {
-            return Ok(());
+        if let Outcome::Failed { error } | Outcome::Expired { error } = &outcome {
+            let fallback = receivers.delivery.fallback.as_deref();
+            let rows = fallback::instead(&notification, error, fallback, receivers.places(), now);
+            for row in &rows {
+                self.with.metrics.fell_back(&row.notification);
+                tracing::warn!(
+                    receiver = &*row.notification.receiver,
+                    integration = &*row.integration,
+                    notification.id = &*row.notification.id,
+                    undelivered = &*notification.id,
+                    "notification goes to the fallback receiver"
+                );
+            }
+            self.unwritten.instead.extend(rows);
         }
-        let now = self.with.clock.now();
-        table::finish(&self.with.database, &self.unwritten, now).await?;
-        self.unwritten.clear();
-        Ok(())
+        self.unwritten.outcomes.push((notification, outcome));
     }
 }
 
@@ -432,6 +593,18 @@ fn log(
         }
     }
     match outcome {
+        Outcome::Unsent => {}
+        // In a storm a line for each would be a storm of its own: the ledger has them all.
+        Outcome::Delivered { status } if attempt == 1 => {
+            tracing::debug!(
+                receiver,
+                integration,
+                notification.id = id,
+                group,
+                status,
+                "notification delivered"
+            );
+        }
         Outcome::Delivered { status } => {
             tracing::info!(
                 receiver,

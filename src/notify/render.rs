@@ -4,6 +4,7 @@
 //! message, the log and a counter.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use super::http::load;
 use super::integration::{Reason, SendError};
@@ -125,9 +126,15 @@ impl SecretText {
 /// Rendering of one message.
 #[derive(Debug)]
 pub struct Rendering<'a> {
-    data: Value,
+    notification: &'a Notification,
+    /// What templates see; made for the first of them.
+    data: OnceLock<Value>,
+    at: Timestamp,
     now: jiff::Timestamp,
     external_url: &'a str,
+    /// Why this comes to another receiver than the routes chose.
+    undelivered: Option<String>,
+    surroundings: &'a Surroundings,
     /// What failed so far, one line each.
     pub failures: Vec<String>,
 }
@@ -136,13 +143,17 @@ impl<'a> Rendering<'a> {
     /// Begins a message.
     pub fn new(
         surroundings: &'a Surroundings,
-        notification: &Notification,
+        notification: &'a Notification,
         now: Timestamp,
     ) -> Self {
         Self {
-            data: message::data(notification, surroundings, now),
+            notification,
+            surroundings,
+            data: OnceLock::new(),
+            at: now,
             now: jiff::Timestamp::from_millisecond(now.millis()).unwrap_or_default(),
             external_url: &surroundings.external_url,
+            undelivered: notification.undelivered.as_ref().map(ToString::to_string),
             failures: Vec::new(),
         }
     }
@@ -180,8 +191,17 @@ impl<'a> Rendering<'a> {
             .map_err(|error| SendError::permanent(Reason::Configuration, error.to_string()))
     }
 
-    /// One sentence for the message itself, where a field failed.
+    /// What the message itself has to begin with: that it was for somebody else, or that a field failed.
     pub fn apology(&self) -> Option<String> {
+        match (&self.undelivered, self.failure()) {
+            (Some(undelivered), Some(failure)) => Some(format!("{undelivered} {failure}")),
+            (Some(undelivered), None) => Some(undelivered.clone()),
+            (None, failure) => failure,
+        }
+    }
+
+    /// One sentence, where a field failed.
+    pub fn failure(&self) -> Option<String> {
         let first = self.failures.first()?;
         let more = match self.failures.len() {
             1 => String::new(),
@@ -192,7 +212,16 @@ impl<'a> Rendering<'a> {
         ))
     }
 
+    /// One sentence, where this was for somebody else.
+    pub fn undelivered(&self) -> Option<&str> {
+        self.undelivered.as_deref()
+    }
+
     fn render(&self, field: &Field, html: bool) -> Result<String, TemplateError> {
+        let data = || {
+            self.data
+                .get_or_init(|| message::data(self.notification, self.surroundings, self.at))
+        };
         // Not kept: it may hold a query function, which is bound to one thread.
         let context = Context {
             now: self.now,
@@ -202,8 +231,8 @@ impl<'a> Rendering<'a> {
         };
         match (&field.text, html) {
             (Text::Plain(text), _) => Ok(text.clone()),
-            (Text::Template(template), false) => template.render_text(&self.data, &context),
-            (Text::Template(template), true) => template.render_html(&self.data, &context),
+            (Text::Template(template), false) => template.render_text(data(), &context),
+            (Text::Template(template), true) => template.render_html(data(), &context),
         }
     }
 

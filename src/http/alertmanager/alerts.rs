@@ -18,11 +18,12 @@ use super::time::Time;
 use super::{FORM, Fault};
 use crate::alerts::dispatch::view::AlertSnapshot;
 use crate::alerts::run::Posted;
-use crate::http::context::Context;
+use crate::http::context::{Configuration, Context};
 use crate::http::params::Params;
 use crate::model::alert::{Alert, Course};
 use crate::model::labels::Labels;
 use crate::model::timestamp::Timestamp;
+use crate::runbooks::Runbooks;
 
 /// The alerts that fire, by fingerprint.
 ///
@@ -155,12 +156,17 @@ pub async fn post(
     for (i, alert) in given.iter().enumerate() {
         describe(alert, i)?;
     }
-    let resolve_timeout = context.configuration.borrow().routing.resolve_timeout;
+    let configuration = Arc::clone(&context.configuration.borrow());
+    let resolve_timeout = configuration.routing.resolve_timeout;
+    let runbooks = Arc::clone(&context.runbooks.borrow());
     let now = context.clock.now();
     let (mut valid, mut mistakes) = (Vec::with_capacity(given.len()), Vec::new());
     for alert in given {
         match posted(alert, resolve_timeout, now) {
-            Ok(alert) => valid.push(alert),
+            Ok(mut posted) => {
+                enrich(&mut posted.alert, &configuration, &runbooks);
+                valid.push(posted);
+            }
             Err(mistake) => mistakes.push(mistake),
         }
     }
@@ -170,6 +176,18 @@ pub async fn post(
     }
     context.alerts.refused(mistakes.len());
     Err(Fault::bad(mistakes.join("; ")))
+}
+
+/// Adds the annotations that the settings give it and the runbook that this process has for it.
+fn enrich(alert: &mut Alert, configuration: &Configuration, runbooks: &Runbooks) {
+    let Some(enrichment) = &configuration.routing.enrichment else {
+        return;
+    };
+    let address = |slug: &str| format!("{}/runbooks/{slug}", configuration.external_url);
+    alert.annotations = enrichment.annotations(alert, |name| {
+        let runbook = runbooks.for_alert(name)?;
+        Some(address(&runbook.slug))
+    });
 }
 
 /// What the API's description asks of an alert.

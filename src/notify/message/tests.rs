@@ -96,7 +96,7 @@ fn templates_see_what_changed_and_what_the_value_went_through() {
     );
     let values = "{{ range .Alerts }}{{ .Value }} {{ .PeakValueText }} {{ .ResolvedValue }} {{ .ThresholdText }}{{ end }}";
     check(2, values, "0.25 0.5 0.01 0.05");
-    check(1, values, "0.25 0.5 <nil> 0.05");
+    check(1, values, "0.25 0.5 <no value> 0.05");
 }
 
 #[test]
