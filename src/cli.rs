@@ -1,5 +1,6 @@
 //! Commands. The only module that prints.
 
+mod ack;
 mod alertmanager;
 mod ask;
 mod check;
@@ -75,6 +76,8 @@ enum Command {
     Parse(parse::ParseArgs),
     /// Show the routing, and say what it would do with an alert. Exits with 1 where the receivers are not those expected.
     Routes(routes::RoutesArgs),
+    /// Take charge of alerts that fire on a running Outrigger: nobody is told of them again before they resolve.
+    Ack(ack::AckArgs),
     /// Ask a running Outrigger why somebody was, or was not, told.
     Explain(explain::ExplainArgs),
     /// Run in Alertmanager's place, with its flags: routes, silences and receivers, nothing else. Also when the program is
@@ -195,6 +198,7 @@ pub fn main() -> ExitCode {
         Some(Command::Query(args)) => query::query(&args, environment.no_color),
         Some(Command::Parse(args)) => parse::parse(&args),
         Some(Command::Routes(args)) => routes::routes(args, environment),
+        Some(Command::Ack(args)) => ack::ack(&args),
         Some(Command::Explain(args)) => explain::explain(&args, environment.no_color),
         Some(Command::Alertmanager(args)) => run::run(args.into_sources(environment)),
         Some(Command::Test(args)) => test::test(&args, environment.no_color),

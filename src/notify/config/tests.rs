@@ -1,3 +1,5 @@
+mod links;
+
 use super::*;
 use crate::document;
 use crate::model::signature::LateSigner;
