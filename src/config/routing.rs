@@ -76,7 +76,7 @@ pub(super) fn read(
     Some(Read {
         routing: routing?.with_throttle(settings.throttle.clone()),
         receivers: loaded,
-        text: redact::routing(&text),
+        text: redact::routing(&text, settings.upstream_only),
     })
 }
 
@@ -88,6 +88,16 @@ fn read_root(
 ) -> (Option<Routing>, Loaded) {
     let loaded = receivers::read(&root, options, diagnostics);
     let routing = routes::read(&root, &infos(&loaded));
+    root.refuse(
+        "tracing",
+        "traces are a setting of the process",
+        "write traces.otlp_endpoint in outrigger.yml",
+    );
+    root.refuse(
+        "event_recorder",
+        "the ledger records what was decided",
+        "remove it, and ask /api/v2/ledger",
+    );
     root.finish();
     (routing, loaded)
 }
