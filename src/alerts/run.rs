@@ -6,6 +6,7 @@
 //! they are written ([`silences`], [`acks`]).
 
 pub mod acks;
+pub mod recurring;
 pub mod silences;
 
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use super::route::Routing;
 use crate::clock::{Clock, Stopwatch};
 use crate::db::{
     Database, DbError, Transaction, acks as stored_acks, ledger, notification_log, outbox,
-    silences as stored_silences, throttle,
+    recurring_silences, sent_messages, silences as stored_silences, throttle,
 };
 use crate::model::alert::Alert;
 use crate::model::timestamp::Timestamp;
@@ -104,6 +105,7 @@ enum Message {
     Firing(oneshot::Sender<Firing>),
     Silence(silences::Command),
     Ack(acks::Command),
+    Recurring(recurring::Command),
     Open,
     /// Nothing but a sign of life is asked for.
     Knock,
@@ -261,6 +263,7 @@ pub async fn restore(database: &Database, now: Timestamp) -> Result<Restored, Db
         throttle: throttle::load(database).await?,
         silences: stored_silences::load(database).await?,
         acks: stored_acks::load(database).await?,
+        recurrings: recurring_silences::load(database).await?,
     })
 }
 
@@ -362,6 +365,7 @@ impl Runner {
             }
             Message::Silence(command) => self.silence(command, now).await,
             Message::Ack(command) => self.ack(command, now).await,
+            Message::Recurring(command) => self.recurring(command, now).await,
         }
     }
 
@@ -474,22 +478,37 @@ impl Runner {
     async fn maintain(&mut self) {
         let now = self.deps.clock.now();
         self.dispatcher.sweep(now);
-        if let Err(error) = prune(&self.deps.database, &self.config, now).await {
-            tracing::warn!(%error, "old notifications cannot be removed");
+        let pruned = match prune(&self.deps.database, &self.config, now).await {
+            Ok(pruned) => pruned,
+            Err(error) => {
+                tracing::warn!(%error, "old notifications cannot be removed");
+                return;
+            }
+        };
+        self.deps.metrics.ledger_pruned.inc_by(pruned);
+        match ledger::count(&self.deps.database).await {
+            Ok(count) => {
+                let count = i64::try_from(count).unwrap_or(i64::MAX);
+                self.deps.metrics.ledger_entries.set(count);
+            }
+            Err(error) => tracing::warn!(%error, "the ledger's entries cannot be counted"),
         }
     }
 }
 
-async fn prune(database: &Database, config: &Config, now: Timestamp) -> Result<(), DbError> {
+/// Removes what is past retention; returns how many ledger entries that were.
+async fn prune(database: &Database, config: &Config, now: Timestamp) -> Result<u64, DbError> {
     let mut transaction = database.begin().await?;
     notification_log::prune(&mut transaction, now).await?;
     let before = now - config.retention;
     outbox::prune(&mut transaction, before).await?;
     throttle::prune(&mut transaction, before).await?;
+    sent_messages::prune(&mut transaction, now).await?;
     stored_silences::prune(&mut transaction, now - config.state.silences).await?;
     stored_acks::prune(&mut transaction, now - config.state.silences).await?;
-    ledger::prune(&mut transaction, before, config.ledger_entries).await?;
-    transaction.commit().await
+    let pruned = ledger::prune(&mut transaction, before, config.ledger_entries).await?;
+    transaction.commit().await?;
+    Ok(pruned)
 }
 
 #[cfg(test)]

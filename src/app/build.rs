@@ -15,11 +15,12 @@ use crate::alerts::run::{self as dispatcher, AlertSink, Runner};
 use crate::clock::Clock;
 use crate::config::settings::Settings;
 use crate::config::{Config, Mode};
-use crate::db::Database;
+use crate::db::{Database, signing_key};
 use crate::document::diagnostics::Diagnostic;
 use crate::enrich::host::Host;
 use crate::enrich::pod::Pod;
 use crate::http::context::{Configuration, Context, Readiness, Reload, RoutingShown};
+use crate::model::signature::Signer;
 use crate::model::timestamp::Timestamp;
 use crate::notify::breaker::Circuits;
 use crate::notify::heartbeat::{self, Component, Heartbeat, HeartbeatConfig, Watched};
@@ -59,6 +60,7 @@ pub(super) struct Parts {
     engine: Arc<Engine>,
     circuits: Circuits,
     registry: Arc<Registry>,
+    signer: Signer,
     heartbeat: heartbeat::Shown,
     first: Mutex<Option<First>>,
 }
@@ -98,6 +100,7 @@ struct Fixed {
     logs: LogsConfig,
     traces: TracesConfig,
     shutdown_deadline: Duration,
+    ledger: (Duration, u32),
 }
 
 impl Fixed {
@@ -117,6 +120,7 @@ impl Fixed {
             logs: settings.logs.clone(),
             traces: settings.traces.clone(),
             shutdown_deadline: settings.shutdown_deadline,
+            ledger: (settings.ledger_retention, settings.ledger_entries),
         }
     }
 }
@@ -141,6 +145,8 @@ impl Parts {
         storage.metrics().register(&mut registry);
         let database = Database::open(&settings.data.join("outrigger.db")).await?;
         database.unreadable().register(&mut registry);
+        let signer = signing_key::load_or_create(&database, rand::random(), clock.now()).await?;
+        config.settings.signer.set(signer.clone());
         let engine = Arc::new(Engine::new(EngineConfig {
             lookback: settings.lookback,
             max_samples: settings.query_samples,
@@ -270,6 +276,7 @@ impl Parts {
             engine,
             circuits,
             registry: Arc::new(registry),
+            signer,
             heartbeat: heartbeat.shown(),
             first: Mutex::new(Some(First {
                 config,
@@ -311,6 +318,7 @@ impl Parts {
             heartbeat: Arc::clone(&self.heartbeat),
             reload,
             upstream_only: self.settings.upstream_only,
+            signer: self.signer.clone(),
             listen: self.listen,
         })
     }
@@ -383,7 +391,7 @@ impl Applied {
         }
         if Fixed::of(&config.settings) != self.started_with {
             tracing::warn!(
-                "address, route prefix, data, storage, query limits, logs, traces and shutdown_deadline are taken over by a restart only"
+                "address, route prefix, data, storage, ledger, query limits, logs, traces and shutdown_deadline are taken over by a restart only"
             );
         }
         *self.watched.lock() = config.watched.clone();
@@ -420,7 +428,11 @@ impl Applied {
 
 /// In Alertmanager's place its flags count; else the routes wait for the first evaluations of rules.
 fn dispatcher_config(settings: &Settings, mode: Mode) -> dispatcher::Config {
-    let mut config = dispatcher::Config::default();
+    let mut config = dispatcher::Config {
+        retention: settings.ledger_retention,
+        ledger_entries: settings.ledger_entries,
+        ..dispatcher::Config::default()
+    };
     if mode != Mode::RoutesOnly {
         config.start_delay = super::maintenance::LONGEST_START;
         return config;

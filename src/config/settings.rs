@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::alerts::enrich::{self, Enrichment};
+use crate::alerts::quiet::{self, QuietConfig};
+use crate::alerts::run as dispatcher;
 use crate::alerts::throttle::{self, ThrottleConfig};
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
 use crate::model::duration;
 use crate::model::labels::Labels;
+use crate::model::signature::LateSigner;
 use crate::notify::delivery::{self, Delivery};
 use crate::notify::heartbeat::{self, HeartbeatConfig};
 use crate::scrape::config::Global;
@@ -59,14 +62,24 @@ pub struct Settings {
     pub routing_file: Option<PathBuf>,
     /// Whether requests to receivers carry nothing that Alertmanager's would not.
     pub upstream_only: bool,
+    /// Whether a Slack bot's messages are changed and answered where the routing file does not say.
+    pub slack_threads: bool,
     /// What Alertmanager's flags say of its state.
     pub state: StateOverrides,
     /// Throttling of notifications.
     pub throttle: ThrottleConfig,
     /// How notifications are delivered.
     pub delivery: Delivery,
+    /// How long ledger entries and finished notifications are kept.
+    pub ledger_retention: Duration,
+    /// The most ledger entries kept.
+    pub ledger_entries: u32,
     /// What is added to alerts that others post; nothing where absent.
     pub alert_enrichment: Option<Enrichment>,
+    /// Acks and silences.
+    pub quiet: QuietConfig,
+    /// Signs links in messages.
+    pub signer: LateSigner,
     /// The dead man's switch.
     pub heartbeat: Option<HeartbeatConfig>,
     /// Runbooks; the embedded ones where absent.
@@ -170,7 +183,28 @@ pub(super) fn read(
     settings.routing_file = root.text("alertmanager_config").map(|path| base.join(path));
     settings.throttle = throttle::read(root);
     settings.delivery = delivery::read(root);
+    if let Some(slack) = root.get("slack").and_then(|value| value.fields()) {
+        settings.slack_threads = slack.bool("threads").unwrap_or(true);
+        slack.finish();
+    }
+    if let Some(ledger) = root.get("ledger").and_then(|value| value.fields()) {
+        if let Some(value) = ledger.get("retention") {
+            settings.ledger_retention = above_zero(&value).unwrap_or(settings.ledger_retention);
+        }
+        if let Some(value) = ledger.get("max_entries") {
+            match value.unsigned().map(u32::try_from) {
+                Some(Ok(number)) if number > 0 => settings.ledger_entries = number,
+                Some(_) => value.error(
+                    "max_entries is out of range",
+                    "write a number from 1 to 4294967295",
+                ),
+                None => {}
+            }
+        }
+        ledger.finish();
+    }
     settings.alert_enrichment = Some(enrich::read(root));
+    settings.quiet = quiet::read(root);
     settings.heartbeat = heartbeat::read(root, base);
     if let Some(value) = root.get("runbooks")
         && let Some(path) = value.text()
@@ -245,10 +279,15 @@ impl Settings {
             traces: TracesConfig::default(),
             routing_file: None,
             upstream_only: false,
+            slack_threads: true,
             state: StateOverrides::default(),
             throttle: ThrottleConfig::default(),
             delivery: Delivery::default(),
+            ledger_retention: dispatcher::Config::default().retention,
+            ledger_entries: dispatcher::Config::default().ledger_entries,
             alert_enrichment: Some(Enrichment::default()),
+            quiet: QuietConfig::default(),
+            signer: LateSigner::default(),
             heartbeat: None,
             runbooks: None,
             scrape_self: true,

@@ -90,6 +90,7 @@ impl Integration for Discord {
             Ok(Delivered {
                 status: reply.answer.status.as_str().to_owned(),
                 template_failures: rendering.failures,
+                ..Delivered::default()
             })
         })
     }

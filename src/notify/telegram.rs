@@ -160,6 +160,7 @@ impl Integration for Telegram {
             Ok(Delivered {
                 status: reply.answer.status.as_str().to_owned(),
                 template_failures: rendering.failures,
+                ..Delivered::default()
             })
         })
     }
@@ -216,7 +217,7 @@ impl Telegram {
                     },
                     None => escape(&plain(rendering, notification, now)),
                 };
-                match rendering.upstream_only {
+                match rendering.upstream_only() {
                     true => cut::upstream(text, MAX_TEXT),
                     false => cut_html(&text, MAX_TEXT),
                 }
@@ -236,7 +237,7 @@ impl Telegram {
 
 fn cut_text(rendering: &Rendering<'_>, text: String) -> String {
     let text = apologise(rendering, text);
-    match rendering.upstream_only {
+    match rendering.upstream_only() {
         true => cut::upstream(text, MAX_TEXT),
         false => cut::lines(text, MAX_TEXT, "Telegram"),
     }

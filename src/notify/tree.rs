@@ -30,7 +30,7 @@ impl Tree {
             Self::Plain(value) => value.clone(),
             Self::Text(field) => {
                 let value = structure(rendering.text_or(field, otherwise));
-                match rendering.upstream_only {
+                match rendering.upstream_only() {
                     true => deeply(value),
                     false => value,
                 }

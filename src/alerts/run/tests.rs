@@ -133,6 +133,7 @@ async fn a_process_that_dies_and_comes_back_tells_each_thing_once() {
     assert_eq!(claimed.len(), 1, "the same message, once");
     let delivered = Outcome::Delivered {
         status: "200".to_owned(),
+        sent: None,
     };
     outbox::finish(
         &running.database,
