@@ -18,6 +18,7 @@ mod scraping;
 pub mod settings;
 #[cfg(test)]
 mod tests;
+mod upstream_defaults;
 
 use std::collections::BTreeMap;
 use std::collections::HashSet;

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::inhibit::InhibitRule;
+use super::inhibit::{InhibitRule, Source};
 use super::interval::{self, NamedInterval};
 use super::matchers;
 use super::quiet::QuietConfig;
@@ -308,13 +308,15 @@ fn read_matchers(fields: &Fields<'_>, keys: [&'static str; 3]) -> Vec<Matcher> {
             found.extend(matcher);
         }
     }
-    if let Some(value) = fields.get(list) {
-        for item in one_or_many(&value) {
-            let remedy = "write matchers such as severity=\"critical\" or team=~\"db|web\"";
-            found.extend(item.parse(remedy, matchers::parse).unwrap_or_default());
-        }
-    }
+    found.extend(read_matcher_list(fields, list));
     found
+}
+
+fn read_matcher_list(fields: &Fields<'_>, key: &'static str) -> Vec<Matcher> {
+    let items = fields.get(key).map(|value| one_or_many(&value));
+    let remedy = "write matchers such as severity=\"critical\" or team=~\"db|web\"";
+    let read = |item: &Value<'_>| item.parse(remedy, matchers::parse).unwrap_or_default();
+    items.unwrap_or_default().iter().flat_map(read).collect()
 }
 
 fn read_inhibit_rule(value: &Value<'_>, position: usize) -> Option<InhibitRule> {
@@ -328,22 +330,69 @@ fn read_inhibit_rule(value: &Value<'_>, position: usize) -> Option<InhibitRule> 
         &fields,
         ["target_match", "target_match_re", "target_matchers"],
     );
-    let mut equal: Vec<String> = fields
-        .get("equal")
-        .map(|value| one_or_many(&value))
-        .unwrap_or_default()
+    let equal = read_equal(&fields);
+    let mut sources: Vec<Source> = fields
+        .items("sources")
         .iter()
-        .filter_map(|item| item.text().map(str::to_owned))
+        .filter_map(read_source)
         .collect();
-    equal.sort_unstable();
-    equal.dedup();
+    let alone = [
+        "source_match",
+        "source_match_re",
+        "source_matchers",
+        "equal",
+    ];
+    if !sources.is_empty()
+        && let Some(other) = alone.iter().find_map(|key| fields.get(key))
+    {
+        other.error(
+            "sources and the keys of a single source exclude each other",
+            "move it into an entry of sources",
+        );
+    }
     fields.finish();
+    if sources.is_empty() {
+        return Some(InhibitRule {
+            name,
+            source,
+            target,
+            equal,
+            more: Vec::new(),
+        });
+    }
+    let first = sources.remove(0);
     Some(InhibitRule {
         name,
-        source,
+        source: first.matchers,
         target,
-        equal,
+        equal: first.equal,
+        more: sources,
     })
+}
+
+fn read_equal(fields: &Fields<'_>) -> Vec<String> {
+    let items = fields.get("equal").map(|value| one_or_many(&value));
+    let items = items.unwrap_or_default();
+    let names = items.iter().filter_map(|item| item.text());
+    let mut names: Vec<String> = names.map(str::to_owned).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// An entry of `sources`, all of which must have an alert that fires.
+fn read_source(value: &Value<'_>) -> Option<Source> {
+    let fields = value.fields()?;
+    let matchers = read_matcher_list(&fields, "matchers");
+    if matchers.iter().all(Matcher::matches_empty) {
+        value.error(
+            "a source needs a matcher that does not match the empty string",
+            "add `matchers:`, such as severity=\"critical\"",
+        );
+    }
+    let equal = read_equal(&fields);
+    fields.finish();
+    Some(Source { matchers, equal })
 }
 
 #[cfg(test)]
