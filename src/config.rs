@@ -38,6 +38,7 @@ use crate::model::labels::Labels;
 use crate::model::timestamp::Timestamp;
 use crate::notify::config::Loaded;
 use crate::notify::console::Style;
+use crate::notify::delivery::Delivery;
 use crate::promql::walk;
 use crate::rules::file::{self as rule_file, GroupSpec, RuleSpec};
 use crate::scrape::config::ScrapeConfigs;
@@ -156,6 +157,7 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
     settings.apply(overrides, diagnostics);
     if sources.mode == Mode::RoutesOnly {
         settings.throttle = ThrottleConfig::disabled();
+        settings.delivery = Delivery::upstream();
         settings.alert_enrichment = None;
         settings.upstream_only = true;
     }
@@ -188,6 +190,10 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
         Some(value) => crate::scrape::config::enrich::read(&value),
         None => EnrichConfig::zero_config(overrides.in_pod()),
     };
+    let fallback = settings.delivery.fallback.as_ref().and_then(|_| {
+        let delivery = root.get("delivery")?.fields()?;
+        delivery.get("fallback_receiver")
+    });
     root.finish();
     let external_url = listen.map_or_else(String::new, |listen| settings.external_url(listen));
     if settings.external_url.is_none() && listen.is_some_and(|listen| listen.ip().is_unspecified())
@@ -221,6 +227,14 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
         receivers,
         text: routing_text,
     } = routing?;
+    if let (Some(value), Some(name)) = (fallback, &settings.delivery.fallback)
+        && !receivers.tells_somebody(name)
+    {
+        value.error(
+            format!("there is no receiver {name:?} with an integration"),
+            "name a receiver of the alertmanager.yml that sends somewhere",
+        );
+    }
     Some(Config {
         file: sources.file.clone(),
         mode: sources.mode,

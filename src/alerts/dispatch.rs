@@ -26,7 +26,6 @@ use super::inhibit::Inhibitor;
 use super::route::{RouteRef, Routing};
 use super::silence::{RETENTION, Silences};
 use super::throttle::Throttle;
-use crate::db::DbError;
 use crate::db::notification_log::{LogEntry, LogKey};
 use crate::db::throttle::Stored as StoredThrottle;
 use crate::model::ack::Ack;
@@ -132,17 +131,10 @@ pub struct Counts {
 
 impl Dispatcher {
     /// Begins without alerts; nothing is flushed before `hold_until`.
-    ///
-    /// # Errors
-    /// Where a stored digest cannot be read.
-    pub fn new(
-        routing: Arc<Routing>,
-        restored: Restored,
-        hold_until: Timestamp,
-    ) -> Result<Self, DbError> {
+    pub fn new(routing: Arc<Routing>, restored: Restored, hold_until: Timestamp) -> Self {
         let mut log = HashMap::with_capacity(restored.log.len());
         log.extend(restored.log);
-        Ok(Self {
+        Self {
             inhibitor: Inhibitor::new(&routing.inhibit_rules),
             silences: Silences::restore(restored.silences),
             acks: Acks::restore(restored.acks),
@@ -153,10 +145,10 @@ impl Dispatcher {
             timers: BTreeSet::new(),
             next_group: 0,
             log,
-            throttle: Throttle::restore(restored.throttle)?,
+            throttle: Throttle::restore(restored.throttle),
             hold_until,
             sent: 0,
-        })
+        }
     }
 
     /// Takes an alert's newest state and puts it into its groups.

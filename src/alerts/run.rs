@@ -159,6 +159,7 @@ impl AlertSink {
     /// # Errors
     /// Where the dispatcher has ended.
     pub async fn reload(&self, routing: Arc<Routing>) -> Result<(), Closed> {
+        self.metrics.announce(&routing);
         let (done, wait) = oneshot::channel();
         self.queue
             .send(Message::Reload(routing, done))
@@ -224,9 +225,10 @@ pub async fn build(
     routing: Arc<Routing>,
     deps: Deps,
 ) -> Result<(AlertSink, Runner), DbError> {
+    deps.metrics.announce(&routing);
     let now = deps.clock.now();
     let restored = restore(&deps.database, now).await?;
-    let dispatcher = Dispatcher::new(routing, restored, now + config.start_delay)?;
+    let dispatcher = Dispatcher::new(routing, restored, now + config.start_delay);
     let (sender, queue) = mpsc::channel(config.queue.max(1));
     let sink = AlertSink {
         queue: sender,

@@ -21,7 +21,7 @@ use crate::enrich::host::Host;
 use crate::enrich::pod::Pod;
 use crate::http::context::{Configuration, Context, Readiness, Reload, RoutingShown};
 use crate::model::timestamp::Timestamp;
-use crate::notify::decide::Policy;
+use crate::notify::breaker::Circuits;
 use crate::notify::heartbeat::{self, Component, Heartbeat, HeartbeatConfig, Watched};
 use crate::notify::outbox::{self, Receivers, Worker};
 use crate::promql::eval::{Engine, EngineConfig};
@@ -56,6 +56,7 @@ pub(super) struct Parts {
     storage: Storage,
     database: Database,
     engine: Arc<Engine>,
+    circuits: Circuits,
     registry: Arc<Registry>,
     heartbeat: heartbeat::Shown,
     first: Mutex<Option<First>>,
@@ -136,6 +137,7 @@ impl Parts {
         let storage = open_storage(&settings, config.mode, clock).await?;
         storage.metrics().register(&mut registry);
         let database = Database::open(&settings.data.join("outrigger.db")).await?;
+        database.unreadable().register(&mut registry);
         let engine = Arc::new(Engine::new(EngineConfig {
             lookback: settings.lookback,
             max_samples: settings.query_samples,
@@ -160,7 +162,8 @@ impl Parts {
             },
         )
         .await?;
-        let receivers = Arc::new(ArcSwap::from_pointee(config.receivers.integrations()));
+        let receivers = Arc::new(ArcSwap::from_pointee(receivers(&config)));
+        let circuits = Circuits::default();
         let notify_metrics = crate::notify::metrics::Metrics::register(&mut registry);
         let outbox_progress = notify_metrics.progress.clone();
         let worker = Worker::new(outbox::Dependencies {
@@ -168,8 +171,8 @@ impl Parts {
             clock: clock.clone(),
             receivers: Arc::clone(&receivers),
             metrics: notify_metrics,
+            circuits: circuits.clone(),
             wake: Arc::clone(&wake),
-            policy: Policy::default(),
             drain: settings.shutdown_deadline / 2,
         });
 
@@ -264,6 +267,7 @@ impl Parts {
             storage,
             database,
             engine,
+            circuits,
             registry: Arc::new(registry),
             heartbeat: heartbeat.shown(),
             first: Mutex::new(Some(First {
@@ -297,6 +301,7 @@ impl Parts {
             targets: Arc::clone(&self.applied.targets),
             alerts: self.applied.alerts.clone(),
             database: self.database.clone(),
+            circuits: self.circuits.clone(),
             runbooks: self.applied.runbooks.subscribe(),
             registry: Arc::clone(&self.registry),
             metrics: self.http_metrics.clone(),
@@ -381,8 +386,7 @@ impl Applied {
             );
         }
         *self.watched.lock() = config.watched.clone();
-        self.receivers
-            .store(Arc::new(config.receivers.integrations()));
+        self.receivers.store(Arc::new(receivers(&config)));
         if self
             .alerts
             .reload(Arc::clone(&config.routing))
@@ -478,6 +482,11 @@ fn pod(config: &Config) -> Option<Pod> {
             None
         }
     }
+}
+
+fn receivers(config: &Config) -> Receivers {
+    let receivers = config.receivers.integrations();
+    receivers.delivering(config.settings.delivery.clone())
 }
 
 fn load_runbooks(config: &Config) -> Runbooks {

@@ -10,6 +10,7 @@ use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
 use crate::model::duration;
 use crate::model::labels::Labels;
+use crate::notify::delivery::{self, Delivery};
 use crate::notify::heartbeat::{self, HeartbeatConfig};
 use crate::scrape::config::Global;
 use crate::scrape::node::NodeConfig;
@@ -60,6 +61,8 @@ pub struct Settings {
     pub slack_threads: bool,
     /// Throttling of notifications.
     pub throttle: ThrottleConfig,
+    /// How notifications are delivered.
+    pub delivery: Delivery,
     /// What is added to alerts that others post; nothing where absent.
     pub alert_enrichment: Option<Enrichment>,
     /// The dead man's switch.
@@ -167,6 +170,7 @@ pub(super) fn read(
         settings.slack_threads = slack.bool("threads").unwrap_or(true);
         slack.finish();
     }
+    settings.delivery = delivery::read(root);
     settings.alert_enrichment = Some(enrich::read(root));
     settings.heartbeat = heartbeat::read(root, base);
     if let Some(value) = root.get("runbooks")
@@ -243,6 +247,7 @@ impl Settings {
             upstream_only: false,
             slack_threads: true,
             throttle: ThrottleConfig::default(),
+            delivery: Delivery::default(),
             alert_enrichment: Some(Enrichment::default()),
             heartbeat: None,
             runbooks: None,

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::db::Database;
 use crate::document::diagnostics::Diagnostic;
 use crate::model::timestamp::Timestamp;
+use crate::notify::breaker::Circuits;
 use crate::notify::heartbeat;
 use crate::promql::eval::Engine;
 use crate::rules::manager::RuleManager;
@@ -49,6 +50,8 @@ pub struct Context {
     pub alerts: AlertSink,
     /// Notifications and decisions.
     pub database: Database,
+    /// Which receivers are left alone for a while.
+    pub circuits: Circuits,
     /// Runbooks, replaced on reload.
     pub runbooks: watch::Receiver<Arc<Runbooks>>,
     /// All metrics of the process.

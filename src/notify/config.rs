@@ -121,6 +121,12 @@ pub struct Configured {
 }
 
 impl Loaded {
+    /// Whether there is a receiver of this name, with an integration.
+    pub fn tells_somebody(&self, name: &str) -> bool {
+        let mut receivers = self.receivers.iter();
+        receivers.any(|receiver| &*receiver.name == name && !receiver.integrations.is_empty())
+    }
+
     /// The integrations for the outbox's worker.
     pub fn integrations(&self) -> Receivers {
         Receivers::new(self.receivers.iter().flat_map(|receiver| {

@@ -129,6 +129,8 @@ pub struct Rendering<'a> {
     at: Timestamp,
     now: jiff::Timestamp,
     external_url: &'a str,
+    /// Why this comes to another receiver than the routes chose.
+    undelivered: Option<String>,
     upstream_only: bool,
     /// What failed so far, one line each.
     pub failures: Vec<String>,
@@ -148,6 +150,7 @@ impl<'a> Rendering<'a> {
             upstream_only: surroundings.upstream_only,
             now: jiff::Timestamp::from_millisecond(now.millis()).unwrap_or_default(),
             external_url: &surroundings.external_url,
+            undelivered: notification.undelivered.as_ref().map(ToString::to_string),
             failures: Vec::new(),
         }
     }
@@ -185,8 +188,17 @@ impl<'a> Rendering<'a> {
             .map_err(|error| SendError::permanent(Reason::Configuration, error.to_string()))
     }
 
-    /// One sentence for the message itself, where a field failed.
+    /// What the message itself has to begin with: that it was for somebody else, or that a field failed.
     pub fn apology(&self) -> Option<String> {
+        match (&self.undelivered, self.failure()) {
+            (Some(undelivered), Some(failure)) => Some(format!("{undelivered} {failure}")),
+            (Some(undelivered), None) => Some(undelivered.clone()),
+            (None, failure) => failure,
+        }
+    }
+
+    /// One sentence, where a field failed.
+    pub fn failure(&self) -> Option<String> {
         let first = self.failures.first()?;
         let more = match self.failures.len() {
             1 => String::new(),
@@ -195,6 +207,11 @@ impl<'a> Rendering<'a> {
         Some(format!(
             "Built-in text, because a template failed: {first}{more}"
         ))
+    }
+
+    /// One sentence, where this was for somebody else.
+    pub fn undelivered(&self) -> Option<&str> {
+        self.undelivered.as_deref()
     }
 
     fn render(&self, field: &Field, html: bool) -> Result<String, TemplateError> {

@@ -68,7 +68,7 @@ impl Simulation {
         let routing = Arc::new(routing);
         let now = Timestamp::from_millis(1_000_000_000);
         Self {
-            dispatcher: Dispatcher::new(Arc::clone(&routing), Restored::default(), now).unwrap(),
+            dispatcher: Dispatcher::new(Arc::clone(&routing), Restored::default(), now),
             disk: Disk::default(),
             now,
             routing,
@@ -235,7 +235,7 @@ impl Simulation {
             silences: self.stored_silences(),
             acks: self.stored_acks(),
         };
-        self.dispatcher = Dispatcher::new(Arc::clone(&self.routing), restored, self.now).unwrap();
+        self.dispatcher = Dispatcher::new(Arc::clone(&self.routing), restored, self.now);
     }
 
     /// Lets time pass up to a second, flushing whenever something is due.
