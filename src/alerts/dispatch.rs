@@ -11,7 +11,7 @@
 pub mod flush;
 mod note;
 mod order;
-pub(super) mod quiet;
+pub mod quiet;
 mod reload;
 pub mod view;
 
@@ -23,6 +23,7 @@ use smallvec::SmallVec;
 
 use super::ack::Acks;
 use super::inhibit::Inhibitor;
+use super::recurring::Recurrings;
 use super::route::{RouteRef, Routing};
 use super::silence::{RETENTION, Silences};
 use super::throttle::Throttle;
@@ -32,6 +33,7 @@ use crate::model::ack::Ack;
 use crate::model::alert::Alert;
 use crate::model::labels::Labels;
 use crate::model::notification::AlertStatus;
+use crate::model::recurring_silence::RecurringSilence;
 use crate::model::silence::{Silence, SilenceState};
 use crate::model::timestamp::Timestamp;
 
@@ -55,6 +57,8 @@ pub struct Dispatcher {
     inhibitor: Inhibitor,
     pub(super) silences: Silences,
     pub(super) acks: Acks,
+    pub(super) recurrings: Recurrings,
+    upkeep: quiet::Upkeep,
     log: HashMap<LogKey, LogEntry>,
     throttle: Throttle,
     hold_until: Timestamp,
@@ -73,6 +77,8 @@ pub struct Restored {
     pub silences: Vec<Silence>,
     /// Acks.
     pub acks: Vec<Ack>,
+    /// Recurring silences.
+    pub recurrings: Vec<RecurringSilence>,
 }
 
 #[derive(Debug)]
@@ -138,6 +144,8 @@ impl Dispatcher {
             inhibitor: Inhibitor::new(&routing.inhibit_rules),
             silences: Silences::restore(restored.silences),
             acks: Acks::restore(restored.acks),
+            recurrings: Recurrings::restore(restored.recurrings),
+            upkeep: quiet::Upkeep::default(),
             routing,
             alerts: HashMap::new(),
             groups: HashMap::new(),
@@ -324,6 +332,7 @@ impl Dispatcher {
             group.next = group.next - by;
             self.timers.insert((group.next, *id));
         }
+        self.upkeep = quiet::Upkeep::default();
         self.hold_until = self.hold_until - by;
         self.throttle.clock_stepped_back(by);
         self.rebuild_inhibitor(now);

@@ -6,6 +6,7 @@
 //! they are written ([`silences`], [`acks`]).
 
 pub mod acks;
+pub mod recurring;
 pub mod silences;
 
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use super::silence::RETENTION;
 use crate::clock::{Clock, Stopwatch};
 use crate::db::{
     Database, DbError, Transaction, acks as stored_acks, ledger, notification_log, outbox,
-    sent_messages, silences as stored_silences, throttle,
+    recurring_silences, sent_messages, silences as stored_silences, throttle,
 };
 use crate::model::alert::Alert;
 use crate::model::timestamp::Timestamp;
@@ -97,6 +98,7 @@ enum Message {
     Firing(oneshot::Sender<Firing>),
     Silence(silences::Command),
     Ack(acks::Command),
+    Recurring(recurring::Command),
     Open,
     /// Nothing but a sign of life is asked for.
     Knock,
@@ -253,6 +255,7 @@ pub async fn restore(database: &Database, now: Timestamp) -> Result<Restored, Db
         throttle: throttle::load(database).await?,
         silences: stored_silences::load(database).await?,
         acks: stored_acks::load(database).await?,
+        recurrings: recurring_silences::load(database).await?,
     })
 }
 
@@ -353,6 +356,7 @@ impl Runner {
             }
             Message::Silence(command) => self.silence(command, now).await,
             Message::Ack(command) => self.ack(command, now).await,
+            Message::Recurring(command) => self.recurring(command, now).await,
         }
     }
 

@@ -15,11 +15,12 @@ use crate::alerts::run::{self as dispatcher, AlertSink, Runner};
 use crate::clock::Clock;
 use crate::config::settings::Settings;
 use crate::config::{Config, Mode};
-use crate::db::Database;
+use crate::db::{Database, signing_key};
 use crate::document::diagnostics::Diagnostic;
 use crate::enrich::host::Host;
 use crate::enrich::pod::Pod;
 use crate::http::context::{Configuration, Context, Readiness, Reload, RoutingShown};
+use crate::model::signature::Signer;
 use crate::model::timestamp::Timestamp;
 use crate::notify::breaker::Circuits;
 use crate::notify::heartbeat::{self, Component, Heartbeat, HeartbeatConfig, Watched};
@@ -58,6 +59,7 @@ pub(super) struct Parts {
     engine: Arc<Engine>,
     circuits: Circuits,
     registry: Arc<Registry>,
+    signer: Signer,
     heartbeat: heartbeat::Shown,
     first: Mutex<Option<First>>,
 }
@@ -138,6 +140,8 @@ impl Parts {
         storage.metrics().register(&mut registry);
         let database = Database::open(&settings.data.join("outrigger.db")).await?;
         database.unreadable().register(&mut registry);
+        let signer = signing_key::load_or_create(&database, rand::random(), clock.now()).await?;
+        config.settings.signer.set(signer.clone());
         let engine = Arc::new(Engine::new(EngineConfig {
             lookback: settings.lookback,
             max_samples: settings.query_samples,
@@ -269,6 +273,7 @@ impl Parts {
             engine,
             circuits,
             registry: Arc::new(registry),
+            signer,
             heartbeat: heartbeat.shown(),
             first: Mutex::new(Some(First {
                 config,
@@ -310,6 +315,7 @@ impl Parts {
             heartbeat: Arc::clone(&self.heartbeat),
             reload,
             upstream_only: self.settings.upstream_only,
+            signer: self.signer.clone(),
             listen: self.listen,
         })
     }

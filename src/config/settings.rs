@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::alerts::enrich::{self, Enrichment};
+use crate::alerts::quiet::{self, QuietConfig};
 use crate::alerts::throttle::{self, ThrottleConfig};
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
 use crate::model::duration;
 use crate::model::labels::Labels;
+use crate::model::signature::LateSigner;
 use crate::notify::delivery::{self, Delivery};
 use crate::notify::heartbeat::{self, HeartbeatConfig};
 use crate::scrape::config::Global;
@@ -65,6 +67,10 @@ pub struct Settings {
     pub delivery: Delivery,
     /// What is added to alerts that others post; nothing where absent.
     pub alert_enrichment: Option<Enrichment>,
+    /// Acks and silences.
+    pub quiet: QuietConfig,
+    /// Signs links in messages.
+    pub signer: LateSigner,
     /// The dead man's switch.
     pub heartbeat: Option<HeartbeatConfig>,
     /// Runbooks; the embedded ones where absent.
@@ -166,12 +172,13 @@ pub(super) fn read(
     }
     settings.routing_file = root.text("alertmanager_config").map(|path| base.join(path));
     settings.throttle = throttle::read(root);
+    settings.delivery = delivery::read(root);
     if let Some(slack) = root.get("slack").and_then(|value| value.fields()) {
         settings.slack_threads = slack.bool("threads").unwrap_or(true);
         slack.finish();
     }
-    settings.delivery = delivery::read(root);
     settings.alert_enrichment = Some(enrich::read(root));
+    settings.quiet = quiet::read(root);
     settings.heartbeat = heartbeat::read(root, base);
     if let Some(value) = root.get("runbooks")
         && let Some(path) = value.text()
@@ -249,6 +256,8 @@ impl Settings {
             throttle: ThrottleConfig::default(),
             delivery: Delivery::default(),
             alert_enrichment: Some(Enrichment::default()),
+            quiet: QuietConfig::default(),
+            signer: LateSigner::default(),
             heartbeat: None,
             runbooks: None,
             scrape_self: true,

@@ -14,6 +14,7 @@ use crate::alerts::run::AlertSink;
 use crate::clock::Clock;
 use crate::db::Database;
 use crate::document::diagnostics::Diagnostic;
+use crate::model::signature::Signer;
 use crate::model::timestamp::Timestamp;
 use crate::notify::breaker::Circuits;
 use crate::notify::heartbeat;
@@ -68,6 +69,8 @@ pub struct Context {
     pub reload: Box<dyn Fn() -> BoxFuture<'static, Result<(), Vec<Diagnostic>>> + Send + Sync>,
     /// Whether only what Alertmanager has is served.
     pub upstream_only: bool,
+    /// Signs and verifies links and forms.
+    pub signer: Signer,
     /// Where this port is bound.
     pub listen: SocketAddr,
 }

@@ -461,9 +461,9 @@ impl Worker {
         } = claimed;
         let receivers = self.with.receivers.load();
         let integration = receivers.get(&notification);
+        let database = self.with.database.clone();
         let over = is_over(&receivers.delivery.policy, notification.created_at, now);
         let tried = integration.is_some() && !over;
-        let database = self.with.database.clone();
         let span = tracing::info_span!(
             "send",
             receiver = %notification.receiver,

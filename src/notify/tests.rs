@@ -20,6 +20,7 @@ use crate::db::ledger::{self, LedgerFilter};
 use crate::db::{Database, outbox};
 use crate::document::{self, diagnostics::Diagnostics};
 use crate::model::notification::Notification;
+use crate::model::signature::LateSigner;
 use crate::model::timestamp::Timestamp;
 use crate::tasks::Tasks;
 use crate::telemetry;
@@ -138,6 +139,7 @@ fn integrations(base: &Path, text: &str) -> Receivers {
     let document = document::parse("am.yml", text, &diagnostics).unwrap();
     let options = Options {
         upstream_only: false,
+        signer: &LateSigner::default(),
         slack_threads: true,
         base,
         external_url: "http://out:9797",
