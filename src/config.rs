@@ -18,6 +18,7 @@ mod scraping;
 pub mod settings;
 #[cfg(test)]
 mod tests;
+mod upstream_defaults;
 
 use std::collections::BTreeMap;
 use std::collections::HashSet;
@@ -26,6 +27,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alerts::quiet::QuietConfig;
 use crate::alerts::route::Routing;
 use crate::alerts::throttle::ThrottleConfig;
 use crate::document::Position;
@@ -35,6 +37,7 @@ use crate::embedded;
 use crate::enrich::labels::EnrichConfig;
 use crate::model::duration;
 use crate::model::labels::Labels;
+use crate::model::signature::LateSigner;
 use crate::model::timestamp::Timestamp;
 use crate::notify::config::Loaded;
 use crate::notify::console::Style;
@@ -59,6 +62,8 @@ pub struct Sources {
     pub console: ConsoleStyle,
     /// Whether logs may not be coloured, terminal or not.
     pub no_color: bool,
+    /// Signs links in messages, once the process has its key.
+    pub signer: LateSigner,
 }
 
 /// How much of Outrigger runs.
@@ -159,8 +164,10 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
         settings.throttle = ThrottleConfig::disabled();
         settings.delivery = Delivery::upstream();
         settings.alert_enrichment = None;
+        settings.quiet = QuietConfig::upstream();
         settings.upstream_only = true;
     }
+    settings.signer = sources.signer.clone();
     settings.logs.no_color = sources.no_color;
     let extras = sources.mode == Mode::Full;
     let listen = settings.listen(diagnostics);

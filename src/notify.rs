@@ -25,6 +25,7 @@ pub mod email;
 pub mod fallback;
 pub mod heartbeat;
 pub mod http;
+pub mod illustrate;
 pub mod incident;
 pub mod integration;
 pub mod markdown;

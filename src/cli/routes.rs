@@ -250,11 +250,17 @@ fn names(intervals: &[std::sync::Arc<NamedInterval>]) -> Vec<&str> {
         .collect()
 }
 
+/// Labels that must be equal, and the sources that must fire too.
 fn equal_names(rule: &InhibitRule) -> String {
-    if rule.equal.is_empty() {
-        return String::new();
-    }
-    format!(" where equal: {}", rule.equal.join(", "))
+    let equal = |equal: &[String]| match equal {
+        [] => String::new(),
+        names => format!(" where equal: {}", names.join(", ")),
+    };
+    let more = rule.more.iter().map(|source| {
+        let matchers = matchers_text(&source.matchers);
+        format!(", together with {matchers}{}", equal(&source.equal))
+    });
+    equal(&rule.equal) + &more.collect::<String>()
 }
 
 /// The answer for a person.
@@ -373,6 +379,11 @@ fn rule_json(rule: &InhibitRule) -> Value {
         "source": matchers_text(&rule.source),
         "target": matchers_text(&rule.target),
         "equal": rule.equal,
+        "together": rule
+            .more
+            .iter()
+            .map(|source| json!({"source": matchers_text(&source.matchers), "equal": source.equal}))
+            .collect::<Value>(),
     })
 }
 

@@ -11,9 +11,11 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::alerts::enrich::Enrichment;
 use crate::alerts::run::AlertSink;
+use crate::charts::pictures::Pictures;
 use crate::clock::Clock;
 use crate::db::Database;
 use crate::document::diagnostics::Diagnostic;
+use crate::model::signature::Signer;
 use crate::model::timestamp::Timestamp;
 use crate::notify::breaker::Circuits;
 use crate::notify::heartbeat;
@@ -48,6 +50,8 @@ pub struct Context {
     pub targets: Arc<ScrapeManager>,
     /// Groups of alerts.
     pub alerts: AlertSink,
+    /// Pictures of alerts.
+    pub pictures: Option<Pictures>,
     /// Notifications and decisions.
     pub database: Database,
     /// Which receivers are left alone for a while.
@@ -68,6 +72,8 @@ pub struct Context {
     pub reload: Box<dyn Fn() -> BoxFuture<'static, Result<(), Vec<Diagnostic>>> + Send + Sync>,
     /// Whether only what Alertmanager has is served.
     pub upstream_only: bool,
+    /// Signs and verifies links and forms.
+    pub signer: Signer,
     /// Where this port is bound.
     pub listen: SocketAddr,
 }

@@ -102,6 +102,20 @@ pub struct NotifiedAlert {
     pub known: bool,
     /// The alert; its `ends_at` means something only where it is resolved.
     pub alert: Arc<Alert>,
+    /// The picture of its series; made when the message is sent, never stored.
+    #[serde(skip)]
+    pub picture: Option<AlertPicture>,
+}
+
+/// The picture of an alert's series.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertPicture {
+    /// Where it can be looked at, for some days.
+    pub link: Arc<str>,
+    /// Where the message itself shows it from: the link, or a part of the message (`cid:...`); empty where it shows none.
+    pub image: Arc<str>,
+    /// The picture, where it was drawn.
+    pub png: Option<Arc<[u8]>>,
 }
 
 impl NotifiedAlert {
@@ -201,6 +215,17 @@ impl fmt::Display for Undelivered {
 }
 
 impl Notification {
+    /// The address of the picture that the message shows, where it shows one from an address.
+    pub fn image_url(&self) -> Option<&str> {
+        let pictures = self
+            .alerts
+            .iter()
+            .filter_map(|alert| alert.picture.as_ref());
+        pictures
+            .map(|picture| &*picture.image)
+            .find(|image| image.starts_with("http"))
+    }
+
     /// Whether any alert in it still fires: the message's own status.
     pub fn is_firing(&self) -> bool {
         self.alerts
@@ -559,6 +584,7 @@ mod tests {
             alerts: vec![NotifiedAlert {
                 status: AlertStatus::Firing,
                 known: true,
+                picture: None,
                 alert: Arc::new(Alert {
                     labels: Labels::from_pairs([("alertname", "X"), ("a", "\"\n")]),
                     annotations: Labels::empty(),

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use serde_json::json;
 
 use super::builtin;
-use super::integration::{Delivered, Integration, Kind, Reason, SendError};
+use super::integration::{Delivered, Integration, Kind, PictureUse, Reason, SendError};
 use super::message;
 use super::webhook;
 use crate::model::notification::Notification;
@@ -53,6 +53,10 @@ impl Integration for Console {
         Kind::Console
     }
 
+    fn pictures(&self) -> PictureUse {
+        PictureUse::None
+    }
+
     fn send<'a>(
         &'a self,
         notification: &'a Notification,
@@ -79,6 +83,7 @@ impl Integration for Console {
             Ok(Delivered {
                 status: "written".to_owned(),
                 template_failures: Vec::new(),
+                ..Delivered::default()
             })
         })
     }

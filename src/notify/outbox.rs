@@ -35,11 +35,13 @@ use super::breaker::Circuits;
 use super::decide::{decide, is_over};
 use super::delivery::Delivery;
 use super::fallback;
+use super::illustrate::{self, illustrate};
 use super::integration::{Delivered, Integration, Reason, SendError};
 use super::metrics::Metrics;
+use crate::charts::pictures::Pictures;
 use crate::clock::{Clock, Stopwatch};
 use crate::db::outbox::{self as table, Backlog, Claim, Claimed, Ended, Outcome, Take, Taken};
-use crate::db::{Database, DbError};
+use crate::db::{Database, DbError, sent_messages};
 use crate::model::notification::{self, Notification};
 use crate::model::timestamp::Timestamp;
 use crate::tasks::Stop;
@@ -126,6 +128,8 @@ pub struct Dependencies {
     pub circuits: Circuits,
     /// How long shutdown may wait for what is due and under way.
     pub drain: Duration,
+    /// Draws pictures of alerts; none in Alertmanager's place.
+    pub pictures: Option<Pictures>,
 }
 
 /// The worker.
@@ -455,12 +459,14 @@ impl Worker {
 
     fn start(&mut self, claimed: Claimed, now: Timestamp) {
         let Claimed {
-            notification,
+            mut notification,
             attempts,
             last_error,
         } = claimed;
         let receivers = self.with.receivers.load();
         let integration = receivers.get(&notification);
+        let database = self.with.database.clone();
+        let pictures = self.with.pictures.clone();
         let over = is_over(&receivers.delivery.policy, notification.created_at, now);
         let tried = integration.is_some() && !over;
         let span = tracing::info_span!(
@@ -488,16 +494,24 @@ impl Worker {
                     Reason::Gone,
                     "the receiver is no longer configured",
                 )),
-                Some(integration) => AssertUnwindSafe(integration.send(&notification, now))
-                    .catch_unwind()
-                    .await
-                    .unwrap_or_else(|_| {
+                Some(integration) => {
+                    if let Some(pictures) = &pictures {
+                        illustrate(&mut notification, pictures, integration.pictures()).await;
+                    }
+                    let result =
+                        AssertUnwindSafe(send(&*integration, &notification, &database, now))
+                            .catch_unwind()
+                            .await;
+                    result.unwrap_or_else(|_| {
                         Err(SendError::temporary(
                             Reason::Configuration,
                             "sending panicked; this is a bug in Outrigger",
                         ))
-                    }),
+                    })
+                }
             };
+            // Its outcome may wait for the database; pictures would wait with it.
+            illustrate::strip(&mut notification);
             Finished {
                 notification,
                 attempts,
@@ -571,6 +585,22 @@ impl Worker {
     }
 }
 
+/// Tries once, with the message that was last sent about the group where the integration wants to know it.
+async fn send(
+    integration: &dyn Integration,
+    notification: &Notification,
+    database: &Database,
+    now: Timestamp,
+) -> Result<Delivered, SendError> {
+    if !integration.follows_up() {
+        return integration.send(notification, now).await;
+    }
+    let earlier = sent_messages::find(database, notification).await;
+    let earlier =
+        earlier.map_err(|error| SendError::temporary(Reason::Configuration, error.to_string()))?;
+    integration.follow_up(notification, earlier, now).await
+}
+
 fn log(
     notification: &Notification,
     attempt: u32,
@@ -595,7 +625,7 @@ fn log(
     match outcome {
         Outcome::Unsent => {}
         // In a storm a line for each would be a storm of its own: the ledger has them all.
-        Outcome::Delivered { status } if attempt == 1 => {
+        Outcome::Delivered { status, .. } if attempt == 1 => {
             tracing::debug!(
                 receiver,
                 integration,
@@ -605,7 +635,7 @@ fn log(
                 "notification delivered"
             );
         }
-        Outcome::Delivered { status } => {
+        Outcome::Delivered { status, .. } => {
             tracing::info!(
                 receiver,
                 integration,

@@ -11,6 +11,7 @@ use super::integration::{Reason, SendError};
 use super::message;
 use crate::model::notification::Notification;
 use crate::model::secret::Secret;
+use crate::model::signature::LateSigner;
 use crate::model::timestamp::Timestamp;
 use crate::net::credentials::SecretSource;
 use crate::template::error::TemplateError;
@@ -24,6 +25,8 @@ pub struct Surroundings {
     pub external_url: String,
     /// Whether requests carry nothing that Alertmanager's would not.
     pub upstream_only: bool,
+    /// Signs the links by which people acknowledge and silence.
+    pub signer: LateSigner,
     /// The named templates: our own, and the user's over them.
     pub templates: TemplateSet,
 }
@@ -40,6 +43,18 @@ pub struct Field {
 enum Text {
     Plain(String),
     Template(Box<Template>),
+}
+
+impl Surroundings {
+    /// The error as Alertmanager would class it: its chats and webhooks do not repeat what was refused for its rate, the
+    /// next flush does.
+    pub fn classed(&self, mut error: SendError) -> SendError {
+        if self.upstream_only && error.reason == Reason::RateLimited {
+            error.retryable = false;
+            error.retry_after = None;
+        }
+        error
+    }
 }
 
 impl Field {
@@ -131,7 +146,7 @@ pub struct Rendering<'a> {
     external_url: &'a str,
     /// Why this comes to another receiver than the routes chose.
     undelivered: Option<String>,
-    upstream_only: bool,
+    surroundings: &'a Surroundings,
     /// What failed so far, one line each.
     pub failures: Vec<String>,
 }
@@ -145,14 +160,19 @@ impl<'a> Rendering<'a> {
     ) -> Self {
         Self {
             notification,
+            surroundings,
             data: OnceLock::new(),
             at: now,
-            upstream_only: surroundings.upstream_only,
             now: jiff::Timestamp::from_millisecond(now.millis()).unwrap_or_default(),
             external_url: &surroundings.external_url,
             undelivered: notification.undelivered.as_ref().map(ToString::to_string),
             failures: Vec::new(),
         }
+    }
+
+    /// Whether the message carries nothing that Alertmanager's would not.
+    pub fn upstream_only(&self) -> bool {
+        self.surroundings.upstream_only
     }
 
     /// The text of a field; empty where it fails.
@@ -216,14 +236,8 @@ impl<'a> Rendering<'a> {
 
     fn render(&self, field: &Field, html: bool) -> Result<String, TemplateError> {
         let data = || {
-            self.data.get_or_init(|| {
-                message::data(
-                    self.notification,
-                    self.external_url,
-                    self.upstream_only,
-                    self.at,
-                )
-            })
+            self.data
+                .get_or_init(|| message::data(self.notification, self.surroundings, self.at))
         };
         // Not kept: it may hold a query function, which is bound to one thread.
         let context = Context {

@@ -20,6 +20,7 @@ use crate::db::ledger::{self, LedgerFilter};
 use crate::db::{Database, outbox};
 use crate::document::{self, diagnostics::Diagnostics};
 use crate::model::notification::Notification;
+use crate::model::signature::LateSigner;
 use crate::model::timestamp::Timestamp;
 use crate::tasks::Tasks;
 use crate::telemetry;
@@ -31,6 +32,7 @@ mod chats;
 mod failing;
 mod pagers;
 mod receivers;
+mod slack;
 mod telegram;
 
 /// A worker on a database file of its own, with receivers from a file's text.
@@ -70,6 +72,7 @@ impl Bench {
             wake: Arc::new(Notify::new()),
             circuits: Circuits::default(),
             drain: Duration::from_secs(5),
+            pictures: None,
         };
         Self {
             directory,
@@ -138,6 +141,8 @@ fn integrations(base: &Path, text: &str) -> Receivers {
     let document = document::parse("am.yml", text, &diagnostics).unwrap();
     let options = Options {
         upstream_only: false,
+        signer: &LateSigner::default(),
+        slack_threads: true,
         base,
         external_url: "http://out:9797",
         templates: &[],

@@ -6,6 +6,7 @@
     reason = "a test that cannot go on panics"
 )]
 
+mod acks;
 mod alertmanager;
 mod architecture;
 mod bad_configuration;
@@ -20,6 +21,7 @@ mod host;
 mod http_edges;
 mod memory_source;
 mod pages;
+mod pictures;
 mod prometheus_shapes;
 mod promql_conformance;
 mod real_targets;
@@ -27,6 +29,7 @@ mod reload;
 mod routing;
 mod rule_tests;
 mod shutdown;
+mod slack_bot;
 mod storage_trouble;
 mod support;
 mod telemetry;

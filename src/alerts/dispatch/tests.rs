@@ -3,6 +3,7 @@
 mod acks;
 mod changes;
 mod histories;
+mod quiet;
 mod timelines;
 
 use super::super::config::tests::routing;
@@ -234,6 +235,7 @@ impl Simulation {
             throttle: self.disk.throttle.clone(),
             silences: self.stored_silences(),
             acks: self.stored_acks(),
+            recurrings: Vec::new(),
         };
         self.dispatcher = Dispatcher::new(Arc::clone(&self.routing), restored, self.now);
     }

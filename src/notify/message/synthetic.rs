@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::model::alert::{Alert, Course};
 use crate::model::labels::Labels;
 use crate::model::notification::{
-    AlertCount, AlertStatus, Digest, DigestGroup, Integration, Notification, NotifiedAlert, Reason,
+    AlertCount, AlertPicture, AlertStatus, Digest, DigestGroup, Integration, Notification,
+    NotifiedAlert, Reason,
 };
 use crate::model::timestamp::Timestamp;
 
@@ -86,6 +87,11 @@ fn alert(name: &str, instance: &str, status: AlertStatus, now: Timestamp) -> Not
         status,
         known: false,
         alert: Arc::new(alert),
+        picture: Some(AlertPicture {
+            link: "http://localhost:9797/render/alert/0000000000000000.png".into(),
+            image: "cid:0000000000000000@outrigger".into(),
+            png: None,
+        }),
     }
 }
 

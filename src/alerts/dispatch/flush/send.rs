@@ -42,6 +42,7 @@ impl Dispatcher {
                 .heard
                 .is_some_and(|heard| heard.knows(seen.status, seen.fingerprint)),
             alert: Arc::clone(&seen.alert),
+            picture: None,
         };
         let alerts: Vec<NotifiedAlert> = message.wanted.iter().map(notified).collect();
         let severity = severity_of(
