@@ -1,7 +1,7 @@
 //! The database: one file of SQLite in WAL mode, one writing connection, few reading ones.
 //!
 //! Repositories are plain functions by subject: [`notification_log`], [`outbox`], [`ledger`], [`throttle`],
-//! [`rule_state`], [`silences`], [`signing_key`]. What belongs together is written through one [`Transaction`]; with a single writer a transaction
+//! [`rule_state`], [`silences`], [`signing_key`], [`storms`]. What belongs together is written through one [`Transaction`]; with a single writer a transaction
 //! sees nothing change under it. Decisions are not made here.
 //!
 //! SQL stays within what PostgreSQL also reads (`ON CONFLICT`, partial indexes, `BIGINT` milliseconds, JSON as text), so
@@ -14,6 +14,7 @@ pub mod outbox;
 pub mod rule_state;
 pub mod signing_key;
 pub mod silences;
+pub mod storms;
 pub mod throttle;
 
 use std::path::{Path, PathBuf};
@@ -31,6 +32,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (2, include_str!("../migrations/0002_silences.sql")),
     (3, include_str!("../migrations/0003_ledger_times.sql")),
     (4, include_str!("../migrations/0004_signing_key.sql")),
+    (6, include_str!("../migrations/0006_storms_and_flaps.sql")),
 ];
 
 /// How long a statement waits for another process's lock.

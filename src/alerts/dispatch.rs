@@ -20,12 +20,15 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
+use super::flap::{FlapSnapshot, Flaps};
 use super::inhibit::Inhibitor;
 use super::route::{RouteRef, Routing};
 use super::silence::{RETENTION, Silences};
+use super::storm::{StormSnapshot, Storms};
 use super::throttle::Throttle;
 use crate::db::DbError;
 use crate::db::notification_log::{LogEntry, LogKey};
+use crate::db::storms::{FlapRow, StormRow};
 use crate::db::throttle::Stored as StoredThrottle;
 use crate::model::alert::Alert;
 use crate::model::labels::Labels;
@@ -54,6 +57,8 @@ pub struct Dispatcher {
     pub(super) silences: Silences,
     log: HashMap<LogKey, LogEntry>,
     throttle: Throttle,
+    storms: Storms,
+    flaps: Flaps,
     hold_until: Timestamp,
     /// Notifications so far: two of one instant have different ids.
     sent: u64,
@@ -68,6 +73,10 @@ pub struct Restored {
     pub throttle: StoredThrottle,
     /// Silences.
     pub silences: Vec<Silence>,
+    /// Storms that last.
+    pub storms: Vec<StormRow>,
+    /// Alerts held as firing.
+    pub flapping: Vec<FlapRow>,
 }
 
 #[derive(Debug)]
@@ -95,6 +104,8 @@ struct Group {
 struct Member {
     alert: Arc<Alert>,
     lingering: bool,
+    /// Whether its beginning counts towards a storm already.
+    counted: bool,
     /// The last decision in the ledger: first on the alert as a whole, then for each integration; 0 is none.
     noted: SmallVec<[u8; 4]>,
 }
@@ -104,6 +115,7 @@ impl Member {
         Self {
             alert,
             lingering: false,
+            counted: false,
             noted: SmallVec::new(),
         }
     }
@@ -120,6 +132,10 @@ pub struct Counts {
     pub groups: usize,
     /// Silences by state.
     pub silences: [(SilenceState, usize); 3],
+    /// Receivers in a storm.
+    pub storms: usize,
+    /// Alerts held as firing because they flap.
+    pub flapping: usize,
 }
 
 impl Dispatcher {
@@ -134,7 +150,10 @@ impl Dispatcher {
     ) -> Result<Self, DbError> {
         let mut log = HashMap::with_capacity(restored.log.len());
         log.extend(restored.log);
-        Ok(Self {
+        let storms = Storms::restore(restored.storms, &routing.storm, hold_until);
+        let mut throttle = Throttle::restore(restored.throttle)?;
+        throttle.hurry_storms(|receiver| storms.lasts(receiver));
+        let mut dispatcher = Self {
             inhibitor: Inhibitor::new(&routing.inhibit_rules),
             silences: Silences::restore(restored.silences),
             routing,
@@ -144,10 +163,20 @@ impl Dispatcher {
             timers: BTreeSet::new(),
             next_group: 0,
             log,
-            throttle: Throttle::restore(restored.throttle)?,
+            throttle,
+            storms,
+            flaps: Flaps::default(),
             hold_until,
             sent: 0,
-        })
+        };
+        let routing = Arc::clone(&dispatcher.routing);
+        let held = dispatcher
+            .flaps
+            .restore(restored.flapping, &routing.flapping);
+        for held in held {
+            dispatcher.place(held.alert, held.assumed_end, hold_until);
+        }
+        Ok(dispatcher)
     }
 
     /// Takes an alert's newest state and puts it into its groups.
@@ -157,16 +186,30 @@ impl Dispatcher {
 
     /// The same, of an alert whose end may be only assumed: an end that its sender named before stands then.
     pub fn insert_posted(&mut self, alert: Alert, assumed_end: bool, now: Timestamp) {
-        let labels = alert.labels.clone();
-        let stored = self.alerts.get(&labels);
-        let (alert, assumed_end) = match stored {
-            Some(stored) if overlaps(&stored.alert, &alert) => {
-                let old = (&*stored.alert, stored.assumed_end);
-                merge(old, (alert, assumed_end), now)
+        let previous = self.alerts.get(&alert.labels).map(|stored| {
+            let real = self.flaps.real(&alert.labels);
+            real.map_or((Arc::clone(&stored.alert), stored.assumed_end), |held| {
+                (Arc::clone(held.0), held.1)
+            })
+        });
+        let (alert, assumed_end) = match &previous {
+            Some((old, old_assumed)) if overlaps(old, &alert) => {
+                merge((old, *old_assumed), (alert, assumed_end), now)
             }
             Some(_) | None => (alert, assumed_end),
         };
-        let alert = Arc::new(alert);
+        let previous = previous.as_ref().map(|(alert, _)| &**alert);
+        let settings = &self.routing.flapping;
+        let alert = self
+            .flaps
+            .observe(settings, previous, Arc::new(alert), assumed_end, now);
+        self.place(alert, assumed_end, now);
+    }
+
+    /// Puts an alert, as it is to be seen from now on, into its groups.
+    fn place(&mut self, alert: Arc<Alert>, assumed_end: bool, now: Timestamp) {
+        let labels = alert.labels.clone();
+        let stored = self.alerts.get(&labels);
         // Senders repeat for a while that an alert ended; what was flushed is not told again.
         let settled = stored.is_some_and(|stored| {
             stored.groups == 0
@@ -252,10 +295,11 @@ impl Dispatcher {
     pub fn next_due(&self) -> Option<Timestamp> {
         let group = self.timers.first().map(|(at, _)| *at);
         let digest = self.throttle.next_due(&self.routing.throttle);
-        let due = match (group, digest) {
-            (Some(group), Some(digest)) => group.min(digest),
-            (group, digest) => group.or(digest)?,
-        };
+        let storm = self
+            .storms
+            .next_due(|receiver| self.throttle.gathers(receiver));
+        let due = [group, digest, storm, self.flaps.next_due()];
+        let due = due.into_iter().flatten().min()?;
         Some(due.max(self.hold_until))
     }
 
@@ -324,7 +368,19 @@ impl Dispatcher {
         }
         self.hold_until = self.hold_until - by;
         self.throttle.clock_stepped_back(by);
+        self.storms.clock_stepped_back(by);
+        self.flaps.clock_stepped_back(by, &self.routing.flapping);
         self.rebuild_inhibitor(now);
+    }
+
+    /// Ends a receiver's storm at the next flush; returns whether there is one.
+    pub fn end_storm(&mut self, receiver: &str, now: Timestamp) -> bool {
+        self.storms.end(receiver, now)
+    }
+
+    /// The storms that last, and the alerts that are held because they flap.
+    pub fn calming(&self) -> (Vec<StormSnapshot>, Vec<FlapSnapshot>) {
+        (self.storms.snapshot(), self.flaps.snapshot())
     }
 
     /// Everybody has sent what they have: what is due may be flushed.
@@ -340,6 +396,8 @@ impl Dispatcher {
         self.inhibitor.sweep(now);
         self.silences.sweep(now - RETENTION, now);
         self.throttle.sweep(&self.routing.throttle, now);
+        self.storms.sweep(&self.routing.storm, now);
+        self.flaps.sweep(&self.routing.flapping, now);
     }
 
     /// Counts for metrics.
@@ -354,6 +412,8 @@ impl Dispatcher {
             resolved,
             groups: self.groups.len(),
             silences: self.silences.counts(now),
+            storms: self.storms.count(),
+            flapping: self.flaps.count(),
         }
     }
 }

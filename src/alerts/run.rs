@@ -21,7 +21,7 @@ use super::silence::RETENTION;
 use crate::clock::{Clock, Stopwatch};
 use crate::db::{
     Database, DbError, Transaction, ledger, notification_log, outbox, silences as stored_silences,
-    throttle,
+    storms as stored_storms, throttle,
 };
 use crate::model::alert::Alert;
 use crate::model::timestamp::Timestamp;
@@ -237,10 +237,13 @@ pub async fn build(
 /// # Errors
 /// Where it cannot be read.
 pub async fn restore(database: &Database, now: Timestamp) -> Result<Restored, DbError> {
+    let (storms, flapping) = stored_storms::load(database).await?;
     Ok(Restored {
         log: notification_log::load(database, now).await?,
         throttle: throttle::load(database).await?,
         silences: stored_silences::load(database).await?,
+        storms,
+        flapping,
     })
 }
 

@@ -74,7 +74,7 @@ pub(super) fn read(
     };
     let (routing, loaded) = read_root(root, &options, diagnostics);
     Some(Read {
-        routing: routing?.with_throttle(settings.throttle.clone()),
+        routing: routing?.with_limits(settings.limits.clone()),
         receivers: loaded,
         text: redact::routing(&text),
     })

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::alerts::throttle::{self, ThrottleConfig};
+use crate::alerts::limits::{self, Limits};
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
 use crate::model::duration;
@@ -54,8 +54,8 @@ pub struct Settings {
     pub routing_file: Option<PathBuf>,
     /// Whether requests to receivers carry nothing that Alertmanager's would not.
     pub upstream_only: bool,
-    /// Throttling of notifications.
-    pub throttle: ThrottleConfig,
+    /// How much people are told: throttling, storms, flapping.
+    pub limits: Limits,
     /// Runbooks; the embedded ones where absent.
     pub runbooks: Option<PathBuf>,
     /// Whether Outrigger scrapes itself.
@@ -154,7 +154,7 @@ pub(super) fn read(
         traces.finish();
     }
     settings.routing_file = root.text("alertmanager_config").map(|path| base.join(path));
-    settings.throttle = throttle::read(root);
+    settings.limits = limits::read(root);
     if let Some(value) = root.get("runbooks")
         && let Some(path) = value.text()
     {
@@ -227,7 +227,7 @@ impl Settings {
             traces: TracesConfig::default(),
             routing_file: None,
             upstream_only: false,
-            throttle: ThrottleConfig::default(),
+            limits: Limits::default(),
             runbooks: None,
             scrape_self: true,
             node: NodeConfig::default(),

@@ -11,6 +11,8 @@
 //! At most one notification of a group and integration is `sending` at a time, oldest first. What was `sending` when the
 //! process died is sent again: a receiver can tell by the notification's id.
 
+mod withdraw;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -21,6 +23,8 @@ use super::ledger::{self, LedgerEntry};
 use super::{Database, DbError, MAX_BINDS, Transaction};
 use crate::model::notification::{Decision, Notification};
 use crate::model::timestamp::Timestamp;
+
+pub use self::withdraw::{Withdrawal, withdraw};
 
 /// A notification to send.
 #[derive(Clone, Debug)]
@@ -144,35 +148,6 @@ pub async fn insert(transaction: &mut Transaction, rows: &[OutboxRow]) -> Result
         });
         query.push(" ON CONFLICT DO NOTHING");
         transaction.run_once(&mut query, ACTION).await?;
-    }
-    Ok(())
-}
-
-/// Withdraws notifications that are still pending.
-///
-/// # Errors
-/// Where the database cannot be written.
-pub async fn supersede(
-    transaction: &mut Transaction,
-    ids: &[Arc<str>],
-    now: Timestamp,
-) -> Result<(), DbError> {
-    for chunk in ids.chunks(MAX_BINDS) {
-        let mut query = QueryBuilder::new("UPDATE outbox SET state = 'superseded', updated_at = ");
-        query
-            .push_bind(now.millis())
-            .push(" WHERE state = 'pending' AND id IN (");
-        let mut list = query.separated(", ");
-        for id in chunk {
-            list.push_bind(&**id);
-        }
-        query.push(")");
-        query
-            .build()
-            .persistent(false)
-            .execute(transaction.connection())
-            .await
-            .map_err(DbError::query("supersede notifications"))?;
     }
     Ok(())
 }
@@ -388,9 +363,10 @@ async fn write_outcome(
             }),
         ),
         Outcome::Retry { error, .. } => {
+            // What gathers many groups is told, however old: nothing newer says the same.
             let newer: Option<String> = sqlx::query_scalar(
                 "SELECT id FROM outbox WHERE group_key = $1 AND receiver = $2 AND integration = $3 \
-                 AND state = 'pending' AND created_at > $4 ORDER BY created_at LIMIT 1",
+                 AND state = 'pending' AND created_at > $4 AND group_key NOT LIKE 'storm/%' ORDER BY created_at LIMIT 1",
             )
             .bind(&*notification.group_key)
             .bind(&*notification.receiver)

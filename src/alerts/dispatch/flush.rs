@@ -1,5 +1,6 @@
 //! One group is due: who is told what. The order of the stages is written here once, top to bottom.
 
+mod calm;
 mod send;
 mod standing;
 
@@ -10,6 +11,7 @@ use self::send::Message;
 pub(super) use self::standing::settled;
 use self::standing::{Standing, from_history};
 use super::super::dedup::{GroupState, Verdict, decide};
+use super::super::flap::flagged;
 use super::super::route::{MutedBy, Receiver, Route, Target};
 use super::super::writes::Writes;
 use super::note::Place;
@@ -18,7 +20,7 @@ use crate::db::ledger::LedgerEntry;
 use crate::db::notification_log::{LogEntry, LogKey, Told};
 use crate::db::outbox::Fate;
 use crate::model::alert::Alert;
-use crate::model::notification::{AlertStatus, Decision, Reason};
+use crate::model::notification::{AlertStatus, Decision};
 use crate::model::timestamp::Timestamp;
 
 /// What became of notifications; one that is missing was delivered long ago.
@@ -35,6 +37,8 @@ pub(super) struct Seen {
     fingerprint: u64,
     /// Its end was told, but the message has not arrived.
     lingering: bool,
+    /// It is held because it flaps: how often it changed.
+    pub(super) flapping: Option<u32>,
 }
 
 /// What does not change during the flush of one group.
@@ -68,6 +72,7 @@ impl Dispatcher {
         if now < self.hold_until {
             return false;
         }
+        self.release_flapping(now, writes);
         self.flush_digests(now, writes);
         for _ in 0..limit {
             match self.timers.first() {
@@ -84,7 +89,9 @@ impl Dispatcher {
 
     fn flush_digests(&mut self, now: Timestamp, writes: &mut Writes) {
         let routing = Arc::clone(&self.routing);
-        for row in self.throttle.flush(&routing.throttle, now, writes) {
+        let mut rows = self.throttle.flush(&routing.throttle, now, writes);
+        rows.extend(self.storm_messages(now, writes));
+        for row in rows {
             writes.ledger.push(LedgerEntry {
                 at: now,
                 group_key: Arc::clone(&row.notification.group_key),
@@ -93,7 +100,7 @@ impl Dispatcher {
                 labels: None,
                 decision: Decision::Enqueued {
                     notification: Arc::clone(&row.notification.id),
-                    reason: Reason::Digest,
+                    reason: row.notification.reason,
                 },
             });
             writes.outbox.push(row);
@@ -155,9 +162,12 @@ impl Dispatcher {
         let whole = Place::whole(&context.route.receiver);
         let mut remaining = Vec::with_capacity(alerts.len());
         for alert in alerts {
+            let flapping = self.flaps.held(&alert.labels);
+            let fingerprint = alert.fingerprint().0;
             let seen = Seen {
                 status: status(&alert, now),
-                fingerprint: alert.fingerprint().0,
+                fingerprint: flapping.map_or(fingerprint, |_| flagged(fingerprint)),
+                flapping,
                 lingering: group.members[&alert.labels].lingering,
                 alert,
             };
@@ -208,7 +218,7 @@ impl Dispatcher {
         }
         let told = history.first().map(|newest| &newest.told);
         let reason = match context.verdict(target, told, &alerts) {
-            Verdict::Notify(reason) => reason,
+            Verdict::Notify(reason) => self.news(group, &alerts, told, reason, context, writes),
             quiet @ (Verdict::Known | Verdict::NeverTold) => {
                 if !stands {
                     self.withdraw(&key, withdrawn, None, context, writes);
@@ -219,7 +229,13 @@ impl Dispatcher {
                     Verdict::Known | Verdict::Notify(_) => Decision::Deduplicated,
                 };
                 for seen in alerts {
-                    group.note(&place, seen, &decision, now, writes);
+                    match seen.flapping {
+                        Some(changes) => {
+                            let held = Decision::HeldFlapping { changes };
+                            group.note(&place, seen, &held, now, writes);
+                        }
+                        None => group.note(&place, seen, &decision, now, writes),
+                    }
                 }
                 return;
             }

@@ -62,7 +62,9 @@ impl Group {
         if repeated
             && !matches!(
                 decision,
-                Decision::Enqueued { .. } | Decision::Throttled { .. }
+                Decision::Enqueued { .. }
+                    | Decision::Throttled { .. }
+                    | Decision::HeldInStorm { .. }
             )
         {
             return;
@@ -105,5 +107,7 @@ fn tag(decision: &Decision) -> u8 {
         Decision::Delivered { .. } => 12,
         Decision::Failed { .. } => 13,
         Decision::Expired { .. } => 14,
+        Decision::HeldInStorm { .. } => 15,
+        Decision::HeldFlapping { .. } => 16,
     }
 }

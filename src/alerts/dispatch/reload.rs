@@ -120,6 +120,12 @@ impl Dispatcher {
             .map(|group| Arc::clone(&group.key))
             .collect();
         self.throttle.hurry(|group| !present.contains(group));
+        let routing = Arc::clone(&self.routing);
+        let mut receivers = routing.routes.iter().map(|route| &route.receiver.name);
+        let names: HashSet<&str> = receivers.by_ref().map(|name| &**name).collect();
+        let is_there = |receiver: &str| names.contains(receiver);
+        self.storms.reload(&routing.storm, is_there, now);
+        self.flaps.reload(&routing.flapping);
         for (id, labels) in moved {
             self.inherit(id, &labels, &known, now, writes);
         }

@@ -1,5 +1,8 @@
 use super::super::config::tests::routing;
 use super::super::dispatch::tests::Simulation;
+use super::super::limits::Limits;
+use super::super::route::Routing;
+use super::super::storm::StormConfig;
 use super::*;
 use crate::document::{diagnostics::Diagnostics, parse};
 use crate::model::notification::Decision;
@@ -53,6 +56,22 @@ fn the_first_rule_that_matches_limits_and_critical_is_exempt() {
 }
 
 #[test]
+fn severities_of_one_word_share_a_bucket() {
+    let mut simulation = Simulation::new(calm(EACH));
+    for i in 0..30 {
+        let severity = ["warning", "Warning", "WARNING"][i % 3];
+        simulation.fire(&format!("Storm i={i} severity={severity}"));
+    }
+    for i in 0..5 {
+        simulation.fire(&format!("Storm i={i} severity=CRITICAL"));
+    }
+    simulation.until(200.0);
+    assert_eq!(simulation.notifications.len(), 20 + 5 + 1);
+    let digest = simulation.notifications[25].digest.as_ref().unwrap();
+    assert_eq!((&*digest.severity, digest.groups.len()), ("warning", 10));
+}
+
+#[test]
 fn limits_that_cannot_be_are_refused() {
     for text in [
         "throttle: {rules: [{burst: 0}]}",
@@ -63,6 +82,14 @@ fn limits_that_cannot_be_are_refused() {
     ] {
         assert_eq!(config(text).expect_err(text).len(), 1, "{text}");
     }
+}
+
+/// The routing without storms.
+fn calm(text: &str) -> Routing {
+    routing(text).unwrap().with_limits(Limits {
+        storm: StormConfig::disabled(),
+        ..Limits::default()
+    })
 }
 
 /// A route that makes every alert a group.
@@ -76,7 +103,7 @@ fn storm(simulation: &mut Simulation, count: usize, severity: &str) {
 
 #[test]
 fn what_exceeds_the_limit_is_gathered_into_one_digest() {
-    let mut simulation = Simulation::new(routing(EACH).unwrap());
+    let mut simulation = Simulation::new(calm(EACH));
     storm(&mut simulation, 200, "warning");
     simulation.until(10.0);
     assert_eq!(simulation.notifications.len(), 20);
