@@ -1,9 +1,9 @@
-//! From alerts to notifications: routes, groups, inhibition, mute times, deduplication, throttling.
+//! From alerts to notifications: routes, groups, inhibition, mute times, deduplication, throttling, storms, flapping.
 //!
 //! ```text
-//! insert ──▶ routes ──▶ groups ──(group_wait, group_interval)──▶ flush
-//!                                                                 │
-//!     inhibit ─▶ active and mute times ─▶ silence ─▶ deduplicate ─▶ throttle ─▶ outbox
+//! insert ─▶ flap ─▶ routes ─▶ groups ──(group_wait, group_interval)──▶ flush
+//!                                                                  │
+//!     inhibit ─▶ active and mute times ─▶ silence ─▶ deduplicate ─▶ throttle, storm ─▶ outbox
 //!        │                │                                │              │
 //!        └────────────────┴──────────── ledger ◀───────────┴──────────────┘
 //! ```

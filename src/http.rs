@@ -17,3 +17,4 @@ pub mod params;
 pub mod prometheus;
 pub mod router;
 pub mod server;
+pub mod storms;

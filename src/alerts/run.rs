@@ -15,9 +15,11 @@ use tracing::Instrument;
 
 use super::dispatch::view::{AlertSnapshot, Snapshot};
 use super::dispatch::{Dispatcher, Restored, Writes};
+use super::flap::FlapSnapshot;
 use super::metrics::Metrics;
 use super::route::Routing;
 use super::silence::RETENTION;
+use super::storm::StormSnapshot;
 use crate::clock::{Clock, Stopwatch};
 use crate::db::{
     Database, DbError, Transaction, ledger, notification_log, outbox, silences as stored_silences,
@@ -78,6 +80,9 @@ pub struct Deps {
 /// The alerts that fire, each with its receivers.
 pub type Firing = Vec<(AlertSnapshot, Vec<Arc<str>>)>;
 
+/// The storms that last, and the alerts that are held because they flap.
+pub type Calming = (Vec<StormSnapshot>, Vec<FlapSnapshot>);
+
 /// An alert that somebody posted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Posted {
@@ -95,6 +100,8 @@ enum Message {
     Snapshot(oneshot::Sender<Snapshot>),
     Firing(oneshot::Sender<Firing>),
     Silence(silences::Command),
+    Calming(oneshot::Sender<Calming>),
+    EndStorm(String, oneshot::Sender<bool>),
     Open,
 }
 
@@ -185,6 +192,22 @@ impl AlertSink {
     /// Where the dispatcher has ended.
     pub async fn firing(&self) -> Result<Firing, Closed> {
         self.ask(Message::Firing).await
+    }
+
+    /// The storms that last, and the alerts that are held because they flap.
+    ///
+    /// # Errors
+    /// Where the dispatcher has ended.
+    pub async fn calming(&self) -> Result<Calming, Closed> {
+        self.ask(Message::Calming).await
+    }
+
+    /// Ends a receiver's storm: its last message goes out at once. Returns whether there was one.
+    ///
+    /// # Errors
+    /// Where the dispatcher has ended.
+    pub async fn end_storm(&self, receiver: String) -> Result<bool, Closed> {
+        self.ask(|reply| Message::EndStorm(receiver, reply)).await
     }
 
     async fn ask<T>(
@@ -339,6 +362,16 @@ impl Runner {
             }
             Message::Firing(reply) => {
                 reply.send(self.dispatcher.firing(now)).ok();
+            }
+            Message::Calming(reply) => {
+                reply.send(self.dispatcher.calming()).ok();
+            }
+            Message::EndStorm(receiver, reply) => {
+                let ended = self.dispatcher.end_storm(&receiver, now);
+                if ended {
+                    tracing::info!(receiver, "storm ended by an operator");
+                }
+                reply.send(ended).ok();
             }
             Message::Silence(command) => self.silence(command, now).await,
         }

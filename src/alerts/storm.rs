@@ -17,7 +17,7 @@
 //! storm:                           # in outrigger.yml
 //!   enabled: true
 //!   exempt_severity: critical      # regular expression; "" exempts nothing
-//!   alerts: 100
+//!   alerts: 250
 //!   window: 2m
 //!   interval: 5m
 //!   calm: 10m
@@ -64,7 +64,7 @@ impl Default for StormConfig {
         Self {
             enabled: true,
             exempt: default_exempt(),
-            alerts: 100,
+            alerts: 250,
             window: Duration::from_secs(120),
             interval: Duration::from_secs(300),
             calm: Duration::from_secs(600),
@@ -237,7 +237,7 @@ impl Storms {
                 alerts: u64::try_from(latest.len()).unwrap_or(u64::MAX),
                 kinds: latest.iter().map(|(_, name)| name.to_string()).collect(),
                 summaries: 0,
-                next_summary: now + FIRST_SUMMARY,
+                next_summary: now + config.interval.min(FIRST_SUMMARY),
                 over_at: now + config.calm,
             };
             self.storms.insert(Arc::clone(receiver), storm);
@@ -260,9 +260,10 @@ impl Storms {
     }
 
     /// Something is gathered again: what follows at the same instant belongs to the same summary.
-    pub(super) fn gathers_anew(&mut self, receiver: &str, now: Timestamp) {
+    pub(super) fn gathers_anew(&mut self, config: &StormConfig, receiver: &str, now: Timestamp) {
         if let Some(storm) = self.storms.get_mut(receiver) {
-            storm.next_summary = storm.next_summary.max(now + FIRST_SUMMARY);
+            let wait = config.interval.min(FIRST_SUMMARY);
+            storm.next_summary = storm.next_summary.max(now + wait);
         }
     }
 

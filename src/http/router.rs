@@ -12,7 +12,7 @@ use super::alertmanager;
 use super::context::Context;
 use super::errors::{self, ErrorKind};
 use super::prometheus::{query, rules, series, status, targets};
-use super::{guard, health, ledger, metrics, middleware, pages};
+use super::{guard, health, ledger, metrics, middleware, pages, storms};
 
 /// The largest body of a request.
 const MAX_BODY_BYTES: usize = 4 << 20;
@@ -52,6 +52,8 @@ pub fn router(context: Arc<Context>) -> Router {
         // Why somebody was, or was not, told; under its older name too.
         .route("/api/v2/ledger", get(ledger::entries))
         .route("/api/v1/notifications/log", get(ledger::entries))
+        .route("/api/v1/storms", get(storms::list))
+        .route("/api/v1/storms/{receiver}/end", post(storms::end))
         // Alertmanager's API.
         .route(
             "/api/v2/alerts",

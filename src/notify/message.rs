@@ -6,16 +6,21 @@
 //! .NotificationReason  alert: .Status .Labels .Annotations .StartsAt .EndsAt .GeneratorURL .Fingerprint
 //!
 //! only here:  .GroupKey .Severity .Color .TruncatedAlerts .Digest
-//!             alert: .Name .Severity .Summary .RunbookURL .Value .ValueText .Lasting
-//!             digest: .Severity .OpenedAt .Total .Firing .Resolved .Counts .First .Worst .New .Groups
+//!             alert: .Name .Severity .Summary .RunbookURL .Value .ValueText .Lasting .Flapping
+//!             digest: .Severity .OpenedAt .Total .Firing .Resolved .Counts .First .Worst .New .Groups .Storm
+//!             count: .Name .Firing .Resolved .RunbookURL
+//!             storm: .Stage (began, goes_on, over) .Since .Alerts .Kinds .Summary
 //! ```
 //!
 //! A template that uses what is only here does not work in Alertmanager.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::model::labels::Labels;
-use crate::model::notification::{AlertStatus, Digest, Notification, NotifiedAlert, severity_rank};
+use crate::model::notification::{
+    AlertStatus, Digest, FLAPPING, Notification, NotifiedAlert, StormNews, severity_rank,
+};
 use crate::model::timestamp::Timestamp;
 use crate::template::kv::Kv;
 use crate::template::value::{List, Map, Object, Value};
@@ -176,6 +181,16 @@ pub fn duration_text(duration: Duration) -> String {
         .join(" ")
 }
 
+/// A storm in a line, at `now`: `312 alerts of 4 kinds in 2m`.
+pub fn storm_text(storm: &StormNews, now: Timestamp) -> String {
+    let kinds = if storm.kinds == 1 { "kind" } else { "kinds" };
+    let lasting = duration_text(now.since(storm.since));
+    format!(
+        "{} alerts of {} {kinds} in {lasting}",
+        storm.alerts, storm.kinds
+    )
+}
+
 /// How long an alert lasts at `now`, or lasted.
 pub fn lasting(alert: &NotifiedAlert, now: Timestamp) -> Duration {
     let end = match alert.status {
@@ -238,6 +253,7 @@ fn alert_data(notified: &NotifiedAlert, now: Timestamp) -> Value {
             ("Severity", alert.labels.value(SEVERITY).into()),
             ("Summary", summary(notified).into()),
             ("RunbookURL", runbook(notified).into()),
+            ("Flapping", alert.annotations.value(FLAPPING).into()),
             ("Value", alert.value.map_or(Value::Nil, Value::from)),
             (
                 "ValueText",
@@ -260,6 +276,26 @@ fn digest_data(digest: &Digest, notification: &Notification, alerts: &[Value]) -
         .filter(|alert| alert.status == AlertStatus::Firing)
         .count();
     let total = notification.alerts.len();
+    let mut runbooks: HashMap<&str, &str> = HashMap::new();
+    for alert in &notification.alerts {
+        let address = runbook(alert);
+        if !address.is_empty() {
+            runbooks.entry(alert.alert.name()).or_insert(address);
+        }
+    }
+    let runbook_of = |name: &str| runbooks.get(name).copied().unwrap_or_default();
+    let storm = digest.storm.as_ref().map_or(Value::Nil, |storm| {
+        Record::value(
+            "DigestStorm",
+            vec![
+                ("Stage", storm.stage.as_str().into()),
+                ("Since", time(storm.since)),
+                ("Alerts", count(storm.alerts)),
+                ("Kinds", count(storm.kinds)),
+                ("Summary", storm_text(storm, notification.created_at).into()),
+            ],
+        )
+    });
     let counts = digest.counts.iter().map(|entry| {
         Record::value(
             "DigestCount",
@@ -267,6 +303,7 @@ fn digest_data(digest: &Digest, notification: &Notification, alerts: &[Value]) -
                 ("Name", entry.name.as_str().into()),
                 ("Firing", size(entry.firing)),
                 ("Resolved", size(entry.resolved)),
+                ("RunbookURL", runbook_of(&entry.name).into()),
             ],
         )
     });
@@ -302,6 +339,7 @@ fn digest_data(digest: &Digest, notification: &Notification, alerts: &[Value]) -
             ("Worst", pick(digest.worst)),
             ("New", new.collect::<List>().into()),
             ("Groups", groups.collect::<List>().into()),
+            ("Storm", storm),
         ],
     )
 }

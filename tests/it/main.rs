@@ -26,6 +26,7 @@ mod routing;
 mod rule_tests;
 mod shutdown;
 mod storage_trouble;
+mod storms;
 mod support;
 mod telemetry;
 mod tools;

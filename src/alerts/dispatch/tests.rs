@@ -273,7 +273,7 @@ impl Simulation {
     }
 
     /// One line: seconds, what happens, to what.
-    fn step(&mut self, line: &str, configs: &[&str]) {
+    pub(in super::super) fn step(&mut self, line: &str, configs: &[&str]) {
         let (at, rest) = line.split_once(' ').unwrap_or((line, ""));
         self.until(at.parse().unwrap_or_else(|_| panic!("no time in {line:?}")));
         let (verb, what) = rest.split_once(' ').unwrap_or((rest, ""));

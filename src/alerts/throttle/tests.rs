@@ -217,3 +217,40 @@ fn what_turns_critical_leaves_its_digest_and_is_told_at_once() {
     simulation.until(1000.0);
     assert_eq!(simulation.notifications.len(), 22);
 }
+
+#[test]
+fn a_digest_on_its_way_keeps_its_other_groups_when_one_of_them_changes() {
+    let by_group = "route: {receiver: hook, group_by: [g], group_wait: 1s, group_interval: 2s, repeat_interval: 4h}";
+    let mut simulation = Simulation::new(calm(by_group));
+    simulation.step("0 receiver down", &[]);
+    for i in 0..24 {
+        simulation.fire(&format!("Disk g={i} severity=warning"));
+    }
+    simulation.until(2.0);
+    let waiting = simulation.groups_in_digests();
+    simulation.until(100.0);
+    assert_eq!(simulation.notifications.len(), 21);
+    let groups = |notification: &Notification| {
+        let digest = notification.digest.as_ref().unwrap();
+        (
+            notification.alerts.len(),
+            digest.groups.len(),
+            digest.counts[0].firing,
+        )
+    };
+    assert_eq!(groups(&simulation.notifications[20]), (4, 4, 4));
+    // One of them ends, one gets another alert.
+    simulation.resolve(&format!("Disk g={} severity=warning", waiting[0]));
+    simulation.fire(&format!("Memory g={} severity=warning", waiting[1]));
+    simulation.until(110.0);
+    assert_eq!(groups(&simulation.notifications[20]), (2, 2, 2));
+    assert_eq!(simulation.notifications.len(), 22);
+    let (told, reason) = (
+        &simulation.notifications[21].alerts,
+        simulation.notifications[21].reason,
+    );
+    assert_eq!((told.len(), reason), (2, Reason::FirstNotification));
+    simulation.step("120 receiver up", &[]);
+    simulation.until(600.0);
+    assert_eq!(simulation.notifications.len(), 22, "the others were told");
+}

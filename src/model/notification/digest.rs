@@ -191,3 +191,6 @@ impl Notification {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,7 +60,7 @@ impl Dispatcher {
         };
         let in_storm = bucket.is_storm();
         if in_storm && !self.throttle.gathers(&key.receiver) {
-            self.storms.gathers_anew(&key.receiver, now);
+            self.storms.gathers_anew(&routing.storm, &key.receiver, now);
         }
         if in_storm || !self.throttle.admit(&routing.throttle, &bucket, now, writes) {
             let item = Item {
