@@ -12,7 +12,7 @@ use outrigger::alerts::route::{IntegrationInfo, ReceiverInfo, Routing};
 use outrigger::alerts::throttle::ThrottleConfig;
 use outrigger::db::Database;
 use outrigger::document::{self, diagnostics::Diagnostics};
-use outrigger::model::alert::Alert;
+use outrigger::model::alert::{Alert, Course};
 use outrigger::model::labels::Labels;
 use outrigger::model::timestamp::Timestamp;
 
@@ -48,6 +48,7 @@ fn alert(labels: &[(&str, &str)]) -> Alert {
         updated_at: Timestamp::from_millis(1_000),
         generator_url: "http://localhost:9797/graph?g0.expr=up".into(),
         value: Some(1.0),
+        course: Course::default(),
     }
 }
 

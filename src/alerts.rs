@@ -12,9 +12,11 @@
 //! feeds it, gives it the time and writes what it decided: one transaction a batch of flushes. Sending is not done here:
 //! `notify` empties the outbox. Receivers' own settings are not read here either; this module is handed their names.
 
+pub mod ack;
 pub mod config;
 pub mod dedup;
 pub mod dispatch;
+pub mod enrich;
 pub mod explain;
 pub mod flap;
 pub mod inhibit;

@@ -156,6 +156,7 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
     settings.apply(overrides, diagnostics);
     if sources.mode == Mode::RoutesOnly {
         settings.limits = Limits::disabled();
+        settings.alert_enrichment = None;
         settings.upstream_only = true;
     }
     settings.logs.no_color = sources.no_color;
@@ -182,6 +183,7 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
         let too_far = |rule| looks_past_retention(group, rule, settings.retention);
         group.rules.iter().filter_map(too_far)
     }));
+    warnings.extend(impatient_heartbeat(&settings, &scrape, &rules));
     let enrich = match root.get("enrich") {
         Some(value) => crate::scrape::config::enrich::read(&value),
         None => EnrichConfig::zero_config(overrides.in_pod()),
@@ -332,6 +334,28 @@ fn looks_past_retention(
     );
     let remedy = "raise storage.retention, or look back less far";
     Some(mistake(&group.file, message, remedy))
+}
+
+/// A warning where the heartbeat takes the ordinary pause between two scrapes or evaluations for a standstill.
+fn impatient_heartbeat(
+    settings: &Settings,
+    scrape: &ScrapeConfigs,
+    rules: &[GroupSpec],
+) -> Option<Diagnostic> {
+    let within = settings.heartbeat.as_ref()?.progress_within;
+    let scrapes = scrape.jobs.iter().map(|job| job.scrape_interval).min();
+    let evaluations = rules.iter().map(|group| group.interval).min();
+    let longest = scrapes.max(evaluations)?;
+    if within > longest {
+        return None;
+    }
+    let message = format!(
+        "heartbeat.progress_within is {}, but scrapes or evaluations are {} apart",
+        duration::format(within),
+        duration::format(longest)
+    );
+    let remedy = "raise progress_within to several intervals";
+    Some(mistake("heartbeat", message, remedy))
 }
 
 /// A mistake that belongs to no place in a file.

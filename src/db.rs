@@ -1,16 +1,19 @@
 //! The database: one file of SQLite in WAL mode, one writing connection, few reading ones.
 //!
 //! Repositories are plain functions by subject: [`notification_log`], [`outbox`], [`ledger`], [`throttle`],
-//! [`rule_state`], [`silences`], [`signing_key`], [`storms`]. What belongs together is written through one [`Transaction`]; with a single writer a transaction
+//! [`rule_state`], [`silences`], [`recurring_silences`], [`acks`], [`signing_key`], [`storms`]. What belongs together is
+//! written through one [`Transaction`]; with a single writer a transaction
 //! sees nothing change under it. Decisions are not made here.
 //!
 //! SQL stays within what PostgreSQL also reads (`ON CONFLICT`, partial indexes, `BIGINT` milliseconds, JSON as text), so
 //! that a second backend needs no second set of statements. Migrations are numbered files, embedded, applied in order
 //! at opening, each in its own transaction; a file written by a newer version is refused.
 
+pub mod acks;
 pub mod ledger;
 pub mod notification_log;
 pub mod outbox;
+pub mod recurring_silences;
 pub mod rule_state;
 pub mod signing_key;
 pub mod silences;
@@ -33,6 +36,8 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (3, include_str!("../migrations/0003_ledger_times.sql")),
     (4, include_str!("../migrations/0004_signing_key.sql")),
     (6, include_str!("../migrations/0006_storms_and_flaps.sql")),
+    (8, include_str!("../migrations/0008_acks.sql")),
+    (10, include_str!("../migrations/0010_delivery_at_scale.sql")),
 ];
 
 /// How long a statement waits for another process's lock.
@@ -44,6 +49,8 @@ const READERS: u32 = 2;
 /// Values that one statement binds at most; SQLite's own limit is 32,766. Statements of many rows are compiled anew each
 /// time (`persistent(false)`): kept ones would hold megabytes.
 const MAX_BINDS: usize = 2_000;
+/// Bytes of values that one statement writes, about: more at once would only take memory.
+const WRITTEN_AT_ONCE: usize = 256 << 10;
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]

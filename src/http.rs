@@ -15,6 +15,7 @@ pub mod middleware;
 pub mod pages;
 pub mod params;
 pub mod prometheus;
+pub mod quiet;
 pub mod router;
 pub mod server;
 pub mod storms;

@@ -2,12 +2,15 @@
 //!
 //! No I/O and no clock here: these are values. A value that exists is valid; parsing happens at the border, once.
 
+pub mod ack;
 pub mod alert;
 pub mod duration;
 pub mod go_float;
 pub mod labels;
 pub mod matcher;
 pub mod notification;
+pub mod re2;
+pub mod recurring_silence;
 pub mod sample;
 pub mod secret;
 pub mod signature;

@@ -20,6 +20,7 @@ pub mod cut;
 pub mod decide;
 pub mod discord;
 pub mod email;
+pub mod heartbeat;
 pub mod http;
 pub mod incident;
 pub mod integration;

@@ -11,6 +11,7 @@
 //!
 //! Nothing here decides who is told: firing and resolved alerts are handed on.
 
+pub mod comparison;
 pub mod file;
 pub mod group;
 pub mod manager;

@@ -5,4 +5,5 @@
 
 pub mod logs;
 pub mod metrics;
+pub mod progress;
 pub mod traces;

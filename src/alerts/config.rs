@@ -13,7 +13,8 @@ use super::inhibit::InhibitRule;
 use super::interval::{self, NamedInterval};
 use super::matchers;
 use super::route::{
-    GroupBy, Receiver, ReceiverInfo, Receivers, Route, RouteRef, Routing, matchers_text,
+    GroupBy, QuietConfig, Receiver, ReceiverInfo, Receivers, Route, RouteRef, Routing,
+    matchers_text,
 };
 use super::storm::StormConfig;
 use super::throttle::ThrottleConfig;
@@ -66,6 +67,7 @@ pub fn read(root: &Fields<'_>, receivers: &[ReceiverInfo]) -> Option<Routing> {
         throttle: ThrottleConfig::default(),
         storm: StormConfig::default(),
         flapping: FlapConfig::default(),
+        quiet: QuietConfig::default(),
     })
 }
 

@@ -11,6 +11,7 @@
 pub mod flush;
 mod note;
 mod order;
+pub(super) mod quiet;
 mod reload;
 pub mod view;
 
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
+use super::ack::Acks;
 use super::flap::{FlapSnapshot, Flaps};
 use super::inhibit::Inhibitor;
 use super::route::{RouteRef, Routing};
@@ -30,6 +32,7 @@ use crate::db::DbError;
 use crate::db::notification_log::{LogEntry, LogKey};
 use crate::db::storms::{FlapRow, StormRow};
 use crate::db::throttle::Stored as StoredThrottle;
+use crate::model::ack::Ack;
 use crate::model::alert::Alert;
 use crate::model::labels::Labels;
 use crate::model::notification::AlertStatus;
@@ -55,6 +58,7 @@ pub struct Dispatcher {
     next_group: GroupId,
     inhibitor: Inhibitor,
     pub(super) silences: Silences,
+    pub(super) acks: Acks,
     log: HashMap<LogKey, LogEntry>,
     throttle: Throttle,
     storms: Storms,
@@ -73,6 +77,8 @@ pub struct Restored {
     pub throttle: StoredThrottle,
     /// Silences.
     pub silences: Vec<Silence>,
+    /// Acks.
+    pub acks: Vec<Ack>,
     /// Storms that last.
     pub storms: Vec<StormRow>,
     /// Alerts held as firing.
@@ -132,6 +138,8 @@ pub struct Counts {
     pub groups: usize,
     /// Silences by state.
     pub silences: [(SilenceState, usize); 3],
+    /// Acks that hold.
+    pub acks: usize,
     /// Receivers in a storm.
     pub storms: usize,
     /// Alerts held as firing because they flap.
@@ -156,6 +164,7 @@ impl Dispatcher {
         let mut dispatcher = Self {
             inhibitor: Inhibitor::new(&routing.inhibit_rules),
             silences: Silences::restore(restored.silences),
+            acks: Acks::restore(restored.acks),
             routing,
             alerts: HashMap::new(),
             groups: HashMap::new(),
@@ -218,6 +227,7 @@ impl Dispatcher {
                 && alert.is_resolved(now)
         });
         self.inhibitor.observe(&alert, now);
+        self.acks.observe(&alert, now);
         match self.alerts.get_mut(&labels) {
             Some(stored) => {
                 stored.alert = Arc::clone(&alert);
@@ -298,7 +308,13 @@ impl Dispatcher {
         let storm = self
             .storms
             .next_due(|receiver| self.throttle.gathers(receiver));
-        let due = [group, digest, storm, self.flaps.next_due()];
+        let due = [
+            group,
+            digest,
+            self.quiet_due(),
+            storm,
+            self.flaps.next_due(),
+        ];
         let due = due.into_iter().flatten().min()?;
         Some(due.max(self.hold_until))
     }
@@ -395,6 +411,7 @@ impl Dispatcher {
         self.log.retain(|_, entry| entry.expires_at > now);
         self.inhibitor.sweep(now);
         self.silences.sweep(now - RETENTION, now);
+        self.acks.sweep(now - RETENTION);
         self.throttle.sweep(&self.routing.throttle, now);
         self.storms.sweep(&self.routing.storm, now);
         self.flaps.sweep(&self.routing.flapping, now);
@@ -412,6 +429,7 @@ impl Dispatcher {
             resolved,
             groups: self.groups.len(),
             silences: self.silences.counts(now),
+            acks: self.acks.count(),
             storms: self.storms.count(),
             flapping: self.flaps.count(),
         }

@@ -172,6 +172,7 @@ mod tests {
             updated_at: Timestamp::from_millis(0),
             generator_url: "".into(),
             value: None,
+            course: crate::model::alert::Course::default(),
         })
     }
 

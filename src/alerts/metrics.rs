@@ -7,6 +7,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::dispatch::{Counts, Writes};
+use crate::telemetry::progress::Progress;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StateLabels {
@@ -63,6 +64,8 @@ pub struct Metrics {
     groups: Gauge,
     silences: Family<StateLabels, Gauge>,
     silence_changes: Family<ActionLabels, Counter>,
+    acks: Gauge,
+    ack_changes: Family<ActionLabels, Counter>,
     /// Posted alerts that were refused.
     pub invalid: Counter,
     enqueued: Family<IntegrationLabels, Counter>,
@@ -79,6 +82,8 @@ pub struct Metrics {
     pub write_failures: Counter,
     /// Times the routes were replaced.
     pub reloads: Counter,
+    /// When the dispatcher last went round its loop.
+    pub progress: Progress,
 }
 
 impl Metrics {
@@ -104,6 +109,12 @@ impl Metrics {
             "outrigger_silence_changes",
             "Silences written, by what was asked for",
             self.silence_changes.clone(),
+        );
+        registry.register("outrigger_acks", "Acks that hold", self.acks.clone());
+        registry.register(
+            "outrigger_ack_changes",
+            "Acks made and withdrawn",
+            self.ack_changes.clone(),
         );
         registry.register(
             "outrigger_alerts_invalid",
@@ -175,6 +186,7 @@ impl Metrics {
                 .set(as_gauge(count));
         }
         self.groups.set(as_gauge(counts.groups));
+        self.acks.set(as_gauge(counts.acks));
         self.storms.set(as_gauge(counts.storms));
         self.flapping.set(as_gauge(counts.flapping));
         for (state, count) in counts.silences {
@@ -187,6 +199,12 @@ impl Metrics {
 
     pub(super) fn silence_changed(&self, action: &'static str) {
         self.silence_changes
+            .get_or_create(&ActionLabels { action })
+            .inc();
+    }
+
+    pub(super) fn ack_changed(&self, action: &'static str) {
+        self.ack_changes
             .get_or_create(&ActionLabels { action })
             .inc();
     }

@@ -130,9 +130,68 @@ pub struct Routing {
     pub storm: StormConfig,
     /// When an alert is held because it flaps.
     pub flapping: FlapConfig,
+    /// How acks and silences behave beyond Alertmanager.
+    pub quiet: QuietConfig,
+}
+
+/// How acks and silences behave beyond Alertmanager.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuietConfig {
+    /// How long an ack holds that does not say.
+    pub ack_lasts: Duration,
+    /// How long nothing may fire before a silence until resolved ends; `None` where there are no such silences.
+    pub settle: Option<Duration>,
+    /// Which silences are refused as too broad.
+    pub guard: Option<GuardConfig>,
+}
+
+/// Which silences are refused as too broad.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GuardConfig {
+    /// The largest share, from 0 to 1, of the alerts that fire.
+    pub share: f64,
+    /// Shares count from so many alerts on that fire.
+    pub least: usize,
+}
+
+impl Default for GuardConfig {
+    fn default() -> Self {
+        Self {
+            share: 0.5,
+            least: 10,
+        }
+    }
+}
+
+impl Default for QuietConfig {
+    fn default() -> Self {
+        Self {
+            ack_lasts: Duration::from_secs(24 * 3600),
+            settle: Some(Duration::from_secs(5 * 60)),
+            guard: Some(GuardConfig::default()),
+        }
+    }
+}
+
+impl QuietConfig {
+    /// As Alertmanager: nothing is refused for its breadth, and silences end when they say.
+    pub fn upstream() -> Self {
+        Self {
+            settle: None,
+            guard: None,
+            ..Self::default()
+        }
+    }
 }
 
 impl Routing {
+    /// The same routes with these settings of acks and silences.
+    #[must_use]
+    pub fn with_quiet(mut self, quiet: QuietConfig) -> Self {
+        self.quiet = quiet;
+        self
+    }
+
     /// The same routes under these limits.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {

@@ -2,9 +2,10 @@
 //!
 //! Alerts come through a bounded queue; where it is full the sender waits, and that is counted. What is due is decided
 //! and written in one transaction, however many groups it is, and the outbox worker is woken. Where the database cannot
-//! be written the batch is kept and tried again: what was decided is not decided twice. Silences are answered for once they
-//! are written ([`silences`]).
+//! be written the batch is kept and tried again: what was decided is not decided twice. Silences and acks are answered for once
+//! they are written ([`silences`], [`acks`]).
 
+pub mod acks;
 pub mod silences;
 
 use std::sync::Arc;
@@ -22,8 +23,8 @@ use super::silence::RETENTION;
 use super::storm::StormSnapshot;
 use crate::clock::{Clock, Stopwatch};
 use crate::db::{
-    Database, DbError, Transaction, ledger, notification_log, outbox, silences as stored_silences,
-    storms as stored_storms, throttle,
+    Database, DbError, Transaction, acks as stored_acks, ledger, notification_log, outbox,
+    silences as stored_silences, storms as stored_storms, throttle,
 };
 use crate::model::alert::Alert;
 use crate::model::timestamp::Timestamp;
@@ -100,9 +101,12 @@ enum Message {
     Snapshot(oneshot::Sender<Snapshot>),
     Firing(oneshot::Sender<Firing>),
     Silence(silences::Command),
+    Ack(acks::Command),
     Calming(oneshot::Sender<Calming>),
     EndStorm(String, oneshot::Sender<bool>),
     Open,
+    /// Nothing but a sign of life is asked for.
+    Knock,
 }
 
 /// The dispatcher has ended.
@@ -176,6 +180,11 @@ impl AlertSink {
     /// Where the dispatcher has ended.
     pub async fn open(&self) -> Result<(), Closed> {
         self.queue.send(Message::Open).await.map_err(|_| Closed)
+    }
+
+    /// Has the dispatcher go round its loop once, which marks its progress. Where the queue is full it has work enough.
+    pub fn knock(&self) {
+        self.queue.try_send(Message::Knock).ok();
     }
 
     /// The groups and their alerts now.
@@ -265,6 +274,7 @@ pub async fn restore(database: &Database, now: Timestamp) -> Result<Restored, Db
         log: notification_log::load(database, now).await?,
         throttle: throttle::load(database).await?,
         silences: stored_silences::load(database).await?,
+        acks: stored_acks::load(database).await?,
         storms,
         flapping,
     })
@@ -304,6 +314,7 @@ impl Runner {
             }
             self.follow_clock(&mut watch);
             self.flush(&stop).await;
+            self.deps.metrics.progress.mark();
         }
         self.queue.close();
         while let Ok(message) = self.queue.try_recv() {
@@ -357,6 +368,7 @@ impl Runner {
                 }
             }
             Message::Open => self.dispatcher.open(now),
+            Message::Knock => {}
             Message::Snapshot(reply) => {
                 reply.send(self.dispatcher.snapshot(now)).ok();
             }
@@ -374,6 +386,7 @@ impl Runner {
                 reply.send(ended).ok();
             }
             Message::Silence(command) => self.silence(command, now).await,
+            Message::Ack(command) => self.ack(command, now).await,
         }
     }
 
@@ -499,6 +512,7 @@ async fn prune(database: &Database, config: &Config, now: Timestamp) -> Result<(
     outbox::prune(&mut transaction, before).await?;
     throttle::prune(&mut transaction, before).await?;
     stored_silences::prune(&mut transaction, now - RETENTION).await?;
+    stored_acks::prune(&mut transaction, now - RETENTION).await?;
     ledger::prune(&mut transaction, before, config.ledger_entries).await?;
     transaction.commit().await
 }

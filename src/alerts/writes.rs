@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::db::acks::{self, EndedRow};
 use crate::db::ledger::{self, LedgerEntry};
 use crate::db::notification_log::{self, LogEntry, LogKey};
 use crate::db::outbox::{self, OutboxRow, Withdrawal};
+use crate::db::silences;
 use crate::db::storms::{self, FlapRow, StormRow};
 use crate::db::throttle::{self, BucketKey, BucketLevel, DigestRow, ItemRow};
 use crate::db::{DbError, Transaction};
 use crate::model::labels::Labels;
+use crate::model::silence::Silence;
 use crate::model::timestamp::Timestamp;
 
 /// Changes of one batch. What was written earlier in the batch is replaced, not repeated.
@@ -25,6 +28,10 @@ pub struct Writes {
     pub superseded: Vec<Withdrawal>,
     /// Decisions.
     pub ledger: Vec<LedgerEntry>,
+    /// Acks that ended.
+    pub ended_acks: Vec<EndedRow>,
+    /// Silences that began or ended by themselves.
+    pub silences: Vec<Silence>,
     /// Levels of token buckets.
     pub buckets: HashMap<BucketKey, BucketLevel>,
     /// Digests begun.
@@ -52,6 +59,8 @@ impl Writes {
             && self.outbox.is_empty()
             && self.superseded.is_empty()
             && self.ledger.is_empty()
+            && self.ended_acks.is_empty()
+            && self.silences.is_empty()
             && self.buckets.is_empty()
             && self.digests.is_empty()
             && self.items.is_empty()
@@ -78,6 +87,8 @@ impl Writes {
             .map(|(key, entry)| (key.clone(), entry.clone()))
             .collect();
         notification_log::save(transaction, &log).await?;
+        acks::end(transaction, &self.ended_acks).await?;
+        silences::save(transaction, &self.silences).await?;
         ledger::append(transaction, &self.ledger).await?;
         let buckets: Vec<_> = self
             .buckets

@@ -22,11 +22,13 @@ use crate::enrich::pod::Pod;
 use crate::http::context::{Configuration, Context, Readiness, Reload, RoutingShown};
 use crate::model::timestamp::Timestamp;
 use crate::notify::decide::Policy;
+use crate::notify::heartbeat::{self, Component, Heartbeat, HeartbeatConfig, Watched};
 use crate::notify::outbox::{self, Receivers, Worker};
 use crate::promql::eval::{Engine, EngineConfig};
 use crate::rules::manager::RuleManager;
 use crate::rules::{manager, rule};
 use crate::runbooks::Runbooks;
+use crate::scrape::error::Outcome;
 use crate::scrape::manager::{self as scrape, ScrapeManager, ScrapeSettings};
 use crate::scrape::metrics::ScrapeMetrics;
 use crate::scrape::status::ScrapeOutcome;
@@ -34,6 +36,7 @@ use crate::storage::{Storage, StorageConfig};
 use crate::tasks::Tasks;
 use crate::telemetry;
 use crate::telemetry::logs::LogsConfig;
+use crate::telemetry::progress::Progress;
 use crate::telemetry::traces::TracesConfig;
 
 use super::maintenance::Maintenance;
@@ -54,6 +57,7 @@ pub(super) struct Parts {
     database: Database,
     engine: Arc<Engine>,
     registry: Arc<Registry>,
+    heartbeat: heartbeat::Shown,
     first: Mutex<Option<First>>,
 }
 
@@ -62,6 +66,7 @@ struct First {
     config: Config,
     runner: Runner,
     worker: Worker,
+    heartbeat: Heartbeat,
     data_ready: watch::Sender<bool>,
 }
 
@@ -73,6 +78,7 @@ pub(super) struct Applied {
     receivers: Arc<ArcSwap<Receivers>>,
     runbooks: watch::Sender<Arc<Runbooks>>,
     configuration: watch::Sender<Arc<Configuration>>,
+    heartbeat: watch::Sender<Option<HeartbeatConfig>>,
     rule_context: Arc<dyn Fn(&Config) -> rule::Context + Send + Sync>,
     watched: Mutex<Vec<PathBuf>>,
     started_with: Fixed,
@@ -139,6 +145,7 @@ impl Parts {
         let wake = Arc::new(Notify::new());
         let alert_metrics = crate::alerts::metrics::Metrics::default();
         alert_metrics.register(&mut registry);
+        let routing_progress = alert_metrics.progress.clone();
         let (alerts, runner) = dispatcher::build(
             dispatcher::Config {
                 start_delay: super::maintenance::LONGEST_START,
@@ -154,12 +161,14 @@ impl Parts {
         )
         .await?;
         let receivers = Arc::new(ArcSwap::from_pointee(config.receivers.integrations()));
+        let notify_metrics = crate::notify::metrics::Metrics::register(&mut registry);
+        let outbox_progress = notify_metrics.progress.clone();
         let worker = Worker::new(outbox::Dependencies {
             database: database.clone(),
             clock: clock.clone(),
             receivers: Arc::clone(&receivers),
-            metrics: crate::notify::metrics::Metrics::register(&mut registry),
-            wake,
+            metrics: notify_metrics,
+            wake: Arc::clone(&wake),
             policy: Policy::default(),
             drain: settings.shutdown_deadline / 2,
         });
@@ -167,6 +176,8 @@ impl Parts {
         let (data_ready, wait_for_data) = watch::channel(false);
         let rule_metrics = crate::rules::metrics::Metrics::default();
         rule_metrics.register(&mut registry);
+        let evaluation_progress = rule_metrics.progress.clone();
+        let scrape_progress = Progress::default();
         let rules = Arc::new(RuleManager::new(manager::Dependencies {
             tasks: tasks.clone(),
             clock: clock.clone(),
@@ -180,7 +191,7 @@ impl Parts {
             clock: clock.clone(),
             tasks: tasks.clone(),
             metrics: ScrapeMetrics::register(&mut registry),
-            on_commit: on_commit(&rules),
+            on_commit: on_commit(&rules, scrape_progress.clone()),
             host: if config.mode != Mode::Full {
                 Host::default()
             } else {
@@ -188,6 +199,36 @@ impl Parts {
             },
             pod: pod(&config),
         }));
+        let watched = |component, progress, is_idle| Watched {
+            component,
+            progress,
+            is_idle,
+        };
+        let (heartbeat_config, _) = watch::channel(settings.heartbeat.clone());
+        let (groups, active, sink) = (Arc::clone(&rules), Arc::clone(&targets), alerts.clone());
+        let heartbeat = Heartbeat::new(heartbeat::Dependencies {
+            clock: clock.clone(),
+            config: heartbeat_config.subscribe(),
+            watched: vec![
+                watched(
+                    Component::Scrape,
+                    scrape_progress,
+                    Box::new(move || active.targets().active.is_empty()),
+                ),
+                watched(
+                    Component::Evaluation,
+                    evaluation_progress,
+                    Box::new(move || groups.groups().is_empty()),
+                ),
+                watched(Component::Routing, routing_progress, Box::new(|| false)),
+                watched(Component::Outbox, outbox_progress, Box::new(|| false)),
+            ],
+            knock: Box::new(move || {
+                wake.notify_one();
+                sink.knock();
+            }),
+            metrics: heartbeat::Metrics::register(&mut registry),
+        });
         let http_metrics = crate::http::metrics::Metrics::default();
         http_metrics.register(&mut registry);
         let reload_metrics = ReloadMetrics::default();
@@ -205,6 +246,7 @@ impl Parts {
             receivers,
             runbooks,
             configuration,
+            heartbeat: heartbeat_config,
             rule_context,
             watched: Mutex::new(config.watched.clone()),
             started_with: Fixed::of(&settings),
@@ -223,10 +265,12 @@ impl Parts {
             database,
             engine,
             registry: Arc::new(registry),
+            heartbeat: heartbeat.shown(),
             first: Mutex::new(Some(First {
                 config,
                 runner,
                 worker,
+                heartbeat,
                 data_ready,
             })),
         })
@@ -258,7 +302,9 @@ impl Parts {
             metrics: self.http_metrics.clone(),
             configuration: self.applied.configuration.subscribe(),
             readiness: self.readiness.subscribe(),
+            heartbeat: Arc::clone(&self.heartbeat),
             reload,
+            upstream_only: self.settings.upstream_only,
             listen: self.listen,
         })
     }
@@ -269,6 +315,7 @@ impl Parts {
             config,
             runner,
             worker,
+            heartbeat,
             data_ready,
         }) = self.first.lock().take()
         else {
@@ -289,6 +336,7 @@ impl Parts {
         }
         let expected = config.collects_host || !config.scrape.jobs.is_empty();
         self.applied.start(config).await;
+        tasks.spawn("heartbeat", heartbeat.run(tasks.stop_token()));
         super::maintenance::watch_first_scrapes(tasks, &self.applied.targets, data_ready, expected);
         let targets = Arc::clone(&self.applied.targets);
         let stop = tasks.stop_token();
@@ -343,6 +391,8 @@ impl Applied {
         {
             tracing::debug!("reload during shutdown");
         }
+        self.heartbeat
+            .send_replace(config.settings.heartbeat.clone());
         self.runbooks.send_replace(Arc::new(load_runbooks(&config)));
         self.configuration.send_replace(Arc::new(shown(
             &config,
@@ -378,9 +428,15 @@ async fn open_storage(settings: &Settings, mode: Mode, clock: &Clock) -> anyhow:
 }
 
 /// Wakes the rules that a scrape feeds.
-fn on_commit(rules: &Arc<RuleManager>) -> Arc<dyn Fn(&ScrapeOutcome) + Send + Sync> {
+fn on_commit(
+    rules: &Arc<RuleManager>,
+    progress: Progress,
+) -> Arc<dyn Fn(&ScrapeOutcome) + Send + Sync> {
     let rules = Arc::clone(rules);
     Arc::new(move |outcome| {
+        if outcome.outcome == Outcome::Success {
+            progress.mark();
+        }
         let label = |name| outcome.labels.value(name);
         rules.landed(
             label("job"),
@@ -445,6 +501,7 @@ fn shown(config: &Config, now: Timestamp, last_reload: Option<Reload>) -> Config
                 .map(|receiver| Arc::clone(&receiver.name))
                 .collect(),
             resolve_timeout: config.receivers.resolve_timeout,
+            enrichment: config.settings.alert_enrichment.clone(),
         },
         loaded_at: now,
         last_reload,

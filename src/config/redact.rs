@@ -37,6 +37,11 @@ pub(super) fn secrets(text: &str) -> String {
         return String::new();
     }
     hide(&mut value);
+    if let Some(heartbeat) = value.get_mut("heartbeat") {
+        for key in ["url", "failure_url"] {
+            hide_path(heartbeat.get_mut(key));
+        }
+    }
     serde_yaml::to_string(&value).unwrap_or_default()
 }
 
@@ -52,17 +57,22 @@ pub(super) fn routing(text: &str) -> String {
             .get_mut("webhook_configs")
             .and_then(Value::as_sequence_mut);
         for webhook in webhooks.into_iter().flatten() {
-            if let Some(Value::String(text)) = webhook.get_mut("url")
-                && let Ok(mut address) = text.parse::<url::Url>()
-                && (address.path() != "/" || address.query().is_some())
-            {
-                address.set_path("xxxxx");
-                address.set_query(None);
-                *text = address.to_string();
-            }
+            hide_path(webhook.get_mut("url"));
         }
     }
     serde_yaml::to_string(&value).unwrap_or_default()
+}
+
+/// Of an address that often holds a token only the host is shown.
+fn hide_path(value: Option<&mut Value>) {
+    if let Some(Value::String(text)) = value
+        && let Ok(mut address) = text.parse::<url::Url>()
+        && (address.path() != "/" || address.query().is_some())
+    {
+        address.set_path("xxxxx");
+        address.set_query(None);
+        *text = address.to_string();
+    }
 }
 
 fn hide(value: &mut Value) {

@@ -4,11 +4,13 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::alerts::enrich::{self, Enrichment};
 use crate::alerts::limits::{self, Limits};
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
 use crate::model::duration;
 use crate::model::labels::Labels;
+use crate::notify::heartbeat::{self, HeartbeatConfig};
 use crate::scrape::config::Global;
 use crate::scrape::node::NodeConfig;
 use crate::telemetry::logs::{self, LogFormat, LogsConfig};
@@ -56,6 +58,10 @@ pub struct Settings {
     pub upstream_only: bool,
     /// How much people are told: throttling, storms, flapping.
     pub limits: Limits,
+    /// What is added to alerts that others post; nothing where absent.
+    pub alert_enrichment: Option<Enrichment>,
+    /// The dead man's switch.
+    pub heartbeat: Option<HeartbeatConfig>,
     /// Runbooks; the embedded ones where absent.
     pub runbooks: Option<PathBuf>,
     /// Whether Outrigger scrapes itself.
@@ -155,6 +161,8 @@ pub(super) fn read(
     }
     settings.routing_file = root.text("alertmanager_config").map(|path| base.join(path));
     settings.limits = limits::read(root);
+    settings.alert_enrichment = Some(enrich::read(root));
+    settings.heartbeat = heartbeat::read(root, base);
     if let Some(value) = root.get("runbooks")
         && let Some(path) = value.text()
     {
@@ -228,6 +236,8 @@ impl Settings {
             routing_file: None,
             upstream_only: false,
             limits: Limits::default(),
+            alert_enrichment: Some(Enrichment::default()),
+            heartbeat: None,
             runbooks: None,
             scrape_self: true,
             node: NodeConfig::default(),

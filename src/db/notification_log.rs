@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{QueryBuilder, Row};
 
 use super::{Database, DbError, MAX_BINDS, Transaction};
+use crate::model::notification::AlertStatus;
 use crate::model::timestamp::Timestamp;
 
 /// Whom a row is about.
@@ -31,6 +32,17 @@ pub struct Told {
     pub resolved: Vec<u64>,
     /// When.
     pub at: Timestamp,
+}
+
+impl Told {
+    /// Whether it says of an alert that it has this status.
+    pub fn knows(&self, status: AlertStatus, fingerprint: u64) -> bool {
+        let list = match status {
+            AlertStatus::Firing => &self.firing,
+            AlertStatus::Resolved => &self.resolved,
+        };
+        list.binary_search(&fingerprint).is_ok()
+    }
 }
 
 /// One row.

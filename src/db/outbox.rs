@@ -11,6 +11,7 @@
 //! At most one notification of a group and integration is `sending` at a time, oldest first. What was `sending` when the
 //! process died is sent again: a receiver can tell by the notification's id.
 
+mod delivery;
 mod withdraw;
 
 use std::collections::HashMap;
@@ -19,9 +20,9 @@ use std::sync::Arc;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row};
 
-use super::ledger::{self, LedgerEntry};
-use super::{Database, DbError, MAX_BINDS, Transaction};
-use crate::model::notification::{Decision, Notification};
+pub use self::delivery::{Claim, Taken, claim, exchange, finish};
+use super::{Database, DbError, MAX_BINDS, Transaction, WRITTEN_AT_ONCE};
+use crate::model::notification::Notification;
 use crate::model::timestamp::Timestamp;
 
 pub use self::withdraw::{Withdrawal, withdraw};
@@ -120,18 +121,36 @@ pub struct Backlog {
 /// Where the database cannot be written.
 pub async fn insert(transaction: &mut Transaction, rows: &[OutboxRow]) -> Result<(), DbError> {
     const ACTION: &str = "write outbox";
-    for chunk in rows.chunks(MAX_BINDS / 8) {
-        let mut written = Vec::with_capacity(chunk.len());
-        for row in chunk {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let newest: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) FROM outbox_payloads")
+        .fetch_one(transaction.connection())
+        .await
+        .map_err(DbError::query(ACTION))?;
+    let mut next = newest;
+    let mut rest = rows;
+    while !rest.is_empty() {
+        let mut payloads = Vec::new();
+        let mut bytes = 0;
+        for row in rest.iter().take(MAX_BINDS / 9) {
             let payload =
                 serde_json::to_string(&row.notification).map_err(DbError::value(ACTION))?;
-            written.push((row, payload));
+            bytes += payload.len();
+            payloads.push(payload);
+            if bytes >= WRITTEN_AT_ONCE {
+                break;
+            }
         }
+        let (chunk, left) = rest.split_at(payloads.len());
+        rest = left;
+        let first = next + 1;
+        next += i64::try_from(chunk.len()).unwrap_or(i64::MAX);
         let mut query = QueryBuilder::new(
-            "INSERT INTO outbox (id, idempotency_key, group_key, receiver, integration, payload, created_at, \
+            "INSERT INTO outbox (id, idempotency_key, group_key, receiver, integration, payload_id, created_at, \
              next_attempt_at, updated_at, state, attempts) ",
         );
-        query.push_values(written, |mut to, (row, payload)| {
+        query.push_values((first..).zip(chunk), |mut to, (payload_id, row)| {
             let notification = &row.notification;
             let created_at = notification.created_at.millis();
             to.push_bind(&*notification.id)
@@ -139,7 +158,7 @@ pub async fn insert(transaction: &mut Transaction, rows: &[OutboxRow]) -> Result
                 .push_bind(&*notification.group_key)
                 .push_bind(&*notification.receiver)
                 .push_bind(&*row.integration)
-                .push_bind(payload)
+                .push_bind(payload_id)
                 .push_bind(created_at)
                 .push_bind(created_at)
                 .push_bind(created_at)
@@ -147,7 +166,22 @@ pub async fn insert(transaction: &mut Transaction, rows: &[OutboxRow]) -> Result
                 .push("0");
         });
         query.push(" ON CONFLICT DO NOTHING");
+        let written = transaction.run_once(&mut query, ACTION).await?;
+        let mut query = QueryBuilder::new("INSERT INTO outbox_payloads (id, payload) ");
+        query.push_values((first..).zip(payloads), |mut to, (id, payload)| {
+            to.push_bind(id).push_bind(payload);
+        });
         transaction.run_once(&mut query, ACTION).await?;
+        if written < u64::try_from(chunk.len()).unwrap_or(u64::MAX) {
+            sqlx::query(
+                "DELETE FROM outbox_payloads WHERE id >= $1 AND id NOT IN \
+                 (SELECT payload_id FROM outbox WHERE payload_id >= $1)",
+            )
+            .bind(first)
+            .execute(transaction.connection())
+            .await
+            .map_err(DbError::query(ACTION))?;
+        }
     }
     Ok(())
 }
@@ -227,196 +261,6 @@ pub async fn clock_stepped_back(database: &Database, now: Timestamp) -> Result<(
     transaction.commit().await
 }
 
-/// Takes due notifications, oldest first, at most `limit` for each integration of each receiver, and marks them as
-/// being sent. Nothing is taken for the pairs of receiver and integration in `full`, so that a slow receiver delays
-/// nobody else. A group's next notification is not taken while the one before it is being sent.
-///
-/// # Errors
-/// Where the database cannot be written.
-pub async fn claim(
-    database: &Database,
-    now: Timestamp,
-    limit: u32,
-    full: &[(String, String)],
-) -> Result<Vec<Claimed>, DbError> {
-    const ACTION: &str = "claim notifications";
-    let mut transaction = database.begin().await?;
-    let lanes: Vec<(String, String)> = sqlx::query_as(
-        "SELECT DISTINCT receiver, integration FROM outbox WHERE state = 'pending' AND next_attempt_at <= $1",
-    )
-    .bind(now.millis())
-    .fetch_all(transaction.connection())
-    .await
-    .map_err(DbError::query(ACTION))?;
-    let mut rows = Vec::new();
-    for lane in lanes.iter().filter(|lane| !full.contains(lane)) {
-        let due = sqlx::query(
-            "SELECT id, payload, attempts, last_error FROM outbox AS o WHERE state = 'pending' AND receiver = $1 \
-             AND integration = $2 AND next_attempt_at <= $3 \
-             AND NOT EXISTS (SELECT 1 FROM outbox AS before WHERE before.group_key = o.group_key \
-                AND before.receiver = o.receiver AND before.integration = o.integration \
-                AND before.state IN ('pending', 'sending') AND before.created_at < o.created_at) \
-             ORDER BY next_attempt_at LIMIT $4",
-        )
-        .bind(&lane.0)
-        .bind(&lane.1)
-        .bind(now.millis())
-        .bind(i64::from(limit))
-        .fetch_all(transaction.connection())
-        .await
-        .map_err(DbError::query(ACTION))?;
-        rows.extend(due);
-    }
-    let mut claimed = Vec::with_capacity(rows.len());
-    let mut ids: Vec<String> = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let id: String = row.try_get(0).map_err(DbError::query(ACTION))?;
-        let payload: String = row.try_get(1).map_err(DbError::query(ACTION))?;
-        let attempts: i64 = row.try_get(2).map_err(DbError::query(ACTION))?;
-        match serde_json::from_str(&payload) {
-            Ok(notification) => {
-                claimed.push(Claimed {
-                    notification,
-                    attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
-                    last_error: row.try_get(3).map_err(DbError::query(ACTION))?,
-                });
-                ids.push(id);
-            }
-            Err(error) => {
-                // Written by a version this one cannot read: it would come up again for ever.
-                tracing::error!(notification.id = id, %error, "notification in the outbox is not readable");
-                sqlx::query("UPDATE outbox SET state = 'failed', last_error = $2, updated_at = $3 WHERE id = $1")
-                    .bind(id)
-                    .bind(format!("stored notification is not readable: {error}"))
-                    .bind(now.millis())
-                    .execute(transaction.connection())
-                    .await
-                    .map_err(DbError::query(ACTION))?;
-            }
-        }
-    }
-    for chunk in ids.chunks(MAX_BINDS) {
-        let mut query = QueryBuilder::new(
-            "UPDATE outbox SET state = 'sending', attempts = attempts + 1, updated_at = ",
-        );
-        query.push_bind(now.millis()).push(" WHERE id IN (");
-        let mut list = query.separated(", ");
-        for id in chunk {
-            list.push_bind(id);
-        }
-        query.push(")");
-        transaction.run_once(&mut query, ACTION).await?;
-    }
-    transaction.commit().await?;
-    Ok(claimed)
-}
-
-/// Writes how attempts ended, with their ledger entries. A retry becomes superseded where a newer notification of the
-/// same group and integration waits already.
-///
-/// # Errors
-/// Where the database cannot be written; none is then, and the notifications stay claimed until [`release`].
-pub async fn finish(
-    database: &Database,
-    outcomes: &[(Notification, Outcome)],
-    now: Timestamp,
-) -> Result<(), DbError> {
-    let mut transaction = database.begin().await?;
-    for (notification, outcome) in outcomes {
-        write_outcome(&mut transaction, notification, outcome, now).await?;
-    }
-    transaction.commit().await
-}
-
-async fn write_outcome(
-    transaction: &mut Transaction,
-    notification: &Notification,
-    outcome: &Outcome,
-    now: Timestamp,
-) -> Result<(), DbError> {
-    const ACTION: &str = "write delivery";
-    let id = Arc::clone(&notification.id);
-    let integration = notification.integration.to_string();
-    let (state, error, decision) = match outcome {
-        Outcome::Delivered { status } => (
-            "delivered",
-            None,
-            Some(Decision::Delivered {
-                notification: id,
-                status: status.clone(),
-            }),
-        ),
-        Outcome::Failed { error } => (
-            "failed",
-            Some(error),
-            Some(Decision::Failed {
-                notification: id,
-                error: error.clone(),
-            }),
-        ),
-        Outcome::Expired { error } => (
-            "expired",
-            Some(error),
-            Some(Decision::Expired {
-                notification: id,
-                error: error.clone(),
-            }),
-        ),
-        Outcome::Retry { error, .. } => {
-            // What gathers many groups is told, however old: nothing newer says the same.
-            let newer: Option<String> = sqlx::query_scalar(
-                "SELECT id FROM outbox WHERE group_key = $1 AND receiver = $2 AND integration = $3 \
-                 AND state = 'pending' AND created_at > $4 AND group_key NOT LIKE 'storm/%' ORDER BY created_at LIMIT 1",
-            )
-            .bind(&*notification.group_key)
-            .bind(&*notification.receiver)
-            .bind(&integration)
-            .bind(notification.created_at.millis())
-            .fetch_optional(transaction.connection())
-            .await
-            .map_err(DbError::query(ACTION))?;
-            match newer {
-                Some(newer) => (
-                    "superseded",
-                    Some(error),
-                    Some(Decision::Superseded {
-                        notification: id,
-                        by: Some(newer.into()),
-                    }),
-                ),
-                None => ("pending", Some(error), None),
-            }
-        }
-    };
-    let next = match outcome {
-        Outcome::Retry { at, .. } => *at,
-        Outcome::Delivered { .. } | Outcome::Failed { .. } | Outcome::Expired { .. } => now,
-    };
-    sqlx::query(
-        "UPDATE outbox SET state = $2, last_error = $3, next_attempt_at = $4, updated_at = $5 WHERE id = $1",
-    )
-    .bind(&*notification.id)
-    .bind(state)
-    .bind(error)
-    .bind(next.millis())
-    .bind(now.millis())
-    .execute(transaction.connection())
-    .await
-    .map_err(DbError::query(ACTION))?;
-    if let Some(decision) = decision {
-        let entry = LedgerEntry {
-            at: now,
-            group_key: Arc::clone(&notification.group_key),
-            receiver: Arc::clone(&notification.receiver),
-            integration: integration.into(),
-            labels: None,
-            decision,
-        };
-        ledger::append(transaction, &[entry]).await?;
-    }
-    Ok(())
-}
-
 /// How much waits, and until when.
 ///
 /// # Errors
@@ -452,7 +296,8 @@ pub async fn backlog(database: &Database) -> Result<Backlog, DbError> {
 pub async fn recent(database: &Database, limit: u32) -> Result<Vec<Summary>, DbError> {
     const ACTION: &str = "read outbox";
     let rows = sqlx::query(
-        "SELECT state, attempts, updated_at, last_error, payload FROM outbox ORDER BY updated_at DESC LIMIT $1",
+        "SELECT o.state, o.attempts, o.updated_at, o.last_error, p.payload FROM outbox_payloads AS p \
+         JOIN outbox AS o ON o.payload_id = p.id ORDER BY p.id DESC LIMIT $1",
     )
     .bind(i64::from(limit))
     .fetch_all(database.reader())
@@ -479,10 +324,18 @@ fn summary(row: &SqliteRow, action: &'static str) -> Result<Summary, DbError> {
 /// # Errors
 /// Where the database cannot be written.
 pub async fn prune(transaction: &mut Transaction, before: Timestamp) -> Result<u64, DbError> {
-    sqlx::query("DELETE FROM outbox WHERE updated_at < $1 AND state NOT IN ('pending', 'sending')")
-        .bind(before.millis())
-        .execute(transaction.connection())
-        .await
-        .map(|done| done.rows_affected())
-        .map_err(DbError::query("prune outbox"))
+    let mut removed = 0;
+    for statement in [
+        "DELETE FROM outbox_payloads WHERE id IN (SELECT payload_id FROM outbox \
+         WHERE updated_at < $1 AND state NOT IN ('pending', 'sending'))",
+        "DELETE FROM outbox WHERE updated_at < $1 AND state NOT IN ('pending', 'sending')",
+    ] {
+        removed = sqlx::query(statement)
+            .bind(before.millis())
+            .execute(transaction.connection())
+            .await
+            .map_err(DbError::query("prune outbox"))?
+            .rows_affected();
+    }
+    Ok(removed)
 }

@@ -1,3 +1,5 @@
+mod quiet;
+
 use std::path::Path;
 
 use super::ledger::{LedgerEntry, LedgerFilter};

@@ -13,7 +13,8 @@ use std::str::FromStr;
 use md5::{Digest, Md5};
 
 use crate::model::labels::LabelsBuilder;
-use crate::model::matcher::{Pattern, RegexError, anchored};
+use crate::model::matcher::Pattern;
+use crate::model::re2::{RegexError, anchored};
 use template::Template;
 
 mod template;
@@ -368,10 +369,7 @@ fn groups(text: &str) -> Result<regex::Regex, RegexError> {
     if let Pattern::Engine(regex) = Pattern::new(text)? {
         return Ok((*regex).clone());
     }
-    anchored(text).map_err(|error| RegexError {
-        pattern: text.chars().take(200).collect(),
-        reason: error.to_string().replace('\n', " "),
-    })
+    anchored(text)
 }
 
 /// The last eight bytes of the MD5, big endian: what Prometheus shards by, so that both agree on who scrapes what.

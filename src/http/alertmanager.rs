@@ -5,28 +5,19 @@
 //! bare JSON text where it fits and is refused. The texts are our own where upstream's are those of Go's libraries.
 
 pub mod alerts;
+mod body;
 pub mod filter;
 pub mod silences;
 pub mod status;
 mod time;
 
-use std::time::Duration;
-
 use axum::Json;
-use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::alerts::run::Closed;
-
-/// The largest body: some ten thousands of alerts.
-const MAX_BODY_BYTES: usize = 16 << 20;
-/// How long a client may take to send its body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A required value is missing; go-openapi's code.
 const REQUIRED: u16 = 602;
@@ -70,7 +61,11 @@ impl IntoResponse for Fault {
             Self::Description(status, code, message) => {
                 (status, Json(json!({"code": code, "message": message}))).into_response()
             }
-            Self::Refused(status, message) => (status, Json(message)).into_response(),
+            Self::Refused(status, message) => {
+                // Upstream writes it with an encoder that ends the line.
+                let body = format!("{}\n", serde_json::Value::from(message));
+                (status, [(CONTENT_TYPE, "application/json")], body).into_response()
+            }
             Self::Absent => StatusCode::NOT_FOUND.into_response(),
         }
     }
@@ -83,47 +78,4 @@ impl From<Closed> for Fault {
             "shutting down; ask again later".to_owned(),
         )
     }
-}
-
-/// A JSON body; `name` is what upstream calls it.
-async fn read<T: DeserializeOwned>(request: Request, name: &str) -> Result<T, Fault> {
-    let kind = request
-        .headers()
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split(';').next())
-        .map_or("application/octet-stream", str::trim);
-    if !kind.eq_ignore_ascii_case("application/json") {
-        let message =
-            format!("unsupported media type {kind:?}, only [application/json] are allowed");
-        return Err(Fault::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
-    }
-    let bytes = body(request.into_body()).await?;
-    if bytes.is_empty() {
-        return Err(Fault::required(name));
-    }
-    serde_json::from_slice(&bytes).map_err(|error| {
-        let message = format!("parsing {name} body failed: {error}");
-        Fault::plain(StatusCode::BAD_REQUEST, message)
-    })
-}
-
-async fn body(body: Body) -> Result<Bytes, Fault> {
-    let read = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY_BYTES)).await;
-    let read = read.map_err(|_| {
-        Fault::plain(
-            StatusCode::REQUEST_TIMEOUT,
-            "the body took too long to arrive",
-        )
-    })?;
-    read.map_err(|error| {
-        let too_large = std::error::Error::source(&error)
-            .is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
-        if too_large {
-            let message = "the body is larger than 16 MiB; send fewer alerts at once";
-            Fault::plain(StatusCode::PAYLOAD_TOO_LARGE, message)
-        } else {
-            Fault::plain(StatusCode::BAD_REQUEST, "the body ended too early")
-        }
-    })
 }

@@ -9,11 +9,13 @@ use futures_util::future::BoxFuture;
 use prometheus_client::registry::Registry;
 use tokio::sync::{Semaphore, watch};
 
+use crate::alerts::enrich::Enrichment;
 use crate::alerts::run::AlertSink;
 use crate::clock::Clock;
 use crate::db::Database;
 use crate::document::diagnostics::Diagnostic;
 use crate::model::timestamp::Timestamp;
+use crate::notify::heartbeat;
 use crate::promql::eval::Engine;
 use crate::rules::manager::RuleManager;
 use crate::runbooks::Runbooks;
@@ -57,8 +59,12 @@ pub struct Context {
     pub configuration: watch::Receiver<Arc<Configuration>>,
     /// How far the start has come.
     pub readiness: watch::Receiver<Readiness>,
+    /// How the heartbeat stands.
+    pub heartbeat: heartbeat::Shown,
     /// Reloads the configuration; errors are its mistakes.
     pub reload: Box<dyn Fn() -> BoxFuture<'static, Result<(), Vec<Diagnostic>>> + Send + Sync>,
+    /// Whether only what Alertmanager has is served.
+    pub upstream_only: bool,
     /// Where this port is bound.
     pub listen: SocketAddr,
 }
@@ -97,6 +103,8 @@ pub struct RoutingShown {
     pub receivers: Vec<Arc<str>>,
     /// After how long an alert without an end counts as ended.
     pub resolve_timeout: Duration,
+    /// What is added to alerts that others post.
+    pub enrichment: Option<Enrichment>,
 }
 
 /// A reload that was tried.

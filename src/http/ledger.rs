@@ -71,7 +71,7 @@ fn filter(params: &Params) -> Result<LedgerFilter, ApiError> {
         }
     }
     if let Some(text) = params.get("fingerprint") {
-        let fingerprint = parse_fingerprint(text)
+        let fingerprint = Fingerprint::parse(text)
             .ok_or_else(|| ApiError::parameter("fingerprint", "write 16 hexadecimal digits"))?;
         filter.fingerprint = Some(fingerprint);
     }
@@ -97,11 +97,4 @@ fn entry_json(entry: &LedgerEntry) -> Value {
         "reason": entry.decision.to_string(),
         "decision": entry.decision,
     })
-}
-
-fn parse_fingerprint(text: &str) -> Option<Fingerprint> {
-    u64::from_str_radix(text, 16)
-        .ok()
-        .filter(|_| text.len() == 16)
-        .map(Fingerprint)
 }

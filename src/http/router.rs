@@ -12,6 +12,7 @@ use super::alertmanager;
 use super::context::Context;
 use super::errors::{self, ErrorKind};
 use super::prometheus::{query, rules, series, status, targets};
+use super::quiet::acks;
 use super::{guard, health, ledger, metrics, middleware, pages, storms};
 
 /// The largest body of a request.
@@ -70,6 +71,7 @@ pub fn router(context: Arc<Context>) -> Router {
             "/api/v2/silence/{id}",
             get(alertmanager::silences::one).delete(alertmanager::silences::expire),
         )
+        .merge(beyond_upstream(context.upstream_only))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -81,6 +83,17 @@ pub fn router(context: Arc<Context>) -> Router {
         ))
         .layer(from_fn(guard::headers))
         .with_state(context)
+}
+
+/// What Alertmanager has not; not there in its place.
+fn beyond_upstream(upstream_only: bool) -> Router<Arc<Context>> {
+    if upstream_only {
+        return Router::new();
+    }
+    Router::new()
+        // Who has taken charge of what.
+        .route("/api/v1/acks", get(acks::list).post(acks::post))
+        .route("/api/v1/acks/{id}", get(acks::one).delete(acks::withdraw))
 }
 
 async fn not_found(request: Request) -> Response {

@@ -47,6 +47,23 @@ pub struct Alert {
     pub generator_url: Arc<str>,
     /// Value of the expression at the last evaluation, where the sender knows it.
     pub value: Option<f64>,
+    /// What the value went through; empty where the sender does not know it.
+    #[serde(default)]
+    pub course: Course,
+}
+
+/// What the value of an alert's expression went through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Course {
+    /// The most extreme value while it fired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak: Option<f64>,
+    /// The value on the good side of the threshold, when it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<f64>,
+    /// The number it is compared with, where that is written in the rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
 }
 
 impl Alert {

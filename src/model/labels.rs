@@ -42,6 +42,15 @@ impl fmt::Display for Fingerprint {
     }
 }
 
+impl Fingerprint {
+    /// Reads what is shown: 16 hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let value = u64::from_str_radix(text, 16).ok();
+        value.filter(|_| digits).map(Self)
+    }
+}
+
 impl Labels {
     /// The set without labels.
     pub fn empty() -> Self {

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::labels::{Labels, is_legacy_label_name, quote};
+use super::re2::{RegexError, anchored};
 
 /// How a matcher compares.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -47,16 +48,6 @@ pub struct Matcher {
     value: String,
     // Present exactly for the two regular-expression operators.
     pattern: Option<Pattern>,
-}
-
-/// A regular expression that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("bad regular expression {pattern:?}: {reason}")]
-pub struct RegexError {
-    /// The expression as written.
-    pub pattern: String,
-    /// What the reader says, on one line.
-    pub reason: String,
 }
 
 impl Matcher {
@@ -205,18 +196,7 @@ impl Pattern {
                 text.split('|').map(str::to_owned).collect(),
             ));
         }
-        let compiled = anchored(text).map_err(|error| RegexError {
-            pattern: text.chars().take(200).collect(),
-            // The engine draws a multi-line picture; its last line holds the reason.
-            reason: error
-                .to_string()
-                .lines()
-                .last()
-                .unwrap_or_default()
-                .trim_start_matches("error: ")
-                .to_owned(),
-        })?;
-        Ok(Self::Engine(Arc::new(compiled)))
+        Ok(Self::Engine(Arc::new(anchored(text)?)))
     }
 
     /// Whether the whole value matches.
@@ -229,18 +209,6 @@ impl Pattern {
             Self::Engine(regex) => regex.is_match(value),
         }
     }
-}
-
-/// Compiles an expression anchored at both ends, `.` matching line breaks, within a memory bound.
-///
-/// # Errors
-/// The engine's, where the expression is not valid or compiles to more than 1 MiB.
-pub fn anchored(text: &str) -> Result<regex::Regex, regex::Error> {
-    // Check the expression alone first: `a)(b` must not become valid through the group around it.
-    regex::Regex::new(text)?;
-    regex::RegexBuilder::new(&format!("^(?s:{text})$"))
-        .size_limit(1 << 20)
-        .build()
 }
 
 #[cfg(test)]

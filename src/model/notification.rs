@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::ack::AckEnd;
 use super::alert::Alert;
 use super::labels::Labels;
 use super::timestamp::Timestamp;
@@ -106,8 +107,48 @@ impl Reason {
 pub struct NotifiedAlert {
     /// Firing or resolved, decided when the group was flushed.
     pub status: AlertStatus,
+    /// Whether the integration was told of this status before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub known: bool,
     /// The alert; its `ends_at` means something only where it is resolved.
     pub alert: Arc<Alert>,
+}
+
+impl NotifiedAlert {
+    /// What a message with this alert changes for who reads it.
+    pub fn change(&self) -> Change {
+        match (self.status, self.known) {
+            (AlertStatus::Firing, false) => Change::New,
+            (AlertStatus::Firing, true) => Change::StillFiring,
+            (AlertStatus::Resolved, false) => Change::JustResolved,
+            (AlertStatus::Resolved, true) => Change::EndedBefore,
+        }
+    }
+}
+
+/// An alert beside what its reader was told last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Fires, and was not said to.
+    New,
+    /// Fires, as was said before.
+    StillFiring,
+    /// Ended, which was not said yet.
+    JustResolved,
+    /// Ended, as was said before.
+    EndedBefore,
+}
+
+impl Change {
+    /// As templates and reports write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::StillFiring => "still_firing",
+            Self::JustResolved => "just_resolved",
+            Self::EndedBefore => "ended_before",
+        }
+    }
 }
 
 /// One message to one integration of one receiver.
@@ -201,6 +242,39 @@ pub enum Decision {
         /// The silence's id.
         silence: String,
     },
+    /// Somebody has taken charge of it, and it was told already or need not be.
+    Acknowledged {
+        /// The ack's id.
+        ack: Arc<str>,
+        /// Its owner.
+        by: String,
+    },
+    /// Somebody took charge of it.
+    AckBegan {
+        /// The ack's id.
+        ack: Arc<str>,
+        /// Its owner.
+        by: String,
+    },
+    /// Nobody is in charge of it any more.
+    AckEnded {
+        /// The ack's id.
+        ack: Arc<str>,
+        /// Why.
+        why: AckEnd,
+    },
+    /// A recurring silence is active again.
+    SilenceBegan {
+        /// The silence's id.
+        silence: Arc<str>,
+        /// The recurring silence's id.
+        recurring: Arc<str>,
+    },
+    /// A silence until resolved is over: for a while nothing fired that it matches.
+    SilenceEnded {
+        /// The silence's id.
+        silence: Arc<str>,
+    },
     /// Held back, and listed in a digest.
     Throttled {
         /// The digest's notification.
@@ -259,6 +333,11 @@ impl Decision {
             Self::Muted { .. } => "muted",
             Self::Inactive => "inactive",
             Self::Silenced { .. } => "silenced",
+            Self::Acknowledged { .. } => "acknowledged",
+            Self::AckBegan { .. } => "ack_began",
+            Self::AckEnded { .. } => "ack_ended",
+            Self::SilenceBegan { .. } => "silence_began",
+            Self::SilenceEnded { .. } => "silence_ended",
             Self::Throttled { .. } => "throttled",
             Self::HeldInStorm { .. } => "held_in_storm",
             Self::HeldFlapping { .. } => "held_flapping",
@@ -286,7 +365,12 @@ impl Decision {
             | Self::Inhibited { .. }
             | Self::Muted { .. }
             | Self::Inactive
-            | Self::Silenced { .. } => None,
+            | Self::Silenced { .. }
+            | Self::Acknowledged { .. }
+            | Self::AckBegan { .. }
+            | Self::AckEnded { .. }
+            | Self::SilenceBegan { .. }
+            | Self::SilenceEnded { .. } => None,
         }
     }
 
@@ -301,9 +385,14 @@ impl Decision {
             | Self::Muted { .. }
             | Self::Inactive
             | Self::Silenced { .. }
+            | Self::Acknowledged { .. }
             | Self::HeldFlapping { .. }
             | Self::Superseded { .. } => true,
             Self::Enqueued { .. }
+            | Self::AckBegan { .. }
+            | Self::AckEnded { .. }
+            | Self::SilenceBegan { .. }
+            | Self::SilenceEnded { .. }
             | Self::Throttled { .. }
             | Self::HeldInStorm { .. }
             | Self::Delivered { .. }
@@ -340,6 +429,21 @@ impl fmt::Display for Decision {
             Self::Muted { interval } => write!(f, "muted by time interval {interval}"),
             Self::Inactive => f.write_str("outside the route's active time intervals"),
             Self::Silenced { silence } => write!(f, "silenced by {silence}"),
+            Self::Acknowledged { ack, by } => write!(f, "acknowledged by {by} (ack {ack})"),
+            Self::AckBegan { ack, by } => write!(f, "{by} has taken charge of it (ack {ack})"),
+            Self::AckEnded { ack, why } => write!(f, "ack {ack} ended: {why}"),
+            Self::SilenceBegan { silence, recurring } => {
+                write!(
+                    f,
+                    "silence {silence} began: recurring silence {recurring} is active"
+                )
+            }
+            Self::SilenceEnded { silence } => {
+                write!(
+                    f,
+                    "silence {silence} ended: nothing it matches fires any more"
+                )
+            }
             Self::Throttled { digest } => write!(f, "throttled into digest {digest}"),
             Self::HeldInStorm { digest } => write!(f, "gathered into storm summary {digest}"),
             Self::HeldFlapping { changes } => {
@@ -376,6 +480,7 @@ mod tests {
             group_labels: Labels::from_pairs([("alertname", "X")]),
             alerts: vec![NotifiedAlert {
                 status: AlertStatus::Firing,
+                known: true,
                 alert: Arc::new(Alert {
                     labels: Labels::from_pairs([("alertname", "X"), ("a", "\"\n")]),
                     annotations: Labels::empty(),
@@ -384,6 +489,7 @@ mod tests {
                     updated_at: Timestamp::from_millis(3),
                     generator_url: "".into(),
                     value: Some(0.5),
+                    course: crate::model::alert::Course::default(),
                 }),
             }],
             truncated: 0,
@@ -395,6 +501,15 @@ mod tests {
             serde_json::from_str::<Notification>(&text).unwrap(),
             notification
         );
+
+        // As written before it was kept what the receiver knows, and what the value went through.
+        let older = text
+            .replace(r#""known":true,"#, "")
+            .replace(r#","course":{}"#, "");
+        assert!(older.len() < text.len() - 20, "{text}");
+        let older: Notification = serde_json::from_str(&older).unwrap();
+        assert_eq!(older.alerts[0].change(), Change::New);
+        assert_eq!(notification.alerts[0].change(), Change::StillFiring);
 
         let decision = Decision::Throttled { digest: "d".into() };
         let text = serde_json::to_string(&decision).unwrap();

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::labels::Labels;
-use super::matcher::{MatchOp, Matcher, RegexError};
+use super::matcher::{MatchOp, Matcher};
+use super::re2::RegexError;
 use super::timestamp::Timestamp;
 
 /// A silence.

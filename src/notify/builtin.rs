@@ -130,11 +130,11 @@ mod tests {
         assert_eq!(subject(&all[2]), "[RESOLVED] HighErrorRate (critical)");
         assert_eq!(subject(&all[4]), "[FIRING:2] digest of 2 alerts (critical)");
         assert_eq!(
-            subject(&all[5]),
+            subject(&all[7]),
             "[FIRING:2] storm: 312 alerts of 4 kinds in 2m (critical)"
         );
         assert_eq!(
-            subject(&all[6]),
+            subject(&all[8]),
             "[RESOLVED] storm is over: 312 alerts of 4 kinds in 2m"
         );
         assert_eq!(

@@ -10,6 +10,7 @@
 //! the caller names in [`Console`] prints.
 
 mod chats;
+mod defaults;
 mod email;
 mod global;
 mod opsgenie;
@@ -29,39 +30,14 @@ use self::text::Texts;
 use super::console::{self, Output, Style};
 use super::http::settings::HttpConfig;
 use super::integration::{Integration, Kind};
-use super::markdown;
 use super::outbox::Receivers;
 use super::render::{SecretText, Surroundings};
-use crate::document::diagnostics::{Diagnostic, Diagnostics};
+use crate::document::diagnostics::Diagnostics;
 use crate::document::fields::{Fields, Value};
-use crate::document::{Kind as NodeKind, Position};
+use crate::document::{Kind as NodeKind, Node, Position};
 use crate::model::notification;
 use crate::model::timestamp::Timestamp;
 use crate::net::credentials::{SecretSource, read_secret_pair};
-use crate::template::TemplateSet;
-use crate::template::functions::Functions;
-
-/// Our own named templates.
-const DEFAULTS: [(&str, &str); 6] = [
-    ("slack.tmpl", include_str!("templates/slack.tmpl")),
-    ("email.tmpl", include_str!("templates/email.tmpl")),
-    ("markdown.tmpl", include_str!("templates/markdown.tmpl")),
-    ("pagers.tmpl", include_str!("templates/pagers.tmpl")),
-    ("telegram.tmpl", include_str!("templates/telegram.tmpl")),
-    ("common.tmpl", include_str!("templates/common.tmpl")),
-];
-
-/// The keys of integrations that send texts of ours.
-const WRITERS: [&str; 8] = [
-    "discord_configs",
-    "email_configs",
-    "msteams_configs",
-    "msteamsv2_configs",
-    "opsgenie_configs",
-    "pagerduty_configs",
-    "slack_configs",
-    "telegram_configs",
-];
 
 /// What reading needs beside the file.
 #[derive(Clone, Debug)]
@@ -168,7 +144,12 @@ pub fn read(root: &Fields<'_>, options: &Options<'_>, diagnostics: &Diagnostics)
     let surroundings = Arc::new(Surroundings {
         upstream_only: options.upstream_only,
         external_url: options.external_url.trim_end_matches('/').to_owned(),
-        templates: template_set(options.templates, writes_texts(root), diagnostics),
+        templates: defaults::template_set(
+            options.templates,
+            writes_texts(root),
+            options.upstream_only,
+            diagnostics,
+        ),
     });
     let global = Global::read(root.get("global").as_ref(), options.base);
     let reader = Reader {
@@ -214,53 +195,32 @@ pub fn read(root: &Fields<'_>, options: &Options<'_>, diagnostics: &Diagnostics)
     }
 }
 
-/// Whether any receiver sends texts of ours; the others need no templates in memory.
+/// The integrations whose messages consist of what is in their files.
+const WITHOUT_TEXTS: [&str; 2] = ["name", "webhook_configs"];
+
+/// Whether any receiver sends texts of ours or calls a template; the others need none in memory.
 fn writes_texts(root: &Fields<'_>) -> bool {
-    let Some(receivers) = root.get("receivers") else {
-        return false;
-    };
     // Only looked at here; mistakes are told when the receivers are read.
-    let NodeKind::Sequence(receivers) = &receivers.node.kind else {
+    let receivers = root.get("receivers");
+    let Some(NodeKind::Sequence(receivers)) = receivers.as_ref().map(|value| &value.node.kind)
+    else {
         return false;
     };
     receivers.iter().any(|receiver| match &receiver.kind {
-        NodeKind::Mapping(entries) => entries
-            .iter()
-            .any(|entry| WRITERS.contains(&entry.key.as_str())),
+        NodeKind::Mapping(entries) => entries.iter().any(|entry| {
+            !WITHOUT_TEXTS.contains(&entry.key.as_str()) || calls_templates(&entry.value)
+        }),
         NodeKind::Null | NodeKind::Scalar { .. } | NodeKind::Sequence(_) => false,
     })
 }
 
-/// Our own templates, and the user's over them.
-fn template_set(files: &[TemplateFile], own: bool, diagnostics: &Diagnostics) -> TemplateSet {
-    let mut set = TemplateSet::new(functions());
-    if own || !files.is_empty() {
-        for (name, text) in DEFAULTS {
-            set.add(name, text)
-                .expect("our own templates are parsed by a test");
-        }
+fn calls_templates(node: &Node) -> bool {
+    match &node.kind {
+        NodeKind::Null => false,
+        NodeKind::Scalar { text, .. } => text.contains("{{"),
+        NodeKind::Sequence(items) => items.iter().any(calls_templates),
+        NodeKind::Mapping(entries) => entries.iter().any(|entry| calls_templates(&entry.value)),
     }
-    for file in files {
-        if let Err(error) = set.add(&file.path, &file.text) {
-            let position = Position {
-                line: u32::try_from(error.line).unwrap_or(0),
-                column: u32::try_from(error.column).unwrap_or(0),
-            };
-            diagnostics.push(
-                Diagnostic::new(&file.path, position, "", error.message)
-                    .remedy("correct the template"),
-            );
-        }
-    }
-    set
-}
-
-/// Alertmanager's functions, and those of our own templates.
-fn functions() -> Functions {
-    markdown::functions(Functions::alertmanager()).with("slackEscape", |_, args| match args {
-        [value] => Ok(super::slack::escape(&value.to_string()).into()),
-        _ => Err("slackEscape wants one argument".into()),
-    })
 }
 
 /// Reads receivers.
@@ -387,8 +347,7 @@ impl Reader<'_> {
 
     /// Whether the user's files define a template of ours.
     fn replaces(&self, name: &str) -> bool {
-        let name = format!("{name:?}");
-        self.templates.iter().any(|file| file.text.contains(&name))
+        defaults::defines(self.templates, name)
     }
 
     /// A secret that may be a template, or stand in a file.

@@ -24,6 +24,14 @@ pub fn line(text: String, limit: usize) -> String {
     format!("{}…", head.trim_end())
 }
 
+/// Cuts a text as Alertmanager does: to a number of characters of which the last is an ellipsis, and no word of it.
+pub fn upstream(text: String, limit: usize) -> String {
+    if text.chars().count() <= limit {
+        return text;
+    }
+    format!("{}…", &text[..offset(&text, limit.saturating_sub(1))])
+}
+
 /// Cuts a text until the message around it has no more bytes than a service takes.
 ///
 /// # Errors

@@ -100,7 +100,7 @@ mod tests {
             alert.status = AlertStatus::Resolved;
         }
         check(&digest, &[(false, false)]);
-        let storm = message::synthetic(Timestamp::from_millis(0)).split_off(5);
+        let storm = message::synthetic(Timestamp::from_millis(0)).split_off(7);
         check(&storm[0], &[(true, true)]);
         check(&storm[1], &[(false, true)]);
         assert_eq!(

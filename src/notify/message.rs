@@ -5,21 +5,24 @@
 //! .Receiver .Status .Alerts(.Firing .Resolved) .GroupLabels .CommonLabels .CommonAnnotations .ExternalURL
 //! .NotificationReason  alert: .Status .Labels .Annotations .StartsAt .EndsAt .GeneratorURL .Fingerprint
 //!
-//! only here:  .GroupKey .Severity .Color .TruncatedAlerts .Digest
-//!             alert: .Name .Severity .Summary .RunbookURL .Value .ValueText .Lasting .Flapping
+//! only here:  .New .StillFiring .JustResolved, of .Alerts too: against what this integration was told last
+//!             .GroupKey .Severity .Color .Lasting .TruncatedAlerts .Digest
+//!             alert: .Name .Severity .Summary .RunbookURL .Lasting .Change .Flapping
+//!                    .Value .PeakValue .ResolvedValue .Threshold, and each with Text behind it for people
 //!             digest: .Severity .OpenedAt .Total .Firing .Resolved .Counts .First .Worst .New .Groups .Storm
 //!             count: .Name .Firing .Resolved .RunbookURL
 //!             storm: .Stage (began, goes_on, over) .Since .Alerts .Kinds .Summary
 //! ```
 //!
-//! A template that uses what is only here does not work in Alertmanager.
+//! A template that uses what is only here does not work in Alertmanager. `toJson` writes Alertmanager's data alone. Values
+//! are nil, and their texts empty, where nobody knows them: alerts posted by others, a series that is gone.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::model::labels::Labels;
 use crate::model::notification::{
-    AlertStatus, Digest, FLAPPING, Notification, NotifiedAlert, StormNews, severity_rank,
+    AlertStatus, Change, Digest, FLAPPING, Notification, NotifiedAlert, StormNews, severity_rank,
 };
 use crate::model::timestamp::Timestamp;
 use crate::template::kv::Kv;
@@ -31,6 +34,12 @@ pub const SEVERITY: &str = "severity";
 const SUMMARY: &str = "summary";
 /// The annotation that leads to the runbook.
 const RUNBOOK: &str = "runbook_url";
+
+/// The first fields of a message's and of an alert's data are Alertmanager's.
+const DATA: usize = 8;
+const ALERT: usize = 7;
+/// The fields that follow, without the lists that repeat alerts.
+const DATA_OURS: usize = 6;
 
 /// What the alerts of a message have in common.
 #[derive(Clone, Debug)]
@@ -200,46 +209,82 @@ pub fn lasting(alert: &NotifiedAlert, now: Timestamp) -> Duration {
     end.since(alert.alert.starts_at)
 }
 
-/// The value of a template's dot.
-pub fn data(notification: &Notification, external_url: &str, now: Timestamp) -> Value {
+/// How long the oldest alert lasts that fires, or how long the longest lasted where none does.
+pub fn longest(notification: &Notification, now: Timestamp) -> Duration {
+    let firing = notification.is_firing();
+    let alerts = notification.alerts.iter();
+    alerts
+        .filter(|alert| !firing || alert.status == AlertStatus::Firing)
+        .map(|alert| lasting(alert, now))
+        .max()
+        .unwrap_or_default()
+}
+
+/// The value of a template's dot. `toJson` of it holds what Alertmanager's holds, and ours too unless `upstream_only`.
+pub fn data(
+    notification: &Notification,
+    external_url: &str,
+    upstream_only: bool,
+    now: Timestamp,
+) -> Value {
     let common = Common::of(&notification.alerts);
     let alerts: Vec<Value> = notification
         .alerts
         .iter()
-        .map(|alert| alert_data(alert, now))
+        .map(|alert| alert_data(alert, upstream_only, now))
         .collect();
     let severity = severity(notification);
     let digest = notification.digest.as_ref().map_or(Value::Nil, |digest| {
         digest_data(digest, notification, &alerts)
     });
-    let statuses = notification.alerts.iter().map(|alert| alert.status);
-    Record::value(
+    let changes = notification.alerts.iter().map(NotifiedAlert::change);
+    let list = AlertList {
+        changes: changes.collect(),
+        alerts: alerts.into_iter().collect(),
+    };
+    let changed = |change| list.only(|other| other == change);
+    let (new, still_firing, just_resolved) = (
+        changed(Change::New),
+        changed(Change::StillFiring),
+        changed(Change::JustResolved),
+    );
+    Record::new(
         "template.Data",
         vec![
             ("Receiver", receiver_pattern(&notification.receiver).into()),
             ("Status", common.status.as_str().into()),
-            ("Alerts", AlertList::value(statuses, alerts)),
+            ("Alerts", Value::object(list)),
             ("GroupLabels", kv(&notification.group_labels)),
             ("CommonLabels", kv(&common.labels)),
             ("CommonAnnotations", kv(&common.annotations)),
             ("ExternalURL", external_url.into()),
             ("NotificationReason", notification.reason.as_str().into()),
+            ("Lasting", duration_text(longest(notification, now)).into()),
             ("GroupKey", Value::from(&*notification.group_key)),
             ("Severity", severity.into()),
             ("Color", color(notification.is_firing(), severity).into()),
             ("TruncatedAlerts", count(notification.truncated)),
             ("Digest", digest),
+            ("New", new),
+            ("StillFiring", still_firing),
+            ("JustResolved", just_resolved),
         ],
     )
+    .in_json(if upstream_only {
+        DATA
+    } else {
+        DATA + DATA_OURS
+    })
+    .into_value()
 }
 
-fn alert_data(notified: &NotifiedAlert, now: Timestamp) -> Value {
+fn alert_data(notified: &NotifiedAlert, upstream_only: bool, now: Timestamp) -> Value {
     let alert = &notified.alert;
     let ends_at = match notified.status {
         AlertStatus::Firing => zero_time(),
         AlertStatus::Resolved => time(alert.ends_at),
     };
-    Record::value(
+    Record::new(
         "template.Alert",
         vec![
             ("Status", notified.status.as_str().into()),
@@ -254,14 +299,28 @@ fn alert_data(notified: &NotifiedAlert, now: Timestamp) -> Value {
             ("Summary", summary(notified).into()),
             ("RunbookURL", runbook(notified).into()),
             ("Flapping", alert.annotations.value(FLAPPING).into()),
-            ("Value", alert.value.map_or(Value::Nil, Value::from)),
-            (
-                "ValueText",
-                alert.value.map(value_text).unwrap_or_default().into(),
-            ),
             ("Lasting", duration_text(lasting(notified, now)).into()),
+            ("Change", notified.change().as_str().into()),
+            ("Value", number(alert.value)),
+            ("ValueText", number_text(alert.value)),
+            ("PeakValue", number(alert.course.peak)),
+            ("PeakValueText", number_text(alert.course.peak)),
+            ("ResolvedValue", number(alert.course.resolved)),
+            ("ResolvedValueText", number_text(alert.course.resolved)),
+            ("Threshold", number(alert.course.threshold)),
+            ("ThresholdText", number_text(alert.course.threshold)),
         ],
     )
+    .in_json(if upstream_only { ALERT } else { usize::MAX })
+    .into_value()
+}
+
+fn number(value: Option<f64>) -> Value {
+    value.map_or(Value::Nil, Value::from)
+}
+
+fn number_text(value: Option<f64>) -> Value {
+    value.map(value_text).unwrap_or_default().into()
 }
 
 fn digest_data(digest: &Digest, notification: &Notification, alerts: &[Value]) -> Value {
@@ -374,11 +433,29 @@ fn zero_time() -> Value {
 struct Record {
     type_name: &'static str,
     fields: Vec<(&'static str, Value)>,
+    in_json: usize,
 }
 
 impl Record {
+    fn new(type_name: &'static str, fields: Vec<(&'static str, Value)>) -> Self {
+        Self {
+            type_name,
+            fields,
+            in_json: usize::MAX,
+        }
+    }
+
     fn value(type_name: &'static str, fields: Vec<(&'static str, Value)>) -> Value {
-        Value::object(Self { type_name, fields })
+        Self::new(type_name, fields).into_value()
+    }
+
+    /// How many of its first fields JSON shows.
+    fn in_json(self, in_json: usize) -> Self {
+        Self { in_json, ..self }
+    }
+
+    fn into_value(self) -> Value {
+        Value::object(self)
     }
 }
 
@@ -405,31 +482,25 @@ impl Object for Record {
         };
         self.fields
             .iter()
+            .take(self.in_json)
             .map(|(field, value)| (name(field), value.clone()))
             .collect::<Map>()
             .into()
     }
 }
 
-/// `template.Alerts`: a list with the methods `Firing` and `Resolved`.
+/// `template.Alerts`: a list with the methods `Firing` and `Resolved`, and ours for what changed.
 #[derive(Debug)]
 struct AlertList {
-    statuses: Vec<AlertStatus>,
+    changes: Vec<Change>,
     alerts: List,
 }
 
 impl AlertList {
-    fn value(statuses: impl Iterator<Item = AlertStatus>, alerts: Vec<Value>) -> Value {
-        Value::object(Self {
-            statuses: statuses.collect(),
-            alerts: alerts.into_iter().collect(),
-        })
-    }
-
-    fn only(&self, status: AlertStatus) -> Value {
-        let alerts = self.statuses.iter().zip(self.alerts.items());
+    fn only(&self, wanted: impl Fn(Change) -> bool) -> Value {
+        let alerts = self.changes.iter().zip(self.alerts.items());
         alerts
-            .filter(|(candidate, _)| **candidate == status)
+            .filter(|(change, _)| wanted(**change))
             .map(|(_, alert)| alert.clone())
             .collect::<List>()
             .into()
@@ -442,11 +513,15 @@ impl Object for AlertList {
     }
 
     fn get(&self, name: &str, args: &[Value]) -> Option<Result<Value, String>> {
-        match (name, args) {
-            ("Firing", []) => Some(Ok(self.only(AlertStatus::Firing))),
-            ("Resolved", []) => Some(Ok(self.only(AlertStatus::Resolved))),
-            _ => None,
-        }
+        let wanted: &[Change] = match (name, args) {
+            ("Firing", []) => &[Change::New, Change::StillFiring],
+            ("Resolved", []) => &[Change::JustResolved, Change::EndedBefore],
+            ("New", []) => &[Change::New],
+            ("StillFiring", []) => &[Change::StillFiring],
+            ("JustResolved", []) => &[Change::JustResolved],
+            _ => return None,
+        };
+        Some(Ok(self.only(|change| wanted.contains(&change))))
     }
 
     fn contents(&self) -> Option<Value> {

@@ -16,6 +16,7 @@ use super::outbox::Receivers;
 use crate::db::outbox::{Backlog, Outcome};
 use crate::model::notification::Notification;
 use crate::model::timestamp::Timestamp;
+use crate::telemetry::progress::Progress;
 
 /// Upper bounds of the duration's buckets, in seconds.
 const BUCKETS: [f64; 9] = [0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 30.0];
@@ -52,6 +53,8 @@ pub struct Metrics {
     template_failures: Counter,
     pending: Gauge,
     oldest_pending: FloatGauge,
+    /// When the outbox was last looked into.
+    pub progress: Progress,
 }
 
 impl Metrics {
@@ -67,6 +70,7 @@ impl Metrics {
             template_failures: Counter::default(),
             pending: Gauge::default(),
             oldest_pending: FloatGauge::default(),
+            progress: Progress::default(),
         };
         registry.register(
             "outrigger_notifications_sent",

@@ -6,6 +6,8 @@
 //! pending ──claim──▶ sending ──Integration::send──▶ decide ──finish────┼──▶ delivered | failed | expired
 //! ```
 //!
+//! * Sending does not wait for the database: while one batch of outcomes is written, and the next notifications are
+//!   claimed in the same transaction, the following ones are sent and gather. One batch is written at a time.
 //! * Receivers do not wait for each other: each integration of each receiver has its own few places. Notifications of
 //!   one group to one integration go out in order, one at a time.
 //! * A notification that is not delivered within an hour is given up: a page that late misleads more than it helps. The
@@ -29,7 +31,7 @@ use super::decide::{Policy, decide, is_over};
 use super::integration::{Delivered, Integration, Reason, SendError};
 use super::metrics::Metrics;
 use crate::clock::{Clock, Stopwatch};
-use crate::db::outbox::{self as table, Claimed, Outcome};
+use crate::db::outbox::{self as table, Backlog, Claim, Claimed, Outcome, Taken};
 use crate::db::{Database, DbError};
 use crate::model::notification::{self, Notification};
 use crate::model::timestamp::Timestamp;
@@ -38,13 +40,17 @@ use crate::telemetry::traces;
 
 /// Messages under way to one integration of one receiver.
 pub const PLACES_PER_INTEGRATION: u32 = 8;
-/// Notifications claimed for one integration at a time: few enough that a slow receiver's can still be superseded in
-/// the outbox, enough that emptying a full outbox does not search it for each one.
+/// Notifications claimed for one integration at a time: few, so that a slow receiver's can still be superseded in the
+/// outbox; twice as many each time, up to [`MOST_CLAIMED`], where it took the last ones within [`QUICK`].
 const CLAIMED_AT_ONCE: u32 = 32;
+const MOST_CLAIMED: u32 = 256;
+const QUICK: Duration = Duration::from_secs(1);
 /// The longest the worker sleeps without looking, so that a step of the wall clock does no lasting harm.
 const LONGEST_SLEEP: Duration = Duration::from_secs(15);
 /// Smaller steps of the wall clock do no harm.
 const CLOCK_SLACK: Duration = Duration::from_secs(1);
+/// How often the whole backlog is counted, for its metrics, while there is always something to claim.
+const COUNTED_EVERY: Duration = Duration::from_secs(1);
 /// The pause after the database failed.
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -112,19 +118,58 @@ pub struct Worker {
     looked_at: Timestamp,
     /// Outcomes that the database did not take yet; their notifications are not sent again meanwhile.
     unwritten: Vec<(Notification, Outcome)>,
+    /// What is being written and read: one transaction at a time.
+    exchange: FuturesUnordered<BoxFuture<'static, Exchanged>>,
+    /// The database failed: nothing is asked of it until the pause is over.
+    resting: bool,
+    /// When the whole backlog was last counted.
+    counted: Option<Stopwatch>,
+}
+
+/// How a transaction with the outbox ended.
+struct Exchanged {
+    outcomes: Vec<(Notification, Outcome)>,
+    result: Result<Found, DbError>,
+    now: Timestamp,
+}
+
+struct Found {
+    taken: Taken,
+    /// Where it was counted.
+    backlog: Option<Backlog>,
 }
 
 /// What is claimed for one integration of one receiver.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Lane {
     waiting: VecDeque<Claimed>,
     under_way: u32,
+    /// How many the next claim takes.
+    claim: u32,
+    /// Since the last claim.
+    claimed: Stopwatch,
+    /// Whether the last attempt was accepted within [`QUICK`].
+    quick: bool,
 }
 
 impl Lane {
-    /// Whether it can take more at once.
-    fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.under_way < PLACES_PER_INTEGRATION
+    fn new() -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            under_way: 0,
+            claim: CLAIMED_AT_ONCE,
+            claimed: Stopwatch::start(),
+            quick: false,
+        }
+    }
+
+    /// Whether it can take more at once, or so soon that it is better there before.
+    fn has_room(&self) -> bool {
+        let waiting = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
+        match waiting {
+            0 => self.quick || self.under_way < PLACES_PER_INTEGRATION,
+            waiting => self.quick && waiting < PLACES_PER_INTEGRATION,
+        }
     }
 }
 
@@ -149,6 +194,9 @@ impl Worker {
             // The first look puts right what was written before a step that the process did not see.
             looked_at: Timestamp::MAX,
             unwritten: Vec::new(),
+            exchange: FuturesUnordered::new(),
+            resting: false,
+            counted: None,
         }
     }
 
@@ -159,16 +207,15 @@ impl Worker {
         }
         let mut pause = Duration::ZERO;
         while !stop.is_cancelled() {
-            if self.look {
-                pause = self.fill().await.unwrap_or_else(|error| {
-                    tracing::error!(%error, "read outbox");
-                    DATABASE_PAUSE
-                });
-            }
+            self.turn_to_database();
             tokio::select! {
-                Some(finished) = self.under_way.next() => self.settle(finished).await,
+                Some(finished) = self.under_way.next() => self.settle(finished),
+                Some(exchanged) = self.exchange.next() => pause = self.take_in(exchanged),
                 () = self.with.wake.notified() => self.look = true,
-                () = tokio::time::sleep(pause) => self.look = true,
+                () = tokio::time::sleep(pause), if self.exchange.is_empty() => {
+                    self.resting = false;
+                    self.look = true;
+                }
                 () = stop.cancelled() => {}
             }
         }
@@ -221,54 +268,128 @@ impl Worker {
 
     /// Sends everything that is due now and waits for it; retries stay for later.
     pub async fn deliver_due(&mut self) {
+        self.resting = false;
         self.look = true;
         loop {
-            if self.look
-                && let Err(error) = self.fill().await
-            {
-                tracing::error!(%error, "read outbox");
-                return;
-            }
-            match self.under_way.next().await {
-                Some(finished) => self.settle(finished).await,
-                None => return,
+            self.turn_to_database();
+            tokio::select! {
+                Some(finished) = self.under_way.next() => self.settle(finished),
+                Some(exchanged) = self.exchange.next() => {
+                    self.take_in(exchanged);
+                    if self.resting {
+                        return;
+                    }
+                }
+                else => return,
             }
         }
     }
 
-    /// Claims what is due for integrations that have nothing waiting, and says how long there is nothing more to do.
-    async fn fill(&mut self) -> Result<Duration, DbError> {
-        self.announce();
-        self.write_outcomes().await?;
-        let now = self.with.clock.now();
-        if now + CLOCK_SLACK < self.looked_at {
-            table::clock_stepped_back(&self.with.database, now).await?;
-        }
-        self.looked_at = now;
-        let supplied: Vec<(String, String)> = self
-            .lanes
-            .iter()
-            .filter(|(_, lane)| !lane.is_idle())
-            .map(|((receiver, integration), _)| (receiver.to_string(), integration.to_string()))
-            .collect();
-        let database = &self.with.database;
-        for claimed in table::claim(database, now, CLAIMED_AT_ONCE, &supplied).await? {
-            let lane = self.lanes.entry(place(&claimed.notification)).or_default();
-            lane.waiting.push_back(claimed);
+    /// Writes the outcomes there are and claims what is due for integrations that have room, where there is either to
+    /// do and the last time is over.
+    fn turn_to_database(&mut self) {
+        if !self.exchange.is_empty() || self.resting || !self.look {
+            return;
         }
         self.look = false;
+        self.announce();
+        let now = self.with.clock.now();
+        let stepped_back = now + CLOCK_SLACK < self.looked_at;
+        self.looked_at = now;
+        let wanted = self.wanted();
+        let count = self
+            .counted
+            .is_none_or(|counted| counted.elapsed() >= COUNTED_EVERY);
+        let outcomes = std::mem::take(&mut self.unwritten);
+        let database = self.with.database.clone();
+        self.exchange.push(
+            async move {
+                let result = async {
+                    if stepped_back {
+                        table::clock_stepped_back(&database, now).await?;
+                    }
+                    let taken = table::exchange(&database, &outcomes, &wanted, now).await?;
+                    let backlog = if count || taken.claimed.is_empty() {
+                        Some(table::backlog(&database).await?)
+                    } else {
+                        None
+                    };
+                    Ok(Found { taken, backlog })
+                };
+                let result = result.await;
+                Exchanged {
+                    outcomes,
+                    result,
+                    now,
+                }
+            }
+            .boxed(),
+        );
+    }
+
+    /// Room for more, by integration.
+    fn wanted(&mut self) -> Claim {
+        let mut limits = Vec::with_capacity(self.lanes.len());
+        for ((receiver, integration), lane) in &mut self.lanes {
+            let limit = if lane.has_room() {
+                lane.claim = if lane.claimed.elapsed() < QUICK {
+                    (lane.claim * 2).min(MOST_CLAIMED)
+                } else {
+                    CLAIMED_AT_ONCE
+                };
+                lane.claimed = Stopwatch::start();
+                lane.claim
+            } else {
+                0
+            };
+            limits.push(((receiver.to_string(), integration.to_string()), limit));
+        }
+        Claim {
+            limit: CLAIMED_AT_ONCE,
+            limits,
+        }
+    }
+
+    /// Takes what the database answered, and says how long there is nothing more to do.
+    fn take_in(&mut self, exchanged: Exchanged) -> Duration {
+        let Exchanged {
+            mut outcomes,
+            result,
+            now,
+        } = exchanged;
+        let Found { taken, backlog } = match result {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::error!(%error, "outbox cannot be read or written; trying again");
+                outcomes.append(&mut self.unwritten);
+                self.unwritten = outcomes;
+                self.resting = true;
+                self.look = true;
+                return DATABASE_PAUSE;
+            }
+        };
+        for claimed in taken.claimed {
+            let lane = self
+                .lanes
+                .entry(place(&claimed.notification))
+                .or_insert_with(Lane::new);
+            lane.waiting.push_back(claimed);
+        }
         let places: Vec<Place> = self.lanes.keys().cloned().collect();
         for place in places {
             self.advance(&place, now);
         }
-        let backlog = table::backlog(&self.with.database).await?;
-        self.with.metrics.backlog(&backlog, now);
-        Ok(match backlog.next_attempt {
+        if let Some(backlog) = backlog {
+            self.counted = Some(Stopwatch::start());
+            self.with.metrics.backlog(&backlog, now);
+        }
+        self.with.metrics.progress.mark();
+        match taken.next_attempt {
             // Due but not claimed: its places are taken or its group is under way, and a finished send looks again.
             Some(at) if at <= now => LONGEST_SLEEP,
             Some(at) => at.since(now).min(LONGEST_SLEEP),
             None => LONGEST_SLEEP,
-        })
+        }
     }
 
     /// Shows the metrics of receivers that a reload brought.
@@ -281,7 +402,7 @@ impl Worker {
         }
     }
 
-    /// Starts what waits while there are places; looks again where nothing waits any more.
+    /// Starts what waits while there are places.
     fn advance(&mut self, place: &Place, now: Timestamp) {
         while let Some(lane) = self.lanes.get_mut(place)
             && lane.under_way < PLACES_PER_INTEGRATION
@@ -353,26 +474,21 @@ impl Worker {
         self.under_way.push(attempt.instrument(span).boxed());
     }
 
-    /// Decides what follows the attempts that are over, and writes it at once for all of them.
-    async fn settle(&mut self, first: Finished) {
+    /// Decides what follows the attempts that are over; their places are free again.
+    fn settle(&mut self, first: Finished) {
         let now = self.with.clock.now();
-        let mut places = Vec::new();
         let mut next = Some(first);
         while let Some(finished) = next {
-            places.push(place(&finished.notification));
-            self.decide(finished, now);
-            next = self.under_way.next().now_or_never().flatten();
-        }
-        if let Err(error) = self.write_outcomes().await {
-            tracing::error!(%error, "write what became of notifications");
-        }
-        for place in places {
+            let place = place(&finished.notification);
             if let Some(lane) = self.lanes.get_mut(&place) {
                 lane.under_way = lane.under_way.saturating_sub(1);
-                self.look |= lane.is_idle();
+                lane.quick = finished.result.is_ok() && finished.took < QUICK;
             }
+            self.decide(finished, now);
             self.advance(&place, now);
+            next = self.under_way.next().now_or_never().flatten();
         }
+        self.look = true;
     }
 
     fn decide(&mut self, finished: Finished, now: Timestamp) {
@@ -396,16 +512,6 @@ impl Worker {
             .attempt(&notification, &result, &outcome, took, now);
         span.in_scope(|| log(&notification, attempts + 1, &result, &outcome));
         self.unwritten.push((notification, outcome));
-    }
-
-    async fn write_outcomes(&mut self) -> Result<(), DbError> {
-        if self.unwritten.is_empty() {
-            return Ok(());
-        }
-        let now = self.with.clock.now();
-        table::finish(&self.with.database, &self.unwritten, now).await?;
-        self.unwritten.clear();
-        Ok(())
     }
 }
 
@@ -431,6 +537,17 @@ fn log(
         }
     }
     match outcome {
+        // In a storm a line for each would be a storm of its own: the ledger has them all.
+        Outcome::Delivered { status } if attempt == 1 => {
+            tracing::debug!(
+                receiver,
+                integration,
+                notification.id = id,
+                group,
+                status,
+                "notification delivered"
+            );
+        }
         Outcome::Delivered { status } => {
             tracing::info!(
                 receiver,

@@ -4,6 +4,7 @@
 //! message, the log and a counter.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use super::http::load;
 use super::integration::{Reason, SendError};
@@ -122,9 +123,13 @@ impl SecretText {
 /// Rendering of one message.
 #[derive(Debug)]
 pub struct Rendering<'a> {
-    data: Value,
+    notification: &'a Notification,
+    /// What templates see; made for the first of them.
+    data: OnceLock<Value>,
+    at: Timestamp,
     now: jiff::Timestamp,
     external_url: &'a str,
+    upstream_only: bool,
     /// What failed so far, one line each.
     pub failures: Vec<String>,
 }
@@ -133,11 +138,14 @@ impl<'a> Rendering<'a> {
     /// Begins a message.
     pub fn new(
         surroundings: &'a Surroundings,
-        notification: &Notification,
+        notification: &'a Notification,
         now: Timestamp,
     ) -> Self {
         Self {
-            data: message::data(notification, &surroundings.external_url, now),
+            notification,
+            data: OnceLock::new(),
+            at: now,
+            upstream_only: surroundings.upstream_only,
             now: jiff::Timestamp::from_millisecond(now.millis()).unwrap_or_default(),
             external_url: &surroundings.external_url,
             failures: Vec::new(),
@@ -190,6 +198,16 @@ impl<'a> Rendering<'a> {
     }
 
     fn render(&self, field: &Field, html: bool) -> Result<String, TemplateError> {
+        let data = || {
+            self.data.get_or_init(|| {
+                message::data(
+                    self.notification,
+                    self.external_url,
+                    self.upstream_only,
+                    self.at,
+                )
+            })
+        };
         // Not kept: it may hold a query function, which is bound to one thread.
         let context = Context {
             now: self.now,
@@ -199,8 +217,8 @@ impl<'a> Rendering<'a> {
         };
         match (&field.text, html) {
             (Text::Plain(text), _) => Ok(text.clone()),
-            (Text::Template(template), false) => template.render_text(&self.data, &context),
-            (Text::Template(template), true) => template.render_html(&self.data, &context),
+            (Text::Template(template), false) => template.render_text(data(), &context),
+            (Text::Template(template), true) => template.render_html(data(), &context),
         }
     }
 

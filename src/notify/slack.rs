@@ -276,6 +276,13 @@ impl Slack {
         now: Timestamp,
     ) -> Request {
         let texts = &self.texts;
+        let upstream_only = self.surroundings.upstream_only;
+        let cut = |text: String, limit: usize| match (upstream_only, limit) {
+            (true, MAX_TITLE) => cut::upstream(text, limit),
+            // Alertmanager leaves the rest to Slack.
+            (true, _) => text,
+            (false, _) => cut(text, limit),
+        };
         let title = rendering.text_or(&texts.title, || escape(&builtin::subject(notification)));
         let fallback =
             rendering.text_or(&texts.fallback, || escape(&builtin::subject(notification)));
@@ -287,8 +294,8 @@ impl Slack {
             text: String::new(),
             fallback: cut(fallback, MAX_TEXT),
             callback_id: rendering.text(&texts.callback_id),
-            fields: self.wire_fields(rendering),
-            actions: self.wire_actions(rendering),
+            fields: self.wire_fields(rendering, upstream_only),
+            actions: self.wire_actions(rendering, upstream_only),
             image_url: rendering.text(&texts.image_url),
             thumb_url: rendering.text(&texts.thumb_url),
             footer: cut(rendering.text(&texts.footer), MAX_FIELD),
@@ -316,19 +323,21 @@ impl Slack {
         request
     }
 
-    fn wire_fields(&self, rendering: &mut Rendering<'_>) -> Vec<WireField> {
-        let fields = self.fields.iter().take(MAX_FIELDS);
+    fn wire_fields(&self, rendering: &mut Rendering<'_>, whole: bool) -> Vec<WireField> {
+        let limit = |limit| if whole { usize::MAX } else { limit };
+        let fields = self.fields.iter().take(limit(MAX_FIELDS));
         fields
             .map(|field| WireField {
-                title: cut(rendering.text(&field.title), MAX_TITLE),
-                value: cut(rendering.text(&field.value), MAX_FIELD),
+                title: cut(rendering.text(&field.title), limit(MAX_TITLE)),
+                value: cut(rendering.text(&field.value), limit(MAX_FIELD)),
                 short: field.short,
             })
             .collect()
     }
 
-    fn wire_actions(&self, rendering: &mut Rendering<'_>) -> Vec<WireAction> {
-        let actions = self.actions.iter().take(MAX_ACTIONS);
+    fn wire_actions(&self, rendering: &mut Rendering<'_>, whole: bool) -> Vec<WireAction> {
+        let limit = if whole { usize::MAX } else { MAX_ACTIONS };
+        let actions = self.actions.iter().take(limit);
         actions
             .map(|action| WireAction {
                 kind: rendering.text(&action.kind),

@@ -395,7 +395,7 @@ fn readable(saved: Vec<(String, String)>) -> HashMap<String, AlertInstance> {
 }
 
 fn ends_of(saved: HashMap<String, AlertInstance>, context: &Context, now: Timestamp) -> Vec<Alert> {
-    let end = |instance| rule::ended(instance, context, now);
+    let end = |instance| rule::outgoing::ended(instance, context, now);
     saved.into_values().filter_map(end).collect()
 }
 
@@ -518,6 +518,7 @@ impl GroupTask {
         if !alerts.is_empty() {
             self.dependencies.tell(alerts).await;
         }
+        self.dependencies.metrics.progress.mark();
         self.save(changed, forgotten, at).await;
         duration
     }

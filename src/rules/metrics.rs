@@ -7,6 +7,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 use std::sync::atomic::AtomicU64;
 
+use crate::telemetry::progress::Progress;
+
 /// Which group a figure belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct GroupLabel {
@@ -37,6 +39,8 @@ pub struct Metrics {
     pub rules: Family<GroupLabel, Gauge>,
     /// Writes of alert state that failed.
     pub state_failures: Counter,
+    /// When a group was last evaluated and its alerts handed on.
+    pub progress: Progress,
 }
 
 impl Metrics {

@@ -1,5 +1,7 @@
 //! One rule while it runs: evaluated, its alerts moved, its series written.
 
+pub mod outgoing;
+
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -20,13 +22,12 @@ use crate::storage::slots::SeriesRef;
 use crate::template::alert::{AlertData, AlertTemplate};
 use crate::template::prometheus::QuerySample;
 
+use self::outgoing::{
+    end, ended, generator_url, outgoing, state_series, template_time, told_labels,
+};
+use super::comparison::{self, Watch};
 use super::file::{GroupSpec, RuleKind, RuleSpec};
 use super::state::{self, Active, AlertInstance, Holds, Instances};
-
-/// How long an alert counts as firing without word from its rule. Rules say themselves when it is over; where they say
-/// nothing, because an evaluation takes long, the queue stands still or the machine sleeps, it has not ended. Prometheus's
-/// four intervals are for a sender that died: here the routes die with it.
-const VALID_FOR: Duration = Duration::from_secs(24 * 3600);
 
 /// What every rule needs to be evaluated.
 #[derive(Clone, Debug)]
@@ -73,6 +74,7 @@ pub struct Rule {
     pub spec: RuleSpec,
     labels: Vec<(String, AlertTemplate)>,
     annotations: Vec<(String, AlertTemplate)>,
+    watch: Watch,
     memory: Mutex<Memory>,
 }
 
@@ -159,6 +161,7 @@ impl Rule {
             written: HashMap::new(),
         };
         Self {
+            watch: Watch::of(&spec.expr),
             spec,
             labels,
             annotations,
@@ -215,14 +218,7 @@ impl Rule {
     ) -> Result<Effects, RuleError> {
         let query_at = at - group.query_offset;
         let result = context.query(&self.spec.text, &self.spec.expr, query_at)?;
-        let samples: Vec<(Labels, f64)> = match result.value {
-            QueryValue::Vector(samples) => samples
-                .into_iter()
-                .map(|sample| (sample.labels, sample.value))
-                .collect(),
-            QueryValue::Scalar { value, .. } => vec![(Labels::empty(), value)],
-            QueryValue::String { .. } | QueryValue::Matrix(_) => return Err(RuleError::Type),
-        };
+        let samples = samples(result.value).ok_or(RuleError::Type)?;
         match &self.spec.kind {
             RuleKind::Recording => {
                 self.record(context, group.limit, samples, query_at)?;
@@ -279,12 +275,36 @@ impl Rule {
             .map(|(labels, instance)| (labels.clone(), Lasting::of(instance)))
             .collect();
         state::step(&mut memory.instances, active, holds, group.limit, at)?;
+        let ended: Vec<Labels> = memory
+            .instances
+            .values()
+            .filter(|instance| instance.resolved_at == Some(at))
+            .map(|instance| instance.labels.clone())
+            .collect();
+        if !ended.is_empty() {
+            // Those who read what the rule remembers do not wait for a query.
+            drop(memory);
+            let values = self.values_at_the_end(context, ended, at - group.query_offset);
+            memory = self.memory.lock();
+            for (labels, value) in values {
+                if let Some(instance) = memory.instances.get_mut(&labels) {
+                    instance.resolved_value = Some(value);
+                }
+            }
+        }
 
         let mut effects = Effects::default();
         let generator_url = generator_url(&context.external_url, &self.spec.query);
         let mut series = Vec::with_capacity(2 * memory.instances.len());
         for (labels, instance) in &mut memory.instances {
-            if before.get(labels) != Some(&Lasting::of(instance)) {
+            if instance.state == AlertState::Firing && instance.keep_firing_since.is_none() {
+                instance.peak = self.watch.worst.of(instance.peak, instance.value);
+            }
+            // A climbing peak is saved no more often than the routes hear of it.
+            let climbed =
+                instance.peak != instance.saved_peak && state::needs_sending(instance, at);
+            if climbed || before.get(labels) != Some(&Lasting::of(instance)) {
+                instance.saved_peak = instance.peak;
                 effects.changed.push(instance.clone());
             }
             if instance.state != AlertState::Inactive {
@@ -298,7 +318,7 @@ impl Rule {
                 instance.last_sent_at = Some(at);
                 effects
                     .alerts
-                    .push(outgoing(instance, context, &generator_url, at));
+                    .push(self.outgoing(instance, context, &generator_url, at));
             }
         }
         effects.forgotten = before
@@ -325,7 +345,7 @@ impl Rule {
             })
             .map(|instance| {
                 instance.last_sent_at = Some(at);
-                outgoing(instance, context, &generator_url, at)
+                self.outgoing(instance, context, &generator_url, at)
             })
             .collect()
     }
@@ -364,7 +384,7 @@ impl Rule {
             .filter(|instance| instance.state == AlertState::Firing)
             .map(|instance| {
                 end(instance, at);
-                outgoing(instance, context, &generator_url, at)
+                self.outgoing(instance, context, &generator_url, at)
             })
             .collect();
         memory.instances.clear();
@@ -373,6 +393,45 @@ impl Rule {
             tracing::warn!(rule.name = %self.spec.name, %error, "mark series of a removed rule as stale");
         }
         ended
+    }
+
+    /// The values of what the rule compares, for alerts that just resolved: the one query that an end costs.
+    fn values_at_the_end(
+        &self,
+        context: &Context,
+        mut ended: Vec<Labels>,
+        query_at: Timestamp,
+    ) -> Vec<(Labels, f64)> {
+        let mut found = Vec::new();
+        for comparison in comparison::comparisons(&self.spec.expr) {
+            let result = context.query(&self.spec.text, comparison.watched, query_at);
+            let samples = match result {
+                Ok(result) => samples(result.value).unwrap_or_default(),
+                Err(error) => {
+                    // The alert is over all the same.
+                    tracing::debug!(rule.name = %self.spec.name, %error, "evaluate what the rule compares");
+                    continue;
+                }
+            };
+            ended.retain(|labels| {
+                let value = comparison::value_of(labels, &self.spec.labels, &samples);
+                found.extend(value.map(|value| (labels.clone(), value)));
+                value.is_none()
+            });
+        }
+        found
+    }
+
+    fn outgoing(
+        &self,
+        instance: &AlertInstance,
+        context: &Context,
+        generator_url: &Arc<str>,
+        at: Timestamp,
+    ) -> Alert {
+        let mut alert = outgoing(instance, context, generator_url, at);
+        alert.course.threshold = self.watch.threshold;
+        alert
     }
 
     /// Labels and annotations of one series of the result, templates expanded. A template that fails leaves its error
@@ -460,6 +519,20 @@ impl Rule {
     }
 }
 
+/// A result as rules use it; `None` for text and ranges.
+fn samples(value: QueryValue) -> Option<Vec<(Labels, f64)>> {
+    match value {
+        QueryValue::Vector(samples) => Some(
+            samples
+                .into_iter()
+                .map(|sample| (sample.labels, sample.value))
+                .collect(),
+        ),
+        QueryValue::Scalar { value, .. } => Some(vec![(Labels::empty(), value)]),
+        QueryValue::String { .. } | QueryValue::Matrix(_) => None,
+    }
+}
+
 fn append(
     appender: &mut Appender,
     known: Option<SeriesRef>,
@@ -498,66 +571,6 @@ impl Lasting {
             ],
         }
     }
-}
-
-fn state_series(instance: &AlertInstance) -> Labels {
-    let mut builder = LabelsBuilder::from(&instance.labels);
-    builder.set(METRIC_NAME, "ALERTS");
-    builder.set("alertstate", instance.state.as_str());
-    builder.build()
-}
-
-/// An alert's labels outside: with the external ones it does not have itself.
-fn told_labels(instance: &AlertInstance, context: &Context) -> Labels {
-    let mut labels = LabelsBuilder::from(&instance.labels);
-    for (name, value) in &context.external_labels {
-        if labels.get(name).is_none() {
-            labels.set(name, value);
-        }
-    }
-    labels.build()
-}
-
-fn end(instance: &mut AlertInstance, at: Timestamp) {
-    instance.state = AlertState::Inactive;
-    instance.resolved_at = Some(at);
-}
-
-/// The end of an alert whose rule is gone; `None` where it did not fire.
-pub fn ended(mut instance: AlertInstance, context: &Context, at: Timestamp) -> Option<Alert> {
-    if instance.state != AlertState::Firing {
-        return None;
-    }
-    end(&mut instance, at);
-    Some(outgoing(&instance, context, &Arc::from(""), at))
-}
-
-fn outgoing(
-    instance: &AlertInstance,
-    context: &Context,
-    generator_url: &Arc<str>,
-    at: Timestamp,
-) -> Alert {
-    Alert {
-        labels: told_labels(instance, context),
-        annotations: instance.annotations.clone(),
-        starts_at: instance.fired_at.unwrap_or(instance.active_at),
-        ends_at: instance.resolved_at.unwrap_or(at + VALID_FOR),
-        updated_at: at,
-        generator_url: Arc::clone(generator_url),
-        value: Some(instance.value),
-    }
-}
-
-/// The time as templates read it.
-fn template_time(at: Timestamp) -> jiff::Timestamp {
-    jiff::Timestamp::from_millisecond(at.millis()).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
-}
-
-/// The page that shows the expression, with the address Prometheus gives it.
-fn generator_url(external_url: &str, query: &str) -> Arc<str> {
-    let query: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
-    format!("{external_url}/graph?g0.expr={query}&g0.tab=1").into()
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::model::alert::AlertState;
 use crate::model::labels::Labels;
@@ -36,8 +36,18 @@ pub struct AlertInstance {
     pub annotations: Labels,
     /// Pending or firing; inactive once resolved.
     pub state: AlertState,
-    /// Value of the expression when it last returned the series.
+    /// Value of the expression when it last returned the series. JSON knows no infinity: it comes back as no number.
+    #[serde(deserialize_with = "null_is_no_number")]
     pub value: f64,
+    /// The worst value since it fires.
+    #[serde(default)]
+    pub peak: Option<f64>,
+    /// The worst value as it was saved last.
+    #[serde(skip)]
+    pub saved_peak: Option<f64>,
+    /// The value of what the expression compares, when the alert resolved.
+    #[serde(default)]
+    pub resolved_value: Option<f64>,
     /// When the expression first returned the series.
     pub active_at: Timestamp,
     /// When it began to fire.
@@ -149,12 +159,19 @@ fn begin(active: Active, now: Timestamp) -> AlertInstance {
         annotations: active.annotations,
         state: AlertState::Pending,
         value: active.value,
+        peak: None,
+        saved_peak: None,
+        resolved_value: None,
         active_at: now,
         fired_at: None,
         resolved_at: None,
         keep_firing_since: None,
         last_sent_at: None,
     }
+}
+
+fn null_is_no_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 fn fire_when_due(instance: &mut AlertInstance, pending_for: Duration, now: Timestamp) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::sync::Arc;
 
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 
 use super::Context;
 use super::builtins::wrong_type;
@@ -12,6 +12,7 @@ use super::error::Fault;
 use super::format::{self, Capped};
 use super::value::{Safe, Value};
 use super::{alertmanager, prometheus, time};
+use crate::model::re2;
 
 /// A template function.
 pub type Function = Arc<dyn Fn(&Context<'_>, &[Value]) -> Result<Value, Fault> + Send + Sync>;
@@ -128,10 +129,7 @@ fn parse_float(text: &str) -> Option<f64> {
 }
 
 fn compile(pattern: &str) -> Result<Regex, Fault> {
-    RegexBuilder::new(pattern)
-        .size_limit(1 << 20)
-        .build()
-        .map_err(|error| format!("parse regular expression: {error}").into())
+    re2::compile(pattern).map_err(|error| error.to_string().into())
 }
 
 fn replace_all(

@@ -14,6 +14,7 @@ mod crash;
 mod discovery;
 mod drill;
 mod grouping;
+mod heartbeat;
 mod host;
 mod http_edges;
 mod memory_source;

@@ -20,7 +20,7 @@ use crate::db::ledger::LedgerEntry;
 use crate::db::notification_log::{LogEntry, LogKey, Told};
 use crate::db::outbox::Fate;
 use crate::model::alert::Alert;
-use crate::model::notification::{AlertStatus, Decision};
+use crate::model::notification::{AlertStatus, Decision, Reason};
 use crate::model::timestamp::Timestamp;
 
 /// What became of notifications; one that is missing was delivered long ago.
@@ -39,24 +39,29 @@ pub(super) struct Seen {
     lingering: bool,
     /// It is held because it flaps: how often it changed.
     pub(super) flapping: Option<u32>,
+    /// It fires, and somebody has taken charge of it.
+    acked: bool,
 }
 
 /// What does not change during the flush of one group.
-struct Context<'a> {
-    route: &'a Route,
-    now: Timestamp,
+pub(super) struct Context<'a> {
+    pub(super) route: &'a Route,
+    pub(super) now: Timestamp,
     fates: &'a Fates,
 }
 
 impl Context<'_> {
     fn verdict(&self, target: &Target, told: Option<&Told>, alerts: &[&Seen]) -> Verdict {
-        let (firing, resolved) = state_of(alerts);
+        let (firing, resolved) = state_of(alerts, told);
         let state = GroupState {
             firing: &firing,
             resolved: &resolved,
         };
         let repeat = self.route.repeat_interval;
-        decide(told, state, target.send_resolved, repeat, self.now)
+        match decide(told, state, target.send_resolved, repeat, self.now) {
+            Verdict::Notify(Reason::Repeat) if all_acked(alerts) => Verdict::Known,
+            verdict => verdict,
+        }
     }
 }
 
@@ -74,6 +79,7 @@ impl Dispatcher {
         }
         self.release_flapping(now, writes);
         self.flush_digests(now, writes);
+        self.keep_quiet(now, writes);
         for _ in 0..limit {
             match self.timers.first() {
                 Some((at, id)) if *at <= now => {
@@ -139,7 +145,8 @@ impl Dispatcher {
         }
     }
 
-    /// Inhibition, then the route's times, then silences: the alerts that remain.
+    /// Inhibition, then the route's times, then silences, then acks: the alerts that remain. Acked ones remain too, so that
+    /// what was told of them still counts; they are no reason to tell anything.
     fn audible(
         &mut self,
         group: &mut Group,
@@ -164,11 +171,12 @@ impl Dispatcher {
         for alert in alerts {
             let flapping = self.flaps.held(&alert.labels);
             let fingerprint = alert.fingerprint().0;
-            let seen = Seen {
+            let mut seen = Seen {
                 status: status(&alert, now),
                 fingerprint: flapping.map_or(fingerprint, |_| flagged(fingerprint)),
                 flapping,
                 lingering: group.members[&alert.labels].lingering,
+                acked: false,
                 alert,
             };
             let inhibited = self.inhibitor.inhibited(&seen.alert.labels, now);
@@ -185,7 +193,13 @@ impl Dispatcher {
                     group.note(&whole, &seen, &decision, now, writes);
                 }
                 None => {
-                    group.unnote(&seen);
+                    match self.acknowledged(&seen.alert, now) {
+                        Some(decision) => {
+                            seen.acked = true;
+                            group.note(&whole, &seen, &decision, now, writes);
+                        }
+                        None => group.unnote(&seen),
+                    }
                     remaining.push(seen);
                 }
             }
@@ -223,12 +237,14 @@ impl Dispatcher {
                 if !stands {
                     self.withdraw(&key, withdrawn, None, context, writes);
                     self.record(key, from_history(history, route), writes);
+                } else if alerts.iter().any(|seen| seen.acked) {
+                    self.remember(key, context, writes);
                 }
                 let decision = match quiet {
                     Verdict::NeverTold => Decision::NeverTold,
                     Verdict::Known | Verdict::Notify(_) => Decision::Deduplicated,
                 };
-                for seen in alerts {
+                for seen in alerts.into_iter().filter(|seen| !seen.acked) {
                     match seen.flapping {
                         Some(changes) => {
                             let held = Decision::HeldFlapping { changes };
@@ -241,7 +257,8 @@ impl Dispatcher {
             }
         };
 
-        let (firing, resolved) = state_of(&alerts);
+        let (firing, resolved) = state_of(&alerts, told);
+        let alerts = worth_telling(alerts, told);
         let state = Told {
             firing,
             resolved,
@@ -263,6 +280,10 @@ impl Dispatcher {
             reason,
             state: &state,
             told,
+            heard: match held {
+                Some(_) => history.get(1).map(|earlier| &earlier.told),
+                None => told,
+            },
             wanted: &wanted,
             held: held.as_ref(),
         };
@@ -323,16 +344,48 @@ fn log_key(group: &Group, receiver: &Receiver, target: &Target) -> LogKey {
     }
 }
 
-/// Fingerprints of the firing and of the resolved alerts, sorted.
-fn state_of(alerts: &[&Seen]) -> (Vec<u64>, Vec<u64>) {
+/// Fingerprints of the firing and of the resolved alerts, sorted. Acked ones count where they were told before.
+fn state_of(alerts: &[&Seen], told: Option<&Told>) -> (Vec<u64>, Vec<u64>) {
     let of = |status| {
         let mut list: Vec<u64> = alerts
             .iter()
             .filter(|seen| seen.status == status)
-            .map(|seen| seen.fingerprint)
+            .filter_map(|seen| match seen.acked {
+                true => told_as(seen, told),
+                false => Some(seen.fingerprint),
+            })
             .collect();
         list.sort_unstable();
         list
     };
     (of(AlertStatus::Firing), of(AlertStatus::Resolved))
+}
+
+fn was_told(seen: &Seen, told: Option<&Told>) -> bool {
+    told_as(seen, told).is_some()
+}
+
+/// The fingerprint that an alert was told to fire under: as it is, or as it was before it began or ceased to flap.
+fn told_as(seen: &Seen, told: Option<&Told>) -> Option<u64> {
+    let told = told?;
+    let hashes = [seen.fingerprint, flagged(seen.fingerprint)];
+    hashes
+        .into_iter()
+        .find(|hash| told.firing.binary_search(hash).is_ok())
+}
+
+/// Whether somebody has taken charge of all that fires.
+fn all_acked(alerts: &[&Seen]) -> bool {
+    let mut firing = alerts
+        .iter()
+        .filter(|seen| seen.status == AlertStatus::Firing);
+    firing.all(|seen| seen.acked)
+}
+
+/// Without the acked ones; with those that were told where the message would say else that all is over.
+fn worth_telling<'s>(alerts: Vec<&'s Seen>, told: Option<&Told>) -> Vec<&'s Seen> {
+    let over = all_acked(&alerts);
+    let mut alerts = alerts;
+    alerts.retain(|seen| !seen.acked || (over && was_told(seen, told)));
+    alerts
 }

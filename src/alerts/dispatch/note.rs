@@ -107,7 +107,12 @@ fn tag(decision: &Decision) -> u8 {
         Decision::Delivered { .. } => 12,
         Decision::Failed { .. } => 13,
         Decision::Expired { .. } => 14,
-        Decision::HeldInStorm { .. } => 15,
-        Decision::HeldFlapping { .. } => 16,
+        Decision::Acknowledged { .. } => 15,
+        Decision::AckBegan { .. } => 16,
+        Decision::AckEnded { .. } => 17,
+        Decision::SilenceBegan { .. } => 18,
+        Decision::SilenceEnded { .. } => 19,
+        Decision::HeldInStorm { .. } => 20,
+        Decision::HeldFlapping { .. } => 21,
     }
 }

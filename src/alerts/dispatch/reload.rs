@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
+use super::super::flap::flagged;
 use super::super::inhibit::Inhibitor;
 use super::super::route::{Route, Routing};
 use super::flush::{Fates, settled};
@@ -199,7 +200,8 @@ impl Dispatcher {
                 .iter()
                 .filter_map(|labels| {
                     let hash = labels.fingerprint().0;
-                    known.get(&hash).map(|news| (hash, *news))
+                    let mut hashes = [hash, flagged(hash)].into_iter();
+                    hashes.find_map(|hash| known.get(&hash).map(|news| (hash, *news)))
                 })
                 .collect();
             if news.is_empty() {

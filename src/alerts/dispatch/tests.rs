@@ -1,11 +1,14 @@
 //! A dispatcher with its surroundings: a clock, a disk, a receiver that may be down.
 
+mod acks;
+mod changes;
 mod histories;
 mod timelines;
 
 use super::super::config::tests::routing;
 use super::super::route::Routing;
 use super::*;
+use crate::alerts::ack::{AckExpiry, AckRequest, AckTarget};
 use crate::alerts::dispatch::flush::Fates;
 use crate::db::ledger::LedgerEntry;
 use crate::db::outbox::Fate;
@@ -48,6 +51,7 @@ fn alert(text: &str, starts_at: Timestamp, ends_at: Timestamp, now: Timestamp) -
         updated_at: now,
         generator_url: "".into(),
         value: None,
+        course: crate::model::alert::Course::default(),
     }
 }
 
@@ -223,11 +227,44 @@ impl Simulation {
         self.dispatcher.silences.apply(change.unwrap().rows);
     }
 
+    fn stored_acks(&self) -> Vec<Ack> {
+        let all = self.dispatcher.acks.all();
+        all.iter().map(|ack| Ack::clone(ack)).collect()
+    }
+
+    /// An ack `a` of what these matchers match, for so many seconds after `for`, else until resolved.
+    fn ack(&mut self, text: &str) {
+        let (matchers, expiry) = match text.split_once(" for ") {
+            Some((matchers, seconds)) => {
+                let seconds = seconds.trim().parse().unwrap();
+                let lasts = std::time::Duration::from_secs(seconds);
+                (matchers, AckExpiry::After(lasts))
+            }
+            None => (text, AckExpiry::Never),
+        };
+        let request = AckRequest {
+            target: AckTarget::Matchers(crate::alerts::matchers::parse(matchers).unwrap()),
+            owner: "ann".to_owned(),
+            note: String::new(),
+            expiry,
+        };
+        let id = format!("a{}", self.dispatcher.acks.all().len());
+        let change = self.dispatcher.acknowledge(request, &id, self.now);
+        self.dispatcher.acks.apply(change.unwrap());
+    }
+
+    /// Takes back the first ack.
+    fn withdraw_ack(&mut self) {
+        let change = self.dispatcher.acks.withdraw("a0", self.now);
+        self.dispatcher.acks.apply(change.unwrap());
+    }
+
     pub(in super::super) fn restart(&mut self) {
         let restored = Restored {
             log: self.disk.log.clone().into_iter().collect(),
             throttle: self.disk.throttle.clone(),
             silences: self.stored_silences(),
+            acks: self.stored_acks(),
             storms: self.disk.storms.clone(),
             flapping: self.disk.flapping.clone(),
         };
@@ -282,6 +319,8 @@ impl Simulation {
             "fire" => what.split(';').for_each(|alert| self.fire(alert)),
             "resolve" => what.split(';').for_each(|alert| self.resolve(alert)),
             "silence" => self.silence(what),
+            "ack" => self.ack(what),
+            "unack" => self.withdraw_ack(),
             "unsilence" => self.expire_silence(),
             "restart" => self.restart(),
             "reload" => {

@@ -46,6 +46,8 @@ pub struct AlertSnapshot {
     pub inhibited_by: Option<String>,
     /// Ids of the silences that match it.
     pub silenced_by: Vec<Arc<str>>,
+    /// The ack that holds for it.
+    pub acked_by: Option<Arc<str>>,
 }
 
 impl Dispatcher {
@@ -104,6 +106,10 @@ impl Dispatcher {
                 .inhibited(&alert.labels, now)
                 .map(|(by, _)| by.to_string()),
             silenced_by: self.silences.silenced_by(&alert.labels, now),
+            acked_by: self
+                .acks
+                .holding(&alert.labels)
+                .map(|ack| Arc::clone(&ack.id)),
             alert,
         }
     }

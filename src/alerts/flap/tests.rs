@@ -180,6 +180,7 @@ fn an_end_by_time_alone_counts_too() {
             updated_at: at(now),
             generator_url: "".into(),
             value: None,
+            course: crate::model::alert::Course::default(),
         }
     };
     let check = |previous: &Alert, next: &Alert, want: &[i64]| {

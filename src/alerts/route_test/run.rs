@@ -13,7 +13,7 @@ use crate::db::DbError;
 use crate::db::ledger::LedgerEntry;
 use crate::db::outbox::OutboxRow;
 use crate::document::Position;
-use crate::model::alert::Alert;
+use crate::model::alert::{Alert, Course};
 use crate::model::labels::Labels;
 use crate::model::notification::{AlertStatus, Reason};
 use crate::model::timestamp::Timestamp;
@@ -80,6 +80,7 @@ fn play(routing: &Arc<Routing>, test: &RouteTest) -> Result<History, DbError> {
                 updated_at,
                 generator_url: "".into(),
                 value: None,
+                course: Course::default(),
             };
             let ends_at = input.until.map(|until| test.start + until);
             [

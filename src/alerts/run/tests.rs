@@ -23,6 +23,7 @@ fn alert(name: &str, clock: &Clock, ends: bool) -> Alert {
         updated_at: now,
         generator_url: "http://x/".into(),
         value: Some(1.0),
+        course: crate::model::alert::Course::default(),
     }
 }
 

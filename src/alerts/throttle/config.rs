@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::document::fields::{Fields, Value};
-use crate::model::matcher::{MatchOp, Matcher, RegexError};
+use crate::model::matcher::{MatchOp, Matcher};
+use crate::model::re2::RegexError;
 
 pub(in super::super) const SEVERITY: &str = "severity";
 

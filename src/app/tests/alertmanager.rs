@@ -98,6 +98,125 @@ async fn bad_alerts_are_refused_as_alertmanager_refuses_them() {
     place.end().await;
 }
 
+/// What Alertmanager stores of a body and answers, taken from the real one (`ä` and `a-b` as label names from 0.27 on).
+#[tokio::test]
+async fn a_body_is_read_as_alertmanager_reads_it() {
+    const JSON: &str = "application/json";
+    let place = Place::new().await;
+    let check = async |kind: &str, body: &[u8], want: u16, stored: &[&str]| {
+        let shown = String::from_utf8_lossy(&body[..body.len().min(80)]).into_owned();
+        let mut request = Request::builder().method(Method::POST);
+        if !kind.is_empty() {
+            request = request.header(header::CONTENT_TYPE, kind);
+        }
+        let request = request
+            .uri("/api/v2/alerts")
+            .body(Body::from(body.to_vec()));
+        let response = place.send(request.unwrap()).await;
+        assert_eq!(response.status(), want, "{kind} {shown}");
+        let listed = place.json("/api/v2/alerts").await;
+        let mut names: Vec<&str> = listed
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|alert| alert["labels"]["n"].as_str())
+            .collect();
+        names.sort_unstable();
+        assert_eq!(names, stored, "{kind} {shown}");
+        // The next one finds nothing.
+        let ended: Vec<Value> = listed
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|alert| json!({"labels": alert["labels"], "startsAt": "2020-01-01T00:00:00Z", "endsAt": "2020-01-02T00:00:00Z"}))
+            .collect();
+        post(&place, "/api/v2/alerts", &json!(ended).to_string()).await;
+    };
+    let alert = |name: &str| format!(r#"{{"labels":{{"n":"{name}"}}}}"#);
+    let one = format!("[{}]", alert("a"));
+    // Types.
+    check(
+        "application/json; charset=utf-8",
+        one.as_bytes(),
+        200,
+        &["a"],
+    )
+    .await;
+    check("Application/JSON", one.as_bytes(), 200, &["a"]).await;
+    check("", one.as_bytes(), 415, &[]).await;
+    check("text/plain", one.as_bytes(), 415, &[]).await;
+    check("application/json;;;=", one.as_bytes(), 400, &[]).await;
+    check("", b"", 422, &[]).await;
+    check("text/plain", b" ", 415, &[]).await;
+    // One value is read.
+    check(JSON, b" \n", 422, &[]).await;
+    check(JSON, b"null", 200, &[]).await;
+    check(JSON, format!("{one} rest").as_bytes(), 200, &["a"]).await;
+    check(JSON, &one.as_bytes()[..one.len() - 1], 400, &[]).await;
+    check(JSON, b"[null]", 400, &[]).await;
+    check(JSON, b"\xef\xbb\xbf[]", 400, &[]).await;
+    // Characters.
+    check(
+        JSON,
+        b"[{\"labels\":{\"n\":\"a\xff\xfe\"}}]",
+        200,
+        &["a\u{fffd}\u{fffd}"],
+    )
+    .await;
+    check(
+        JSON,
+        br#"[{"labels":{"n":"a\ud800"}}]"#,
+        200,
+        &["a\u{fffd}"],
+    )
+    .await;
+    check(JSON, b"[{\"labels\":{\"n\":\"a\"}}\xff]", 400, &[]).await;
+    check(JSON, b"[{\"labels\":{\"n\":\"a\x01\"}}]", 400, &[]).await;
+    check(JSON, br#"[{"labels":{"n":"a\u0000"}}]"#, 200, &["a\0"]).await;
+    // Keys.
+    check(
+        JSON,
+        br#"[{"labels":{"n":"a"},"labels":{"n":"b"}}]"#,
+        200,
+        &["b"],
+    )
+    .await;
+    check(JSON, br#"[{"LABELS":{"n":"a"}}]"#, 200, &["a"]).await;
+    check(JSON, br#"[{"labels":{"n":"a","n":"b"}}]"#, 200, &["b"]).await;
+    check(
+        JSON,
+        br#"[{"labels":{"n":"a","x":null},"else":[{}]}]"#,
+        200,
+        &["a"],
+    )
+    .await;
+    check(JSON, br#"[{"labels":null}]"#, 422, &[]).await;
+    check(JSON, br#"[{"labels":[]}]"#, 400, &[]).await;
+    check(
+        JSON,
+        r#"[{"labels":{"n":"a","ä":"x","a-b":"y"}}]"#.as_bytes(),
+        200,
+        &["a"],
+    )
+    .await;
+    // Deep and large ones.
+    let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    check(JSON, deep(200_000).as_bytes(), 400, &[]).await;
+    let unknown = format!(r#"[{{"labels":{{"n":"a"}},"else":{}}}]"#, deep(5_000));
+    check(JSON, unknown.as_bytes(), 200, &["a"]).await;
+    let deep_labels = format!(r#"[{{"labels":{{"n":{}}}}}]"#, deep(200_000));
+    check(JSON, deep_labels.as_bytes(), 400, &[]).await;
+    let padded = format!("[{},{}]", alert("a"), " ".repeat(17 << 20));
+    check(JSON, padded.as_bytes(), 413, &[]).await;
+    check(JSON, b"\x1f\x8b\x08\0\0\0\0\0", 400, &[]).await;
+    // Some are valid: those are stored.
+    let half = format!("[{},{{\"labels\":{{}}}},{}]", alert("a"), alert("b"));
+    check(JSON, half.as_bytes(), 400, &["a", "b"]).await;
+    // One that does not fit the description spoils them all.
+    check(JSON, format!("[{},{{}}]", alert("a")).as_bytes(), 422, &[]).await;
+    place.end().await;
+}
+
 #[tokio::test]
 async fn alerts_are_told_as_alertmanager_tells_them() {
     let place = Place::new().await;

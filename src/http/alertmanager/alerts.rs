@@ -1,5 +1,7 @@
 //! `/api/v2/alerts` and `/api/v2/alerts/groups`.
 
+mod postable;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,19 +9,21 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
+use self::postable::PostableAlert;
+use super::body::read;
 use super::filter::{Filter, object};
 use super::time::Time;
-use super::{FORM, Fault, read};
+use super::{FORM, Fault};
 use crate::alerts::dispatch::view::AlertSnapshot;
 use crate::alerts::run::Posted;
-use crate::http::context::Context;
+use crate::http::context::{Configuration, Context};
 use crate::http::params::Params;
-use crate::model::alert::Alert;
+use crate::model::alert::{Alert, Course};
 use crate::model::labels::Labels;
 use crate::model::timestamp::Timestamp;
+use crate::runbooks::Runbooks;
 
 /// The alerts that fire, by fingerprint.
 ///
@@ -137,18 +141,6 @@ fn shown<'r>(
     shown
 }
 
-/// An alert as others post it.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct PostableAlert {
-    labels: Option<BTreeMap<String, Option<String>>>,
-    annotations: Option<BTreeMap<String, Option<String>>>,
-    starts_at: Option<Time>,
-    ends_at: Option<Time>,
-    #[serde(rename = "generatorURL")]
-    generator_url: Option<String>,
-}
-
 /// Takes alerts of other Prometheus servers, of `amtool` and of anybody. Those that are valid are taken even where others
 /// of the same request are not, as upstream.
 ///
@@ -158,17 +150,23 @@ pub async fn post(
     State(context): State<Arc<Context>>,
     request: Request,
 ) -> Result<StatusCode, Fault> {
+    // `null` is no alert, as upstream.
     let given: Option<Vec<PostableAlert>> = read(request, "alerts").await?;
-    let given = given.ok_or_else(|| Fault::required("alerts"))?;
+    let given = given.unwrap_or_default();
     for (i, alert) in given.iter().enumerate() {
         describe(alert, i)?;
     }
-    let resolve_timeout = context.configuration.borrow().routing.resolve_timeout;
+    let configuration = Arc::clone(&context.configuration.borrow());
+    let resolve_timeout = configuration.routing.resolve_timeout;
+    let runbooks = Arc::clone(&context.runbooks.borrow());
     let now = context.clock.now();
     let (mut valid, mut mistakes) = (Vec::with_capacity(given.len()), Vec::new());
     for alert in given {
         match posted(alert, resolve_timeout, now) {
-            Ok(alert) => valid.push(alert),
+            Ok(mut posted) => {
+                enrich(&mut posted.alert, &configuration, &runbooks);
+                valid.push(posted);
+            }
             Err(mistake) => mistakes.push(mistake),
         }
     }
@@ -178,6 +176,18 @@ pub async fn post(
     }
     context.alerts.refused(mistakes.len());
     Err(Fault::bad(mistakes.join("; ")))
+}
+
+/// Adds the annotations that the settings give it and the runbook that this process has for it.
+fn enrich(alert: &mut Alert, configuration: &Configuration, runbooks: &Runbooks) {
+    let Some(enrichment) = &configuration.routing.enrichment else {
+        return;
+    };
+    let address = |slug: &str| format!("{}/runbooks/{slug}", configuration.external_url);
+    alert.annotations = enrichment.annotations(alert, |name| {
+        let runbook = runbooks.for_alert(name)?;
+        Some(address(&runbook.slug))
+    });
 }
 
 /// What the API's description asks of an alert.
@@ -234,6 +244,7 @@ fn posted(
             updated_at: now,
             generator_url: given.generator_url.unwrap_or_default().into(),
             value: None,
+            course: Course::default(),
         },
         assumed_end: ends_at.is_none(),
     })

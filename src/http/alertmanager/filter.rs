@@ -5,8 +5,9 @@ use crate::alerts::dispatch::view::AlertSnapshot;
 use crate::alerts::matchers;
 use crate::http::params::Params;
 use crate::model::labels::Labels;
-use crate::model::matcher::{Matcher, anchored};
+use crate::model::matcher::Matcher;
 use crate::model::notification::AlertStatus;
+use crate::model::re2::anchored;
 use crate::model::silence::Silence;
 
 /// What is asked for among alerts. `unprocessed` is taken and means nothing: no alert is shown that was not looked at.

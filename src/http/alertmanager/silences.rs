@@ -10,9 +10,10 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::body::read;
 use super::filter::{matchers_of, takes_silence};
 use super::time::Time;
-use super::{FORM, Fault, TOO_FEW, read};
+use super::{FORM, Fault, TOO_FEW};
 use crate::alerts::run::silences::ChangeError;
 use crate::alerts::silence::{SilenceError, SilenceRequest};
 use crate::http::context::Context;

@@ -17,7 +17,7 @@ use crate::model::duration;
 use crate::model::go_float;
 use crate::model::labels::ALERT_NAME;
 use crate::model::timestamp::Timestamp;
-use crate::notify::message::storm_text;
+use crate::notify::{self, message::storm_text};
 use crate::promql::eval::{Deadline, Query, QueryResult, QueryValue};
 use crate::promql::{parser, support};
 use crate::rules::file;
@@ -85,7 +85,10 @@ pub(super) async fn status(context: &Context) -> StatusPage {
         targets: targets.active.iter().map(target_row).collect(),
         groups: groups.iter().map(|group| group_row(group)).collect(),
         notifications,
-        storage: storage(context, now),
+        storage: storage(context, now)
+            .into_iter()
+            .chain(heartbeat(context, now))
+            .collect(),
     }
 }
 
@@ -357,6 +360,24 @@ fn reload(reload: &context::Reload) -> Reload {
             remedy: mistake.remedy.clone(),
         }),
     }
+}
+
+/// How the heartbeat stands, where there is one.
+fn heartbeat(context: &Context, now: Timestamp) -> Option<(String, String)> {
+    let standing = context.heartbeat.lock().clone()?;
+    let last = match standing.last_ping {
+        Some(at) => format!("last ping {}", super::view::ago(&now, &at)),
+        None => "no ping has arrived yet".to_owned(),
+    };
+    let text = if !standing.stuck.is_empty() {
+        let why = notify::heartbeat::describe(&standing.stuck);
+        format!("withheld: {why}; {last}")
+    } else if let Some(error) = &standing.error {
+        format!("failing: {error}; {last}")
+    } else {
+        last
+    };
+    Some(("Heartbeat".to_owned(), text))
 }
 
 fn storage(context: &Context, now: Timestamp) -> Vec<(String, String)> {

@@ -41,7 +41,8 @@ pub(super) fn read(reader: &Reader<'_>, fields: &Fields<'_>) -> Option<Email> {
             r#"{{ template "email.default.subject" . }}"#,
         ));
     }
-    if !has(&headers, "Auto-Submitted") {
+    let upstream_only = reader.surroundings.upstream_only;
+    if !upstream_only && !has(&headers, "Auto-Submitted") {
         // Keeps holiday responders from answering (RFC 3834).
         headers.push(default_header(
             reader,
@@ -51,8 +52,13 @@ pub(super) fn read(reader: &Reader<'_>, fields: &Fields<'_>) -> Option<Email> {
         ));
     }
     let html = texts.html(fields, "html", r#"{{ template "email.default.html" . }}"#);
-    let text = texts.field(fields, "text", r#"{{ template "email.default.text" . }}"#);
-    let threading = read_threading(fields, &headers);
+    let default_text = match upstream_only {
+        // Alertmanager's mail has no text part unless one is configured.
+        true => "",
+        false => r#"{{ template "email.default.text" . }}"#,
+    };
+    let text = texts.field(fields, "text", default_text);
+    let threading = read_threading(fields, &headers, upstream_only);
     Some(Email {
         transport: transport?,
         to: to?,
@@ -161,12 +167,16 @@ fn default_header(
     (name.to_owned(), field)
 }
 
-fn read_threading(fields: &Fields<'_>, headers: &[(String, Field)]) -> Threading {
+fn read_threading(
+    fields: &Fields<'_>,
+    headers: &[(String, Field)],
+    upstream_only: bool,
+) -> Threading {
     let own = headers
         .iter()
         .any(|(name, _)| matches!(name.as_str(), "References" | "In-Reply-To"));
     let Some(value) = fields.get("threading") else {
-        return if own {
+        return if own || upstream_only {
             Threading::Off
         } else {
             Threading::Group

@@ -39,7 +39,9 @@ pub(super) fn read(reader: &Reader<'_>, fields: &Fields<'_>) -> Option<Telegram>
     let default = r#"{{ template "telegram.default.message" . }}"#;
     let message = match parse_mode {
         Some(ParseMode::Html) | None => reader.texts.html(fields, "message", default),
-        Some(_) if reader.replaces("telegram.default.message") => {
+        Some(_)
+            if reader.surroundings.upstream_only || reader.replaces("telegram.default.message") =>
+        {
             reader.texts.field(fields, "message", default)
         }
         // Ours holds HTML tags.

@@ -349,17 +349,6 @@ receivers:
 }
 
 #[test]
-fn no_template_of_ours_replaces_another_one() {
-    let mut seen: HashMap<&str, &str> = HashMap::new();
-    for (file, text) in DEFAULTS {
-        for define in text.split("define \"").skip(1) {
-            let name = define.split('"').next().unwrap();
-            assert_eq!(seen.insert(name, file), None, "{name} in {file}");
-        }
-    }
-}
-
-#[test]
 fn a_payload_of_ones_own_is_tried_when_it_is_loaded() {
     let text = "
 receivers:

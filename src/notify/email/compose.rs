@@ -45,21 +45,31 @@ pub fn message(
         let root = format!("<{thread}@{domain}>");
         builder = builder.in_reply_to(root.clone()).references(root);
     }
+    let upstream_only = email.surroundings.upstream_only;
     let mut named = Vec::new();
     for (name, field) in &email.headers {
         let value = if name == "Subject" {
-            let subject = rendering.text_or(field, || builtin::subject(notification));
-            one_line(&subject).chars().take(MAX_SUBJECT).collect()
+            rendering.text_or(field, || builtin::subject(notification))
         } else {
-            one_line(&rendering.text(field))
+            rendering.text(field)
         };
-        builder = builder.raw_header(header(name, value)?);
+        builder = builder.raw_header(match (upstream_only, name.as_str()) {
+            (true, _) => upstream_header(name, value)?,
+            (false, "Subject") => {
+                let subject = one_line(&value).chars().take(MAX_SUBJECT).collect();
+                header(name, subject)?
+            }
+            (false, _) => header(name, one_line(&value))?,
+        });
         named.push(name.as_str());
     }
     for (name, field) in [("From", &email.from), ("To", &email.to)] {
         if !named.contains(&name) {
-            let value = one_line(&rendering.required(field)?);
-            builder = builder.raw_header(header(name, value)?);
+            let value = rendering.required(field)?;
+            builder = builder.raw_header(match upstream_only {
+                true => upstream_header(name, value)?,
+                false => header(name, one_line(&value))?,
+            });
         }
     }
     builder
@@ -152,6 +162,45 @@ fn header(name: &str, value: String) -> Result<HeaderValue, SendError> {
     Ok(HeaderValue::new(name, value))
 }
 
+/// A header encoded as Go's `mime.QEncoding` does it: whole, blanks kept, line breaks and all that is not ASCII in
+/// encoded words (RFC 2047).
+fn upstream_header(name: &str, value: String) -> Result<HeaderValue, SendError> {
+    let encoded = q_encoded(&value);
+    let name = HeaderName::new_from_ascii(name.to_owned())
+        .map_err(|_| configuration(format!("{name:?} is not a header name")))?;
+    Ok(HeaderValue::dangerous_new_pre_encoded(name, value, encoded))
+}
+
+fn q_encoded(value: &str) -> String {
+    // An encoded word has at most 75 characters, 12 of them around its content.
+    const ROOM: usize = 63;
+    if value.chars().all(|c| matches!(c, ' '..='~' | '\t')) {
+        return value.to_owned();
+    }
+    let mut out = "=?utf-8?q?".to_owned();
+    let mut length = 0;
+    for c in value.chars() {
+        let plain = matches!(c, ' '..='~') && !matches!(c, '=' | '?' | '_');
+        let size = if plain { 1 } else { 3 * c.len_utf8() };
+        if length + size > ROOM {
+            out.push_str("?= =?utf-8?q?");
+            length = 0;
+        }
+        length += size;
+        match c {
+            ' ' => out.push('_'),
+            c if plain => out.push(c),
+            c => {
+                let mut buffer = [0; 4];
+                let bytes = c.encode_utf8(&mut buffer).bytes();
+                out.extend(bytes.map(|byte| format!("={byte:02X}")));
+            }
+        }
+    }
+    out.push_str("?=");
+    out
+}
+
 /// A line break in a header would begin another one.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -159,4 +208,21 @@ fn one_line(text: &str) -> String {
 
 fn configuration(detail: impl Into<String>) -> SendError {
     SendError::permanent(Reason::Configuration, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_encoded_as_go_does() {
+        // What Go 1.19's mime.QEncoding.Encode("utf-8", ...) gives.
+        let check = |value: &str, want: &str| assert_eq!(q_encoded(value), want);
+        check("[FIRING:1] One ", "[FIRING:1] One ");
+        check("a_b=c?\td", "a_b=c?\td");
+        check("a\r\nBcc: x", "=?utf-8?q?a=0D=0ABcc:_x?=");
+        check("é_=?", "=?utf-8?q?=C3=A9=5F=3D=3F?=");
+        let words = "=?utf-8?q?".to_owned() + &"=C3=A9".repeat(10) + "?= =?utf-8?q?=C3=A9?=";
+        check(&"é".repeat(11), &words);
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::alert::Alert;
+use crate::model::alert::{Alert, Course};
 use crate::model::labels::Labels;
 use crate::model::notification::{
     AlertCount, AlertStatus, Digest, DigestGroup, Integration, Notification, NotifiedAlert, Reason,
@@ -61,18 +61,32 @@ pub(super) fn all(now: Timestamp) -> Vec<Notification> {
         }),
         ..digest
     });
+    let known = NotifiedAlert {
+        known: true,
+        ..firing.clone()
+    };
     vec![
         notification(Reason::FirstNotification, Vec::new(), now),
         notification(Reason::FirstNotification, vec![firing.clone()], now),
         notification(Reason::AllResolved, vec![resolved.clone()], now),
-        notification(Reason::NewAlerts, vec![firing, other, resolved], now),
+        notification(
+            Reason::NewAlerts,
+            vec![firing, other.clone(), resolved.clone()],
+            now,
+        ),
         digest,
+        notification(Reason::Repeat, vec![known.clone()], now),
+        notification(Reason::NewAlerts, vec![known, other, resolved], now),
         storm,
         over,
     ]
 }
 
 fn alert(name: &str, instance: &str, status: AlertStatus, now: Timestamp) -> NotifiedAlert {
+    let resolved = match status {
+        AlertStatus::Firing => None,
+        AlertStatus::Resolved => Some(0.01),
+    };
     let alert = Alert {
         labels: Labels::from_pairs([
             ("alertname", name),
@@ -90,9 +104,15 @@ fn alert(name: &str, instance: &str, status: AlertStatus, now: Timestamp) -> Not
         updated_at: now,
         generator_url: "http://localhost:9797/graph?g0.expr=up".into(),
         value: Some(0.25),
+        course: Course {
+            peak: Some(0.5),
+            resolved,
+            threshold: Some(0.05),
+        },
     };
     NotifiedAlert {
         status,
+        known: false,
         alert: Arc::new(alert),
     }
 }

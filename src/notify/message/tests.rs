@@ -9,7 +9,7 @@ fn render(text: &str, index: usize) -> String {
     TemplateSet::new(Functions::alertmanager())
         .render_text(
             text,
-            &data(notification, "http://out:9797", now),
+            &data(notification, "http://out:9797", false, now),
             &Context::at(at),
         )
         .unwrap_or_else(|error| panic!("{text}: {error}"))
@@ -81,12 +81,64 @@ fn templates_see_what_is_only_here() {
         "http://localhost:9797/runbooks/example",
     );
     check(
-        5,
+        7,
         "{{ with .Digest.Storm }}{{ .Stage }} {{ .Alerts }} {{ .Kinds }} {{ .Summary }}{{ end }}",
         "began 312 4 312 alerts of 4 kinds in 2m",
     );
-    check(6, "{{ .Digest.Storm.Stage }} {{ len .Alerts }}", "over 0");
+    check(8, "{{ .Digest.Storm.Stage }} {{ len .Alerts }}", "over 0");
     check(1, "{{ range .Alerts }}[{{ .Flapping }}]{{ end }}", "[]");
+}
+
+#[test]
+fn templates_see_what_changed_and_what_the_value_went_through() {
+    let check = |index: usize, text: &str, want: &str| {
+        assert_eq!(render(text, index), want, "{text}");
+    };
+    let changed = "{{ range .New }}+{{ .Name }} {{ end }}{{ range .StillFiring }}={{ .Name }} {{ end }}\
+                   {{ range .JustResolved }}-{{ .Name }} {{ end }}{{ .Lasting }}";
+    check(1, changed, "+HighErrorRate 5m");
+    check(2, changed, "-HighErrorRate 5m");
+    check(5, changed, "=HighErrorRate 5m");
+    check(6, changed, "+DiskSpaceLow =HighErrorRate -HighErrorRate 5m");
+    check(
+        6,
+        "{{ len .Alerts.New }} {{ len .Alerts.StillFiring }} {{ len .Alerts.JustResolved }} {{ len .Alerts.Firing }} \
+         {{ range .Alerts }}{{ .Change }} {{ end }}",
+        "1 1 1 2 still_firing new just_resolved ",
+    );
+    let values = "{{ range .Alerts }}{{ .Value }} {{ .PeakValueText }} {{ .ResolvedValue }} {{ .ThresholdText }}{{ end }}";
+    check(2, values, "0.25 0.5 0.01 0.05");
+    check(1, values, "0.25 0.5 <no value> 0.05");
+}
+
+#[test]
+fn json_of_the_data_is_alertmanagers_in_its_place() {
+    let keys = |upstream_only: bool, text: &str| {
+        let now = Timestamp::from_millis(1_700_000_000_000);
+        let all = synthetic(now);
+        let data = data(&all[2], "http://out:9797", upstream_only, now);
+        let at = jiff::Timestamp::from_millisecond(now.millis()).unwrap();
+        let json = TemplateSet::new(Functions::alertmanager())
+            .render_text(text, &data, &Context::at(at))
+            .unwrap();
+        let value: std::collections::BTreeMap<String, serde_json::Value> =
+            serde_json::from_str(&json).unwrap();
+        value.into_keys().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(
+        keys(true, "{{ toJson . }}"),
+        "alerts commonAnnotations commonLabels externalURL groupLabels notificationReason receiver status"
+    );
+    assert_eq!(
+        keys(true, "{{ index .Alerts 0 | toJson }}"),
+        "annotations endsAt fingerprint generatorURL labels startsAt status"
+    );
+    assert!(keys(false, "{{ index .Alerts 0 | toJson }}").contains("peakValue"));
+    let full = keys(false, "{{ toJson . }}");
+    assert!(
+        full.contains("truncatedAlerts") && !full.contains("new"),
+        "{full}"
+    );
 }
 
 #[test]

@@ -100,3 +100,138 @@ fn what_an_alert_held_stays_held_when_the_clock_steps_back() {
         (Some(back), Some(back), None)
     );
 }
+
+/// A rule played over values of `load{instance="a"}`, ten seconds apart; `.` is a gap. Each evaluation's alerts to be told.
+fn play(rule: &str, values: &str) -> (Rule, Vec<Vec<Alert>>) {
+    let text = format!("groups: [{{name: g, rules: [{rule}]}}]");
+    let diagnostics = Diagnostics::default();
+    let mut groups = file::read("r.yml", &text, Duration::from_secs(10), &diagnostics);
+    assert!(diagnostics.is_empty(), "{rule}");
+    let (_, _, context) = firing(100);
+    let group = groups.remove(0);
+    let rule = Rule::new(group.rules[0].clone());
+    let told = values.split(' ').enumerate().map(|(i, value)| {
+        let at = Timestamp::from_millis(100_000 + i as i64 * 10_000);
+        let value = value.parse().unwrap_or(STALE_NAN);
+        let mut appender = context.storage.appender();
+        for instance in ["a", "b"] {
+            let labels =
+                Labels::from_pairs([(METRIC_NAME, "load"), ("instance", instance), ("zone", "z")]);
+            let reference = appender.series(&labels).unwrap();
+            let value = if instance == "a" { value } else { 4.0 };
+            appender.append(reference, at.millis(), value).unwrap();
+        }
+        appender.commit().unwrap();
+        rule.evaluate(&context, &group, at).unwrap().alerts
+    });
+    let told = told.collect();
+    (rule, told)
+}
+
+#[test]
+fn an_alert_ends_with_its_peak_and_the_value_it_fell_to() {
+    let check = |rule: &str, values: &str, want: (Option<f64>, Option<f64>, Option<f64>)| {
+        let (_, told) = play(rule, values);
+        let ended = told.last().and_then(|told| {
+            told.iter().find(|alert| {
+                alert.labels.value("instance") != "b"
+                    && alert.is_resolved(Timestamp::from_millis(i64::MAX / 4))
+                    && alert.ends_at == alert.updated_at
+            })
+        });
+        let course = ended
+            .unwrap_or_else(|| panic!("{rule} {values}: nothing ended: {told:?}"))
+            .course;
+        assert_eq!(
+            (course.peak, course.resolved, course.threshold),
+            want,
+            "{rule} {values}"
+        );
+    };
+    let above = "{alert: A, expr: load > 5}";
+    check(above, "1 6 9 7 2", (Some(9.0), Some(2.0), Some(5.0)));
+    check(
+        "{alert: A, expr: 5 < load}",
+        "6 2",
+        (Some(6.0), Some(2.0), Some(5.0)),
+    );
+    // The value while it was pending is no peak.
+    check(
+        "{alert: A, expr: load > 5, for: 20s}",
+        "9 6 7 2",
+        (Some(7.0), Some(2.0), Some(5.0)),
+    );
+    check(
+        "{alert: A, expr: load < 3}",
+        "2 1 2 8",
+        (Some(1.0), Some(8.0), Some(3.0)),
+    );
+    check(
+        "{alert: A, expr: load > 5, labels: {level: '{{ $value }}', zone: x}}",
+        "6 2",
+        (Some(6.0), Some(2.0), Some(5.0)),
+    );
+    check(
+        "{alert: A, expr: max by (zone) (load) > 5}",
+        "6 2",
+        (Some(6.0), Some(4.0), Some(5.0)),
+    );
+    check(
+        "{alert: A, expr: load > 5 and on (instance) load < 100}",
+        "6 200",
+        (Some(6.0), Some(200.0), Some(5.0)),
+    );
+    check(
+        "{alert: A, expr: load > 5 or load < 1}",
+        "6 0 2",
+        (Some(6.0), Some(2.0), None),
+    );
+    // Nothing is left to look at.
+    check(above, "6 .", (Some(6.0), None, Some(5.0)));
+    check(
+        "{alert: A, expr: 'absent(flag{x=\"y\"}) unless on() load{instance=\"a\"} > 5'}",
+        "1 6",
+        (Some(1.0), Some(1.0), None),
+    );
+    // One that returns begins again.
+    check(above, "9 1 6 2", (Some(6.0), Some(2.0), Some(5.0)));
+}
+
+#[test]
+fn a_climbing_peak_is_saved_once_a_minute_and_comes_back() {
+    let (rule, group, context) = firing(100);
+    let mut saved = Vec::new();
+    for second in (0..=130_i64).step_by(10) {
+        let at = AT + Duration::from_secs(u64::try_from(second).unwrap());
+        let mut appender = context.storage.appender();
+        let flag = appender
+            .series(&Labels::from_pairs([(METRIC_NAME, "flag")]))
+            .unwrap();
+        if second > 0 {
+            appender.append(flag, at.millis(), 1.0).unwrap();
+        }
+        appender.commit().unwrap();
+        let effects = rule.evaluate(&context, &group, at).unwrap();
+        saved.extend(
+            effects
+                .changed
+                .into_iter()
+                .map(|instance| (second, instance)),
+        );
+        // As if the value had climbed.
+        for instance in rule.memory().instances.values_mut() {
+            instance.peak = instance.peak.map(|peak| peak + 1.0);
+        }
+    }
+    let seconds: Vec<i64> = saved.iter().map(|(second, _)| *second).collect();
+    assert_eq!(seconds, [0, 60, 120]);
+    let json = serde_json::to_string(&saved[2].1).unwrap();
+    let back: AlertInstance = serde_json::from_str(&json).unwrap();
+    assert_eq!((back.peak, back.value), (Some(13.0), 1.0));
+    // Written before peaks were kept; and a value that JSON does not know.
+    let json = json
+        .replace("\"peak\":13.0,", "")
+        .replace("\"value\":1.0", "\"value\":null");
+    let back: AlertInstance = serde_json::from_str(&json).unwrap();
+    assert!(back.peak.is_none() && back.value.is_nan(), "{json}");
+}

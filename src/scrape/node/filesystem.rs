@@ -12,7 +12,7 @@ use regex::Regex;
 
 use super::read;
 use crate::document::fields::Value;
-use crate::model::matcher::RegexError;
+use crate::model::re2;
 use crate::scrape::readings::Readings;
 
 /// The most mounts that are looked at.
@@ -63,17 +63,7 @@ impl FilesystemConfig {
         };
         let regex = |key| {
             let value = fields.get(key)?;
-            value.parse("write a regular expression in RE2 syntax", |text| {
-                Regex::new(text).map_err(|error| RegexError {
-                    pattern: text.to_owned(),
-                    reason: error
-                        .to_string()
-                        .lines()
-                        .last()
-                        .unwrap_or_default()
-                        .to_owned(),
-                })
-            })
+            value.parse("write a regular expression in RE2 syntax", re2::compile)
         };
         if let Some(regex) = regex("mount_points_exclude") {
             config.mount_points_exclude = regex;

@@ -48,6 +48,11 @@ impl Service {
         *self.reply.lock().expect("no holder panics") = Reply::text(200, exposition);
     }
 
+    /// From now on it answers so.
+    pub(crate) fn reply(&self, reply: Reply) {
+        *self.reply.lock().expect("no holder panics") = reply;
+    }
+
     /// A header of the last request.
     pub(crate) fn asked_with(&self, name: &str) -> Option<String> {
         let last = self.last.lock().expect("no holder panics");

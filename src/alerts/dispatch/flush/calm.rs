@@ -73,7 +73,7 @@ impl Dispatcher {
             let fires = seen.status == AlertStatus::Firing;
             let known = is_told(seen.fingerprint) || is_told(flagged(seen.fingerprint));
             let counts = !routing.storm.exempts(seen.alert.labels.value(SEVERITY));
-            if fires && !known && !member.counted && counts {
+            if fires && !known && !seen.acked && !member.counted && counts {
                 begun.push(seen.alert.name());
             }
             // Each of its integrations, and each message that replaces an undelivered one, comes by here.
@@ -92,7 +92,7 @@ impl Dispatcher {
         }
         match (reason, told) {
             (Reason::FirstNotification | Reason::NewAlerts, Some(told)) => {
-                let (firing, _) = super::state_of(alerts);
+                let (firing, _) = super::state_of(alerts, Some(told));
                 let flaps = |hash: u64| {
                     let mut held = alerts.iter().filter(|seen| seen.flapping.is_some());
                     held.any(|seen| seen.fingerprint == hash)

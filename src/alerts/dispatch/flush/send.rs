@@ -19,6 +19,8 @@ pub(super) struct Message<'a> {
     pub(super) reason: Reason,
     pub(super) state: &'a Told,
     pub(super) told: Option<&'a Told>,
+    /// What its reader has heard: what was told, without what still gathers in the digest.
+    pub(super) heard: Option<&'a Told>,
     pub(super) wanted: &'a [&'a Seen],
     /// The bucket of the digest that the group waits in already.
     pub(super) held: Option<&'a BucketKey>,
@@ -38,6 +40,12 @@ impl Dispatcher {
         let now = context.now;
         let notified = |seen: &&Seen| NotifiedAlert {
             status: seen.status,
+            known: message.heard.is_some_and(|heard| {
+                let hashes = [seen.fingerprint, flagged(seen.fingerprint)];
+                hashes
+                    .into_iter()
+                    .any(|hash| heard.knows(seen.status, hash))
+            }),
             alert: Arc::clone(&seen.alert),
         };
         let alerts: Vec<NotifiedAlert> = message.wanted.iter().map(notified).collect();

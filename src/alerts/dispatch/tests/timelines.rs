@@ -5,7 +5,7 @@ use super::*;
 use crate::model::notification::Decision;
 
 /// Plays a timeline against the first configuration; `reload N` takes another one.
-fn play(configs: &[&str], timeline: &str) -> Simulation {
+pub(super) fn play(configs: &[&str], timeline: &str) -> Simulation {
     let mut simulation = Simulation::new(routing(configs[0]).unwrap());
     for line in timeline
         .lines()
@@ -17,7 +17,7 @@ fn play(configs: &[&str], timeline: &str) -> Simulation {
     simulation
 }
 
-fn check(configs: &[&str], timeline: &str, want: &str) -> Simulation {
+pub(super) fn check(configs: &[&str], timeline: &str, want: &str) -> Simulation {
     let simulation = play(configs, timeline);
     let want: Vec<&str> = want
         .lines()

@@ -6,6 +6,7 @@ fn alert(name: &str, starts: i64) -> NotifiedAlert {
     let at = Timestamp::from_millis(starts);
     NotifiedAlert {
         status: AlertStatus::Firing,
+        known: false,
         alert: Arc::new(Alert {
             labels: Labels::from_pairs([("alertname", name)]),
             annotations: Labels::empty(),
@@ -14,6 +15,7 @@ fn alert(name: &str, starts: i64) -> NotifiedAlert {
             updated_at: at,
             generator_url: "".into(),
             value: None,
+            course: crate::model::alert::Course::default(),
         }),
     }
 }

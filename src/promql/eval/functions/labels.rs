@@ -6,7 +6,7 @@ use super::super::evaluator::{Evaluator, text_argument};
 use super::super::grid::{Duplicates, Grid, Steps};
 use super::label_argument;
 use crate::model::labels::METRIC_NAME;
-use crate::model::matcher::anchored;
+use crate::model::re2::anchored;
 
 impl Evaluator<'_> {
     pub(super) fn label_replace(&mut self, args: &[Expr], steps: Steps) -> Result<Grid, EvalError> {
