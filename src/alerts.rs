@@ -24,6 +24,8 @@ pub mod interval;
 pub mod limits;
 pub mod matchers;
 pub mod metrics;
+pub mod quiet;
+pub mod recurring;
 pub mod route;
 pub mod route_test;
 pub mod run;

@@ -12,9 +12,9 @@ use super::flap::FlapConfig;
 use super::inhibit::InhibitRule;
 use super::interval::{self, NamedInterval};
 use super::matchers;
+use super::quiet::QuietConfig;
 use super::route::{
-    GroupBy, QuietConfig, Receiver, ReceiverInfo, Receivers, Route, RouteRef, Routing,
-    matchers_text,
+    GroupBy, Receiver, ReceiverInfo, Receivers, Route, RouteRef, Routing, matchers_text,
 };
 use super::storm::StormConfig;
 use super::throttle::ThrottleConfig;

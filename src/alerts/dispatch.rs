@@ -11,7 +11,7 @@
 pub mod flush;
 mod note;
 mod order;
-pub(super) mod quiet;
+pub mod quiet;
 mod reload;
 pub mod view;
 
@@ -24,11 +24,11 @@ use smallvec::SmallVec;
 use super::ack::Acks;
 use super::flap::{FlapSnapshot, Flaps};
 use super::inhibit::Inhibitor;
+use super::recurring::Recurrings;
 use super::route::{RouteRef, Routing};
 use super::silence::{RETENTION, Silences};
 use super::storm::{StormSnapshot, Storms};
 use super::throttle::Throttle;
-use crate::db::DbError;
 use crate::db::notification_log::{LogEntry, LogKey};
 use crate::db::storms::{FlapRow, StormRow};
 use crate::db::throttle::Stored as StoredThrottle;
@@ -36,6 +36,7 @@ use crate::model::ack::Ack;
 use crate::model::alert::Alert;
 use crate::model::labels::Labels;
 use crate::model::notification::AlertStatus;
+use crate::model::recurring_silence::RecurringSilence;
 use crate::model::silence::{Silence, SilenceState};
 use crate::model::timestamp::Timestamp;
 
@@ -59,6 +60,8 @@ pub struct Dispatcher {
     inhibitor: Inhibitor,
     pub(super) silences: Silences,
     pub(super) acks: Acks,
+    pub(super) recurrings: Recurrings,
+    upkeep: quiet::Upkeep,
     log: HashMap<LogKey, LogEntry>,
     throttle: Throttle,
     storms: Storms,
@@ -79,6 +82,8 @@ pub struct Restored {
     pub silences: Vec<Silence>,
     /// Acks.
     pub acks: Vec<Ack>,
+    /// Recurring silences.
+    pub recurrings: Vec<RecurringSilence>,
     /// Storms that last.
     pub storms: Vec<StormRow>,
     /// Alerts held as firing.
@@ -148,23 +153,18 @@ pub struct Counts {
 
 impl Dispatcher {
     /// Begins without alerts; nothing is flushed before `hold_until`.
-    ///
-    /// # Errors
-    /// Where a stored digest cannot be read.
-    pub fn new(
-        routing: Arc<Routing>,
-        restored: Restored,
-        hold_until: Timestamp,
-    ) -> Result<Self, DbError> {
+    pub fn new(routing: Arc<Routing>, restored: Restored, hold_until: Timestamp) -> Self {
         let mut log = HashMap::with_capacity(restored.log.len());
         log.extend(restored.log);
         let storms = Storms::restore(restored.storms, &routing.storm, hold_until);
-        let mut throttle = Throttle::restore(restored.throttle)?;
+        let mut throttle = Throttle::restore(restored.throttle);
         throttle.hurry_storms(|receiver| storms.lasts(receiver));
         let mut dispatcher = Self {
             inhibitor: Inhibitor::new(&routing.inhibit_rules),
             silences: Silences::restore(restored.silences),
             acks: Acks::restore(restored.acks),
+            recurrings: Recurrings::restore(restored.recurrings),
+            upkeep: quiet::Upkeep::default(),
             routing,
             alerts: HashMap::new(),
             groups: HashMap::new(),
@@ -185,7 +185,7 @@ impl Dispatcher {
         for held in held {
             dispatcher.place(held.alert, held.assumed_end, hold_until);
         }
-        Ok(dispatcher)
+        dispatcher
     }
 
     /// Takes an alert's newest state and puts it into its groups.
@@ -382,6 +382,7 @@ impl Dispatcher {
             group.next = group.next - by;
             self.timers.insert((group.next, *id));
         }
+        self.upkeep = quiet::Upkeep::default();
         self.hold_until = self.hold_until - by;
         self.throttle.clock_stepped_back(by);
         self.storms.clock_stepped_back(by);

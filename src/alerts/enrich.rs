@@ -131,7 +131,6 @@ mod tests {
             generator_url: "".into(),
             value: None,
             course: crate::model::alert::Course::default(),
-            course: Course::default(),
         }
     }
 

@@ -6,6 +6,7 @@
 //! they are written ([`silences`], [`acks`]).
 
 pub mod acks;
+pub mod recurring;
 pub mod silences;
 
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use super::storm::StormSnapshot;
 use crate::clock::{Clock, Stopwatch};
 use crate::db::{
     Database, DbError, Transaction, acks as stored_acks, ledger, notification_log, outbox,
-    silences as stored_silences, storms as stored_storms, throttle,
+    recurring_silences, silences as stored_silences, storms as stored_storms, throttle,
 };
 use crate::model::alert::Alert;
 use crate::model::timestamp::Timestamp;
@@ -102,6 +103,7 @@ enum Message {
     Firing(oneshot::Sender<Firing>),
     Silence(silences::Command),
     Ack(acks::Command),
+    Recurring(recurring::Command),
     Calming(oneshot::Sender<Calming>),
     EndStorm(String, oneshot::Sender<bool>),
     Open,
@@ -166,6 +168,7 @@ impl AlertSink {
     /// # Errors
     /// Where the dispatcher has ended.
     pub async fn reload(&self, routing: Arc<Routing>) -> Result<(), Closed> {
+        self.metrics.announce(&routing);
         let (done, wait) = oneshot::channel();
         self.queue
             .send(Message::Reload(routing, done))
@@ -247,9 +250,10 @@ pub async fn build(
     routing: Arc<Routing>,
     deps: Deps,
 ) -> Result<(AlertSink, Runner), DbError> {
+    deps.metrics.announce(&routing);
     let now = deps.clock.now();
     let restored = restore(&deps.database, now).await?;
-    let dispatcher = Dispatcher::new(routing, restored, now + config.start_delay)?;
+    let dispatcher = Dispatcher::new(routing, restored, now + config.start_delay);
     let (sender, queue) = mpsc::channel(config.queue.max(1));
     let sink = AlertSink {
         queue: sender,
@@ -275,6 +279,7 @@ pub async fn restore(database: &Database, now: Timestamp) -> Result<Restored, Db
         throttle: throttle::load(database).await?,
         silences: stored_silences::load(database).await?,
         acks: stored_acks::load(database).await?,
+        recurrings: recurring_silences::load(database).await?,
         storms,
         flapping,
     })
@@ -387,6 +392,7 @@ impl Runner {
             }
             Message::Silence(command) => self.silence(command, now).await,
             Message::Ack(command) => self.ack(command, now).await,
+            Message::Recurring(command) => self.recurring(command, now).await,
         }
     }
 

@@ -30,7 +30,6 @@ use self::config::{SEVERITY, normal};
 pub use self::config::{ThrottleConfig, ThrottleRule, read};
 use super::storm::Due;
 use super::writes::{Writes, digest_of};
-use crate::db::DbError;
 use crate::db::outbox::OutboxRow;
 use crate::db::throttle::{BucketKey, BucketLevel, DigestRow, ItemRow, Stored};
 use crate::model::alert::Alert;
@@ -71,8 +70,8 @@ pub(super) struct Throttle {
 }
 
 impl Throttle {
-    /// Continues from what was stored.
-    pub(super) fn restore(stored: Stored) -> Result<Self, DbError> {
+    /// Continues from what was stored; an item that cannot be read is passed over.
+    pub(super) fn restore(stored: Stored) -> Self {
         let mut digests: BTreeMap<BucketKey, OpenDigest> = BTreeMap::new();
         let mut buckets = HashMap::new();
         buckets.extend(stored.buckets);
@@ -87,11 +86,11 @@ impl Throttle {
             digests.insert(row.bucket, digest);
         }
         for row in stored.items {
-            let item: Item =
-                serde_json::from_str(&row.payload).map_err(|error| DbError::Value {
-                    action: "read throttle state",
-                    reason: error.to_string(),
-                })?;
+            let read = serde_json::from_str::<Item>(&row.payload);
+            let unreadable = &stored.unreadable;
+            let Some(item) = unreadable.or_pass_over("throttle_items", &row.group_key, read) else {
+                continue;
+            };
             if let Some(digest) = digests
                 .values_mut()
                 .find(|digest| digest.id == row.digest_id)
@@ -99,11 +98,13 @@ impl Throttle {
                 digest.hold(item);
             }
         }
-        Ok(Self {
+        // Nothing is left of it that could be told.
+        digests.retain(|_, digest| !digest.by_group.is_empty());
+        Self {
             buckets,
             digests,
             opened: 0,
-        })
+        }
     }
 
     /// The bucket of a digest that still gathers.
@@ -497,6 +498,7 @@ impl OpenDigest {
                 storm: storm.map(|due| due.news.clone()),
                 ..digest
             }),
+            undelivered: None,
         }
     }
 }

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use crate::alerts::enrich::{self, Enrichment};
 use crate::alerts::limits::{self, Limits};
+use crate::alerts::quiet::{self, QuietConfig};
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
 use crate::model::duration;
 use crate::model::labels::Labels;
+use crate::model::signature::LateSigner;
+use crate::notify::delivery::{self, Delivery};
 use crate::notify::heartbeat::{self, HeartbeatConfig};
 use crate::scrape::config::Global;
 use crate::scrape::node::NodeConfig;
@@ -58,8 +61,14 @@ pub struct Settings {
     pub upstream_only: bool,
     /// How much people are told: throttling, storms, flapping.
     pub limits: Limits,
+    /// How notifications are delivered.
+    pub delivery: Delivery,
     /// What is added to alerts that others post; nothing where absent.
     pub alert_enrichment: Option<Enrichment>,
+    /// Acks and silences.
+    pub quiet: QuietConfig,
+    /// Signs links in messages.
+    pub signer: LateSigner,
     /// The dead man's switch.
     pub heartbeat: Option<HeartbeatConfig>,
     /// Runbooks; the embedded ones where absent.
@@ -161,7 +170,9 @@ pub(super) fn read(
     }
     settings.routing_file = root.text("alertmanager_config").map(|path| base.join(path));
     settings.limits = limits::read(root);
+    settings.delivery = delivery::read(root);
     settings.alert_enrichment = Some(enrich::read(root));
+    settings.quiet = quiet::read(root);
     settings.heartbeat = heartbeat::read(root, base);
     if let Some(value) = root.get("runbooks")
         && let Some(path) = value.text()
@@ -236,7 +247,10 @@ impl Settings {
             routing_file: None,
             upstream_only: false,
             limits: Limits::default(),
+            delivery: Delivery::default(),
             alert_enrichment: Some(Enrichment::default()),
+            quiet: QuietConfig::default(),
+            signer: LateSigner::default(),
             heartbeat: None,
             runbooks: None,
             scrape_self: true,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
 use super::{Database, DbError, Transaction};
 use crate::model::alert::Alert;
@@ -110,7 +111,7 @@ pub async fn save(
     Ok(())
 }
 
-/// Reads all of both.
+/// Reads all of both; a row that cannot be read is passed over.
 ///
 /// # Errors
 /// Where the database cannot be read.
@@ -126,21 +127,28 @@ pub async fn load(database: &Database) -> Result<(Vec<StormRow>, Vec<FlapRow>), 
             .fetch_all(database.reader())
             .await
             .map_err(DbError::query(READ))?;
-    let mut rows = Vec::with_capacity(storms.len());
-    for row in &storms {
-        let text = |i: usize| row.try_get::<String, _>(i).map_err(DbError::query(READ));
-        let number = |i: usize| row.try_get::<i64, _>(i).map_err(DbError::query(READ));
-        rows.push(StormRow {
-            receiver: text(0)?.into(),
-            id: text(1)?.into(),
-            since: Timestamp::from_millis(number(2)?),
-            alerts: u64::try_from(number(3)?).unwrap_or_default(),
-            kinds: serde_json::from_str(&text(4)?).map_err(DbError::value(READ))?,
-            summaries: u32::try_from(number(5)?).unwrap_or_default(),
-            next_summary: Timestamp::from_millis(number(6)?),
-        });
-    }
-    let read = |text: &String| serde_json::from_str(text).map_err(DbError::value(READ));
-    let flapping = flapping.iter().map(read).collect::<Result<_, _>>()?;
-    Ok((rows, flapping))
+    let unreadable = database.unreadable();
+    let storms = storms.iter().filter_map(|row| {
+        let receiver = row.try_get::<String, _>(0).unwrap_or_default();
+        unreadable.or_pass_over("storms", &receiver, storm(row))
+    });
+    let flapping = flapping.iter().filter_map(|text| {
+        let read = serde_json::from_str::<FlapRow>(text);
+        unreadable.or_pass_over("flapping_alerts", "one of them", read)
+    });
+    Ok((storms.collect(), flapping.collect()))
+}
+
+fn storm(row: &SqliteRow) -> Result<StormRow, DbError> {
+    let text = |i: usize| row.try_get::<String, _>(i).map_err(DbError::query(READ));
+    let number = |i: usize| row.try_get::<i64, _>(i).map_err(DbError::query(READ));
+    Ok(StormRow {
+        receiver: text(0)?.into(),
+        id: text(1)?.into(),
+        since: Timestamp::from_millis(number(2)?),
+        alerts: u64::try_from(number(3)?).unwrap_or_default(),
+        kinds: serde_json::from_str(&text(4)?).map_err(DbError::value(READ))?,
+        summaries: u32::try_from(number(5)?).unwrap_or_default(),
+        next_summary: Timestamp::from_millis(number(6)?),
+    })
 }

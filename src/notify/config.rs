@@ -36,6 +36,7 @@ use crate::document::diagnostics::Diagnostics;
 use crate::document::fields::{Fields, Value};
 use crate::document::{Kind as NodeKind, Node, Position};
 use crate::model::notification;
+use crate::model::signature::LateSigner;
 use crate::model::timestamp::Timestamp;
 use crate::net::credentials::{SecretSource, read_secret_pair};
 
@@ -48,6 +49,8 @@ pub struct Options<'a> {
     pub external_url: &'a str,
     /// Whether requests carry nothing that Alertmanager's would not.
     pub upstream_only: bool,
+    /// Signs the links by which people acknowledge and silence.
+    pub signer: &'a LateSigner,
     /// The files of `templates`, read.
     pub templates: &'a [TemplateFile],
     /// Who prints.
@@ -119,6 +122,12 @@ pub struct Configured {
 }
 
 impl Loaded {
+    /// Whether there is a receiver of this name, with an integration.
+    pub fn tells_somebody(&self, name: &str) -> bool {
+        let mut receivers = self.receivers.iter();
+        receivers.any(|receiver| &*receiver.name == name && !receiver.integrations.is_empty())
+    }
+
     /// The integrations for the outbox's worker.
     pub fn integrations(&self) -> Receivers {
         Receivers::new(self.receivers.iter().flat_map(|receiver| {
@@ -143,6 +152,7 @@ pub fn template_globs(root: &Fields<'_>) -> Vec<(String, Position)> {
 pub fn read(root: &Fields<'_>, options: &Options<'_>, diagnostics: &Diagnostics) -> Loaded {
     let surroundings = Arc::new(Surroundings {
         upstream_only: options.upstream_only,
+        signer: options.signer.clone(),
         external_url: options.external_url.trim_end_matches('/').to_owned(),
         templates: defaults::template_set(
             options.templates,

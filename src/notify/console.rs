@@ -95,6 +95,9 @@ fn block(notification: &Notification, now: Timestamp, colored: bool) -> String {
         printable(&builtin::subject(notification)),
         printable(&notification.receiver)
     );
+    if let Some(undelivered) = &notification.undelivered {
+        out.push_str(&printable(&format!("  {undelivered}\n")));
+    }
     if let Some(digest) = &notification.digest {
         for count in &digest.counts {
             out.push_str(&format!(

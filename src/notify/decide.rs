@@ -103,6 +103,7 @@ mod tests {
             Outcome::Delivered { .. } => Err("delivered"),
             Outcome::Failed { .. } => Err("failed"),
             Outcome::Expired { .. } => Err("expired"),
+            Outcome::Unsent => Err("unsent"),
         };
         assert_eq!(
             got, want,

@@ -178,7 +178,10 @@ impl Telegram {
         match self.parse_mode {
             ParseMode::Html => {
                 let text = match rendering.html(&self.message) {
-                    Some(html) => html,
+                    Some(html) => match rendering.undelivered() {
+                        Some(undelivered) => format!("⚠️ {}\n{html}", escape(undelivered)),
+                        None => html,
+                    },
                     None => escape(&plain(rendering, notification, now)),
                 };
                 cut_html(&text, MAX_TEXT)

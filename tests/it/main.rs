@@ -6,6 +6,7 @@
     reason = "a test that cannot go on panics"
 )]
 
+mod acks;
 mod alertmanager;
 mod architecture;
 mod bad_configuration;

@@ -112,7 +112,8 @@ fn tag(decision: &Decision) -> u8 {
         Decision::AckEnded { .. } => 17,
         Decision::SilenceBegan { .. } => 18,
         Decision::SilenceEnded { .. } => 19,
-        Decision::HeldInStorm { .. } => 20,
-        Decision::HeldFlapping { .. } => 21,
+        Decision::FellBack { .. } => 20,
+        Decision::HeldInStorm { .. } => 21,
+        Decision::HeldFlapping { .. } => 22,
     }
 }

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::chats::{deliver, refuse};
 use super::*;
 use crate::model::secret::Secret;
+use crate::model::signature::LateSigner;
 use crate::net::credentials::SecretSource;
 use crate::notify::http::Sender;
 use crate::notify::integration::Integration;
@@ -138,6 +139,7 @@ async fn pagerduty_version_1_has_its_own_words() {
     let surroundings = Arc::new(Surroundings {
         external_url: "http://out:9797".to_owned(),
         upstream_only: true,
+        signer: LateSigner::default(),
         templates: TemplateSet::new(Functions::alertmanager()),
     });
     let field = |text: &str| Field::compile(&surroundings.templates, "x", text).unwrap();

@@ -50,6 +50,7 @@ fn digest() -> Notification {
         truncated: 0,
         created_at: Timestamp::from_millis(9),
         digest: Some(digest),
+        undelivered: None,
     }
 }
 
