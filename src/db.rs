@@ -15,6 +15,7 @@ pub mod notification_log;
 pub mod outbox;
 pub mod recurring_silences;
 pub mod rule_state;
+pub mod sent_messages;
 pub mod signing_key;
 pub mod silences;
 pub mod storms;
@@ -39,6 +40,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (4, include_str!("../migrations/0004_signing_key.sql")),
     (5, include_str!("../migrations/0005_undelivered.sql")),
     (6, include_str!("../migrations/0006_storms_and_flaps.sql")),
+    (7, include_str!("../migrations/0007_sent_messages.sql")),
     (8, include_str!("../migrations/0008_acks.sql")),
     (10, include_str!("../migrations/0010_delivery_at_scale.sql")),
 ];

@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod middleware;
 pub mod pages;
 pub mod params;
+pub mod prefix;
 pub mod prometheus;
 pub mod quiet;
 pub mod receivers;

@@ -99,6 +99,14 @@ impl RouteReader<'_> {
                 }
             }
             matchers.clear();
+            if let Some(value) = fields.get("continue")
+                && value.bool() == Some(true)
+            {
+                value.error(
+                    "the root route has nothing to continue with",
+                    "remove `continue`",
+                );
+            }
         }
         let text = matchers_text(&mut matchers);
         let (key, id) = match (&above, parent) {
@@ -238,7 +246,7 @@ fn positive(fields: &Fields<'_>, key: &'static str) -> Option<Duration> {
     Some(duration)
 }
 
-/// `None` where nothing is written, an empty list included: then the parent's holds, as upstream.
+/// `None` where nothing is written: then the parent's holds. An empty list makes one group of all.
 fn read_group_by(fields: &Fields<'_>) -> Option<GroupBy> {
     let items = fields.get("group_by").map(|value| one_or_many(&value))?;
     let mut names: Vec<String> = Vec::with_capacity(items.len());
@@ -266,7 +274,7 @@ fn read_group_by(fields: &Fields<'_>) -> Option<GroupBy> {
         return Some(GroupBy::All);
     }
     names.sort_unstable();
-    (!names.is_empty()).then_some(GroupBy::Labels(names))
+    Some(GroupBy::Labels(names))
 }
 
 /// A list, or one value standing for a list of one.

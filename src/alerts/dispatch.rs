@@ -17,6 +17,7 @@ pub mod view;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hashbrown::HashMap;
 use smallvec::SmallVec;
@@ -47,6 +48,24 @@ const RESOLVED_KEPT: std::time::Duration = std::time::Duration::from_secs(30 * 6
 
 type GroupId = u64;
 
+/// How long what is over is kept (Alertmanager's `--data.retention` is both).
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// Silences behind their end.
+    pub silences: Duration,
+    /// What receivers were told; it is forgotten after twice the repeat interval anyway.
+    pub log: Duration,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            silences: RETENTION,
+            log: Duration::MAX,
+        }
+    }
+}
+
 /// The state of the routes.
 #[derive(Debug)]
 pub struct Dispatcher {
@@ -67,6 +86,7 @@ pub struct Dispatcher {
     storms: Storms,
     flaps: Flaps,
     hold_until: Timestamp,
+    retention: Retention,
     /// Notifications so far: two of one instant have different ids.
     sent: u64,
 }
@@ -176,6 +196,7 @@ impl Dispatcher {
             storms,
             flaps: Flaps::default(),
             hold_until,
+            retention: Retention::default(),
             sent: 0,
         };
         let routing = Arc::clone(&dispatcher.routing);
@@ -186,6 +207,12 @@ impl Dispatcher {
             dispatcher.place(held.alert, held.assumed_end, hold_until);
         }
         dispatcher
+    }
+
+    /// With other times to keep things.
+    #[must_use]
+    pub fn with_retention(self, retention: Retention) -> Self {
+        Self { retention, ..self }
     }
 
     /// Takes an alert's newest state and puts it into its groups.
@@ -409,9 +436,11 @@ impl Dispatcher {
     pub fn sweep(&mut self, now: Timestamp) {
         self.alerts
             .retain(|_, stored| stored.groups > 0 || stored.alert.ends_at + RESOLVED_KEPT > now);
-        self.log.retain(|_, entry| entry.expires_at > now);
+        let kept = self.retention.log;
+        self.log
+            .retain(|_, entry| entry.expires_at > now && now.since(entry.told.at) < kept);
         self.inhibitor.sweep(now);
-        self.silences.sweep(now - RETENTION, now);
+        self.silences.sweep(now - self.retention.silences, now);
         self.acks.sweep(now - RETENTION);
         self.throttle.sweep(&self.routing.throttle, now);
         self.storms.sweep(&self.routing.storm, now);

@@ -82,6 +82,10 @@ pub struct Metrics {
     pub write_failures: Counter,
     /// Times the routes were replaced.
     pub reloads: Counter,
+    /// Entries of the ledger, counted from time to time.
+    pub ledger_entries: Gauge,
+    /// Entries of the ledger that retention removed.
+    pub ledger_pruned: Counter,
     /// When the dispatcher last went round its loop.
     pub progress: Progress,
 }
@@ -175,6 +179,16 @@ impl Metrics {
             "outrigger_dispatch_reloads",
             "Times the routes were replaced",
             self.reloads.clone(),
+        );
+        registry.register(
+            "outrigger_ledger_entries",
+            "Entries of the ledger, counted every 15 minutes",
+            self.ledger_entries.clone(),
+        );
+        registry.register(
+            "outrigger_ledger_pruned",
+            "Entries of the ledger removed because of their age or number",
+            self.ledger_pruned.clone(),
         );
     }
 

@@ -16,16 +16,16 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::Instrument;
 
 use super::dispatch::view::{AlertSnapshot, Snapshot};
-use super::dispatch::{Dispatcher, Restored, Writes};
+use super::dispatch::{Dispatcher, Restored, Retention, Writes};
 use super::flap::FlapSnapshot;
 use super::metrics::Metrics;
 use super::route::Routing;
-use super::silence::RETENTION;
 use super::storm::StormSnapshot;
 use crate::clock::{Clock, Stopwatch};
 use crate::db::{
     Database, DbError, Transaction, acks as stored_acks, ledger, notification_log, outbox,
-    recurring_silences, silences as stored_silences, storms as stored_storms, throttle,
+    recurring_silences, sent_messages, silences as stored_silences, storms as stored_storms,
+    throttle,
 };
 use crate::model::alert::Alert;
 use crate::model::timestamp::Timestamp;
@@ -39,7 +39,6 @@ const ALERTS_AT_ONCE: usize = 256;
 /// Messages taken from the queue before what is due is flushed.
 const MESSAGES_AT_ONCE: usize = 64;
 const WRITE_RETRY: Duration = Duration::from_secs(1);
-const MAINTENANCE: Duration = Duration::from_secs(15 * 60);
 
 /// How the dispatcher runs.
 #[derive(Clone, Debug)]
@@ -51,6 +50,12 @@ pub struct Config {
     pub start_delay: Duration,
     /// How long finished notifications and ledger entries are kept.
     pub retention: Duration,
+    /// Whether `start_delay` is kept to the end, whoever is ready sooner.
+    pub keeps_delay: bool,
+    /// How long silences are kept behind their end, and what receivers were told.
+    pub state: Retention,
+    /// How often what is over is removed.
+    pub maintenance: Duration,
     /// How many ledger entries are kept at most.
     pub ledger_entries: u32,
 }
@@ -61,6 +66,9 @@ impl Default for Config {
             queue: 256,
             start_delay: Duration::ZERO,
             retention: Duration::from_secs(14 * 24 * 3600),
+            keeps_delay: false,
+            maintenance: Duration::from_secs(15 * 60),
+            state: Retention::default(),
             ledger_entries: 200_000,
         }
     }
@@ -253,7 +261,8 @@ pub async fn build(
     deps.metrics.announce(&routing);
     let now = deps.clock.now();
     let restored = restore(&deps.database, now).await?;
-    let dispatcher = Dispatcher::new(routing, restored, now + config.start_delay);
+    let dispatcher =
+        Dispatcher::new(routing, restored, now + config.start_delay).with_retention(config.state);
     let (sender, queue) = mpsc::channel(config.queue.max(1));
     let sink = AlertSink {
         queue: sender,
@@ -288,7 +297,7 @@ pub async fn restore(database: &Database, now: Timestamp) -> Result<Restored, Db
 impl Runner {
     /// Runs until `stop`; alerts that were handed in before are still taken and what is due is written.
     pub async fn run(mut self, stop: Stop) {
-        let mut maintenance = tokio::time::interval(MAINTENANCE);
+        let mut maintenance = tokio::time::interval(self.config.maintenance);
         let mut watch = (self.deps.clock.now(), Stopwatch::start());
         loop {
             let wait = self
@@ -372,6 +381,7 @@ impl Runner {
                     self.dispatcher.insert_posted(alert, assumed_end, now);
                 }
             }
+            Message::Open if self.config.keeps_delay => {}
             Message::Open => self.dispatcher.open(now),
             Message::Knock => {}
             Message::Snapshot(reply) => {
@@ -505,22 +515,37 @@ impl Runner {
     async fn maintain(&mut self) {
         let now = self.deps.clock.now();
         self.dispatcher.sweep(now);
-        if let Err(error) = prune(&self.deps.database, &self.config, now).await {
-            tracing::warn!(%error, "old notifications cannot be removed");
+        let pruned = match prune(&self.deps.database, &self.config, now).await {
+            Ok(pruned) => pruned,
+            Err(error) => {
+                tracing::warn!(%error, "old notifications cannot be removed");
+                return;
+            }
+        };
+        self.deps.metrics.ledger_pruned.inc_by(pruned);
+        match ledger::count(&self.deps.database).await {
+            Ok(count) => {
+                let count = i64::try_from(count).unwrap_or(i64::MAX);
+                self.deps.metrics.ledger_entries.set(count);
+            }
+            Err(error) => tracing::warn!(%error, "the ledger's entries cannot be counted"),
         }
     }
 }
 
-async fn prune(database: &Database, config: &Config, now: Timestamp) -> Result<(), DbError> {
+/// Removes what is past retention; returns how many ledger entries that were.
+async fn prune(database: &Database, config: &Config, now: Timestamp) -> Result<u64, DbError> {
     let mut transaction = database.begin().await?;
     notification_log::prune(&mut transaction, now).await?;
     let before = now - config.retention;
     outbox::prune(&mut transaction, before).await?;
     throttle::prune(&mut transaction, before).await?;
-    stored_silences::prune(&mut transaction, now - RETENTION).await?;
-    stored_acks::prune(&mut transaction, now - RETENTION).await?;
-    ledger::prune(&mut transaction, before, config.ledger_entries).await?;
-    transaction.commit().await
+    sent_messages::prune(&mut transaction, now).await?;
+    stored_silences::prune(&mut transaction, now - config.state.silences).await?;
+    stored_acks::prune(&mut transaction, now - config.state.silences).await?;
+    let pruned = ledger::prune(&mut transaction, before, config.ledger_entries).await?;
+    transaction.commit().await?;
+    Ok(pruned)
 }
 
 #[cfg(test)]

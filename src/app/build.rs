@@ -48,6 +48,7 @@ pub(super) struct Parts {
     pub(super) clock: Clock,
     pub(super) listen: SocketAddr,
     pub(super) external_url: String,
+    pub(super) route_prefix: String,
     pub(super) readiness: watch::Sender<Readiness>,
     pub(super) http_metrics: crate::http::metrics::Metrics,
     pub(super) reload_metrics: ReloadMetrics,
@@ -91,6 +92,7 @@ pub(super) struct Applied {
 #[derive(Clone, PartialEq, Debug)]
 struct Fixed {
     listen: String,
+    route_prefix: String,
     data: PathBuf,
     retention: Duration,
     series_limit: usize,
@@ -98,12 +100,14 @@ struct Fixed {
     logs: LogsConfig,
     traces: TracesConfig,
     shutdown_deadline: Duration,
+    ledger: (Duration, u32),
 }
 
 impl Fixed {
     fn of(settings: &Settings) -> Self {
         Self {
             listen: settings.listen.clone(),
+            route_prefix: settings.route_prefix(),
             data: settings.data.clone(),
             retention: settings.retention,
             series_limit: settings.series_limit,
@@ -116,6 +120,7 @@ impl Fixed {
             logs: settings.logs.clone(),
             traces: settings.traces.clone(),
             shutdown_deadline: settings.shutdown_deadline,
+            ledger: (settings.ledger_retention, settings.ledger_entries),
         }
     }
 }
@@ -153,10 +158,7 @@ impl Parts {
         alert_metrics.register(&mut registry);
         let routing_progress = alert_metrics.progress.clone();
         let (alerts, runner) = dispatcher::build(
-            dispatcher::Config {
-                start_delay: super::maintenance::LONGEST_START,
-                ..dispatcher::Config::default()
-            },
+            dispatcher_config(&settings, config.mode),
             Arc::clone(&config.routing),
             dispatcher::Deps {
                 database: database.clone(),
@@ -262,6 +264,7 @@ impl Parts {
             clock: clock.clone(),
             listen,
             external_url: config.external_url.clone(),
+            route_prefix: settings.route_prefix(),
             readiness: watch::Sender::new(Readiness::Starting),
             http_metrics,
             reload_metrics,
@@ -388,7 +391,7 @@ impl Applied {
         }
         if Fixed::of(&config.settings) != self.started_with {
             tracing::warn!(
-                "address, data, storage, query limits, logs, traces and shutdown_deadline are taken over by a restart only"
+                "address, route prefix, data, storage, ledger, query limits, logs, traces and shutdown_deadline are taken over by a restart only"
             );
         }
         *self.watched.lock() = config.watched.clone();
@@ -421,6 +424,26 @@ impl Applied {
         shown.last_reload = Some(Reload { at: now, mistakes });
         self.configuration.send_replace(Arc::new(shown));
     }
+}
+
+/// In Alertmanager's place its flags count; else the routes wait for the first evaluations of rules.
+fn dispatcher_config(settings: &Settings, mode: Mode) -> dispatcher::Config {
+    let mut config = dispatcher::Config {
+        retention: settings.ledger_retention,
+        ledger_entries: settings.ledger_entries,
+        ..dispatcher::Config::default()
+    };
+    if mode != Mode::RoutesOnly {
+        config.start_delay = super::maintenance::LONGEST_START;
+        return config;
+    }
+    let state = settings.state;
+    config.start_delay = state.start_delay;
+    config.keeps_delay = true;
+    config.maintenance = state.maintenance_interval.unwrap_or(config.maintenance);
+    config.state.log = state.retention.unwrap_or(config.state.silences);
+    config.state.silences = config.state.log;
+    config
 }
 
 async fn open_storage(settings: &Settings, mode: Mode, clock: &Clock) -> anyhow::Result<Storage> {

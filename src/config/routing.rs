@@ -68,6 +68,7 @@ pub(super) fn read(
     let options = Options {
         upstream_only: settings.upstream_only,
         signer: &settings.signer,
+        slack_threads: settings.slack_threads,
         base,
         external_url,
         templates: &templates,
@@ -133,6 +134,7 @@ pub(super) fn inline(
     let options = Options {
         upstream_only: false,
         signer: &LateSigner::default(),
+        slack_threads: true,
         base,
         external_url: "",
         templates: &templates,

@@ -21,6 +21,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row};
 
 pub use self::delivery::{Claim, Ended, Take, Taken, claim, exchange, finish};
+use super::sent_messages::SentMessage;
 use super::{Database, DbError, MAX_BINDS, Transaction, WRITTEN_AT_ONCE};
 use crate::model::notification::Notification;
 use crate::model::timestamp::Timestamp;
@@ -69,6 +70,8 @@ pub enum Outcome {
     Delivered {
         /// What the receiver answered.
         status: String,
+        /// The message that can be changed later; `None` leaves what is known.
+        sent: Option<SentMessage>,
     },
     /// To be tried again.
     Retry {

@@ -42,19 +42,6 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/-/healthy", get(health::live))
         .route("/-/ready", get(health::ready))
         .route("/-/reload", post(status::reload).put(status::reload))
-        // Prometheus's API.
-        .route("/api/v1/query", get(query::instant).post(query::instant))
-        .route("/api/v1/query_range", get(query::range).post(query::range))
-        .route("/api/v1/series", get(series::series).post(series::series))
-        .route("/api/v1/labels", get(series::names).post(series::names))
-        .route("/api/v1/label/{name}/values", get(series::values))
-        .route("/api/v1/rules", get(rules::rules))
-        .route("/api/v1/alerts", get(rules::alerts))
-        .route("/api/v1/targets", get(targets::targets))
-        .route("/api/v1/metadata", get(targets::metadata))
-        .route("/api/v1/status/buildinfo", get(status::buildinfo))
-        .route("/api/v1/status/runtimeinfo", get(status::runtimeinfo))
-        .route("/api/v1/status/config", get(status::config))
         // Why somebody was, or was not, told; under its older name too.
         .route("/api/v2/ledger", get(ledger::entries))
         .route("/api/v1/notifications/log", get(ledger::entries))
@@ -97,6 +84,19 @@ fn beyond_upstream(upstream_only: bool) -> Router<Arc<Context>> {
         return Router::new();
     }
     Router::new()
+        // Prometheus's API.
+        .route("/api/v1/query", get(query::instant).post(query::instant))
+        .route("/api/v1/query_range", get(query::range).post(query::range))
+        .route("/api/v1/series", get(series::series).post(series::series))
+        .route("/api/v1/labels", get(series::names).post(series::names))
+        .route("/api/v1/label/{name}/values", get(series::values))
+        .route("/api/v1/rules", get(rules::rules))
+        .route("/api/v1/alerts", get(rules::alerts))
+        .route("/api/v1/targets", get(targets::targets))
+        .route("/api/v1/metadata", get(targets::metadata))
+        .route("/api/v1/status/buildinfo", get(status::buildinfo))
+        .route("/api/v1/status/runtimeinfo", get(status::runtimeinfo))
+        .route("/api/v1/status/config", get(status::config))
         // Who has taken charge of what.
         .route("/api/v1/acks", get(acks::list).post(acks::post))
         .route("/api/v1/acks/{id}", get(acks::one).delete(acks::withdraw))

@@ -51,6 +51,8 @@ pub struct Options<'a> {
     pub upstream_only: bool,
     /// Signs the links by which people acknowledge and silence.
     pub signer: &'a LateSigner,
+    /// Whether a Slack bot's messages are changed and answered where the file does not say.
+    pub slack_threads: bool,
     /// The files of `templates`, read.
     pub templates: &'a [TemplateFile],
     /// Who prints.
@@ -169,6 +171,7 @@ pub fn read(root: &Fields<'_>, options: &Options<'_>, diagnostics: &Diagnostics)
             try_defaults: !options.templates.is_empty(),
         },
         surroundings: &surroundings,
+        slack_threads: options.slack_threads && !options.upstream_only,
         global: &global,
         base: options.base,
         templates: options.templates,
@@ -237,6 +240,7 @@ fn calls_templates(node: &Node) -> bool {
 struct Reader<'a> {
     texts: Texts<'a>,
     surroundings: &'a Arc<Surroundings>,
+    slack_threads: bool,
     global: &'a Global,
     base: &'a Path,
     templates: &'a [TemplateFile],

@@ -79,6 +79,7 @@ impl Integration for Console {
             Ok(Delivered {
                 status: "written".to_owned(),
                 template_failures: Vec::new(),
+                ..Delivered::default()
             })
         })
     }

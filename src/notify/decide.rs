@@ -46,6 +46,7 @@ pub fn decide(
         Ok(delivered) => {
             return Outcome::Delivered {
                 status: delivered.status.clone(),
+                sent: delivered.sent.clone(),
             };
         }
         Err(error) => error,

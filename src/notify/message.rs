@@ -17,14 +17,13 @@
 //! A template that uses what is only here does not work in Alertmanager. `toJson` writes Alertmanager's data alone. Values
 //! are nil, and their texts empty, where nobody knows them: alerts posted by others, a series that is gone.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use super::render::Surroundings;
 use crate::model::action_link::{Action, LINK_LASTS, Subject, link};
 use crate::model::labels::Labels;
 use crate::model::notification::{
-    AlertStatus, Change, Digest, FLAPPING, Notification, NotifiedAlert, StormNews, severity_rank,
+    AlertStatus, Change, FLAPPING, Notification, NotifiedAlert, severity_rank,
 };
 use crate::model::signature::Signer;
 use crate::model::timestamp::Timestamp;
@@ -83,9 +82,10 @@ fn shared<'a>(
     let mut pairs: Vec<(&str, &str)> = set(first).iter().collect();
     for alert in rest {
         let labels = set(alert);
-        pairs.retain(|(name, value)| labels.get(name) == Some(value));
+        // As in Go, what is missing is equal to what is empty.
+        pairs.retain(|(name, value)| labels.value(name) == *value);
     }
-    Labels::from_sorted(pairs.into_iter())
+    Labels::verbatim(pairs.into_iter())
 }
 
 /// The receiver's name as Alertmanager hands it to templates and payloads: as a regular expression for itself
@@ -193,16 +193,6 @@ pub fn duration_text(duration: Duration) -> String {
         .join(" ")
 }
 
-/// A storm in a line, at `now`: `312 alerts of 4 kinds in 2m`.
-pub fn storm_text(storm: &StormNews, now: Timestamp) -> String {
-    let kinds = if storm.kinds == 1 { "kind" } else { "kinds" };
-    let lasting = duration_text(now.since(storm.since));
-    format!(
-        "{} alerts of {} {kinds} in {lasting}",
-        storm.alerts, storm.kinds
-    )
-}
-
 /// How long an alert lasts at `now`, or lasted.
 pub fn lasting(alert: &NotifiedAlert, now: Timestamp) -> Duration {
     let end = match alert.status {
@@ -285,7 +275,7 @@ pub fn data(notification: &Notification, surroundings: &Surroundings, now: Times
         .collect();
     let severity = severity(notification);
     let digest = notification.digest.as_ref().map_or(Value::Nil, |digest| {
-        digest_data(digest, notification, &alerts)
+        digest::data(digest, notification, &alerts)
     });
     let changes = notification.alerts.iter().map(NotifiedAlert::change);
     let list = AlertList {
@@ -381,86 +371,6 @@ fn number(value: Option<f64>) -> Value {
 
 fn number_text(value: Option<f64>) -> Value {
     value.map(value_text).unwrap_or_default().into()
-}
-
-fn digest_data(digest: &Digest, notification: &Notification, alerts: &[Value]) -> Value {
-    let pick = |index: Option<usize>| {
-        index
-            .and_then(|index| alerts.get(index).cloned())
-            .unwrap_or_default()
-    };
-    let firing = notification
-        .alerts
-        .iter()
-        .filter(|alert| alert.status == AlertStatus::Firing)
-        .count();
-    let total = notification.alerts.len();
-    let mut runbooks: HashMap<&str, &str> = HashMap::new();
-    for alert in &notification.alerts {
-        let address = runbook(alert);
-        if !address.is_empty() {
-            runbooks.entry(alert.alert.name()).or_insert(address);
-        }
-    }
-    let runbook_of = |name: &str| runbooks.get(name).copied().unwrap_or_default();
-    let storm = digest.storm.as_ref().map_or(Value::Nil, |storm| {
-        Record::value(
-            "DigestStorm",
-            vec![
-                ("Stage", storm.stage.as_str().into()),
-                ("Since", time(storm.since)),
-                ("Alerts", count(storm.alerts)),
-                ("Kinds", count(storm.kinds)),
-                ("Summary", storm_text(storm, notification.created_at).into()),
-            ],
-        )
-    });
-    let counts = digest.counts.iter().map(|entry| {
-        Record::value(
-            "DigestCount",
-            vec![
-                ("Name", entry.name.as_str().into()),
-                ("Firing", size(entry.firing)),
-                ("Resolved", size(entry.resolved)),
-                ("RunbookURL", runbook_of(&entry.name).into()),
-            ],
-        )
-    });
-    let groups = digest.groups.iter().map(|group| {
-        Record::value(
-            "DigestGroup",
-            vec![
-                ("GroupKey", Value::from(&*group.group_key)),
-                ("GroupLabels", kv(&group.group_labels)),
-                ("NotificationReason", group.reason.as_str().into()),
-                ("Firing", size(group.firing)),
-                ("Resolved", size(group.resolved)),
-            ],
-        )
-    });
-    let new = digest
-        .new
-        .iter()
-        .filter_map(|index| alerts.get(*index).cloned());
-    Record::value(
-        "Digest",
-        vec![
-            ("Severity", Value::from(&*digest.severity)),
-            ("OpenedAt", time(digest.opened_at)),
-            (
-                "Total",
-                count(notification.truncated + u64::try_from(total).unwrap_or(u64::MAX)),
-            ),
-            ("Firing", size(firing)),
-            ("Resolved", size(total - firing)),
-            ("Counts", counts.collect::<List>().into()),
-            ("First", pick(digest.first)),
-            ("Worst", pick(digest.worst)),
-            ("New", new.collect::<List>().into()),
-            ("Groups", groups.collect::<List>().into()),
-            ("Storm", storm),
-        ],
-    )
 }
 
 fn kv(labels: &Labels) -> Value {
@@ -594,7 +504,10 @@ pub fn synthetic(now: Timestamp) -> Vec<Notification> {
     synthetic::all(now)
 }
 
+mod digest;
 mod synthetic;
+
+pub use self::digest::storm_text;
 
 #[cfg(test)]
 mod tests;

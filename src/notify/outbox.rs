@@ -39,7 +39,7 @@ use super::integration::{Delivered, Integration, Reason, SendError};
 use super::metrics::Metrics;
 use crate::clock::{Clock, Stopwatch};
 use crate::db::outbox::{self as table, Backlog, Claim, Claimed, Ended, Outcome, Take, Taken};
-use crate::db::{Database, DbError};
+use crate::db::{Database, DbError, sent_messages};
 use crate::model::notification::{self, Notification};
 use crate::model::timestamp::Timestamp;
 use crate::tasks::Stop;
@@ -461,6 +461,7 @@ impl Worker {
         } = claimed;
         let receivers = self.with.receivers.load();
         let integration = receivers.get(&notification);
+        let database = self.with.database.clone();
         let over = is_over(&receivers.delivery.policy, notification.created_at, now);
         let tried = integration.is_some() && !over;
         let span = tracing::info_span!(
@@ -488,15 +489,17 @@ impl Worker {
                     Reason::Gone,
                     "the receiver is no longer configured",
                 )),
-                Some(integration) => AssertUnwindSafe(integration.send(&notification, now))
-                    .catch_unwind()
-                    .await
-                    .unwrap_or_else(|_| {
-                        Err(SendError::temporary(
-                            Reason::Configuration,
-                            "sending panicked; this is a bug in Outrigger",
-                        ))
-                    }),
+                Some(integration) => {
+                    AssertUnwindSafe(send(&*integration, &notification, &database, now))
+                        .catch_unwind()
+                        .await
+                        .unwrap_or_else(|_| {
+                            Err(SendError::temporary(
+                                Reason::Configuration,
+                                "sending panicked; this is a bug in Outrigger",
+                            ))
+                        })
+                }
             };
             Finished {
                 notification,
@@ -571,6 +574,22 @@ impl Worker {
     }
 }
 
+/// Tries once, with the message that was last sent about the group where the integration wants to know it.
+async fn send(
+    integration: &dyn Integration,
+    notification: &Notification,
+    database: &Database,
+    now: Timestamp,
+) -> Result<Delivered, SendError> {
+    if !integration.follows_up() {
+        return integration.send(notification, now).await;
+    }
+    let earlier = sent_messages::find(database, notification).await;
+    let earlier =
+        earlier.map_err(|error| SendError::temporary(Reason::Configuration, error.to_string()))?;
+    integration.follow_up(notification, earlier, now).await
+}
+
 fn log(
     notification: &Notification,
     attempt: u32,
@@ -595,7 +614,7 @@ fn log(
     match outcome {
         Outcome::Unsent => {}
         // In a storm a line for each would be a storm of its own: the ledger has them all.
-        Outcome::Delivered { status } if attempt == 1 => {
+        Outcome::Delivered { status, .. } if attempt == 1 => {
             tracing::debug!(
                 receiver,
                 integration,
@@ -605,7 +624,7 @@ fn log(
                 "notification delivered"
             );
         }
-        Outcome::Delivered { status } => {
+        Outcome::Delivered { status, .. } => {
             tracing::info!(
                 receiver,
                 integration,

@@ -31,6 +31,7 @@ mod chats;
 mod failing;
 mod pagers;
 mod receivers;
+mod slack;
 mod telegram;
 
 /// A worker on a database file of its own, with receivers from a file's text.
@@ -139,6 +140,7 @@ fn integrations(base: &Path, text: &str) -> Receivers {
     let options = Options {
         upstream_only: false,
         signer: &LateSigner::default(),
+        slack_threads: true,
         base,
         external_url: "http://out:9797",
         templates: &[],

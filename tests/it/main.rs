@@ -27,6 +27,7 @@ mod reload;
 mod routing;
 mod rule_tests;
 mod shutdown;
+mod slack_bot;
 mod storage_trouble;
 mod storms;
 mod support;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sqlx::{QueryBuilder, Row};
 
 use super::super::ledger::{self, LedgerEntry};
+use super::super::sent_messages;
 use super::super::unreadable::Unreadable;
 use super::super::{Database, DbError, MAX_BINDS, Transaction};
 use super::{Claimed, OutboxRow, Outcome, insert};
@@ -319,8 +320,14 @@ async fn write_outcomes(
     let mut entries = Vec::with_capacity(outcomes.len());
     for (notification, outcome) in outcomes {
         let id = Arc::clone(&notification.id);
+        if let Outcome::Delivered {
+            sent: Some(sent), ..
+        } = outcome
+        {
+            sent_messages::save(transaction, notification, sent, now).await?;
+        }
         let (state, error, decision) = match outcome {
-            Outcome::Delivered { status } => (
+            Outcome::Delivered { status, .. } => (
                 "delivered",
                 None,
                 Decision::Delivered {

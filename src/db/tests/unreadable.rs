@@ -189,7 +189,10 @@ async fn what_the_fallback_receiver_was_told_counts_as_told() {
     assert_eq!(fate().await, Fate::Sending);
     assert_eq!(claimed(&database, 7).await, ["b"]);
     let status = "200".to_owned();
-    let outcome = [(instead.notification.clone(), Outcome::Delivered { status })];
+    let outcome = [(
+        instead.notification.clone(),
+        Outcome::Delivered { status, sent: None },
+    )];
     outbox::finish(&database, &outcome, at(8)).await.unwrap();
     assert_eq!(fate().await, Fate::Delivered);
 }

@@ -14,6 +14,7 @@ pub(crate) fn load(
     let options = Options {
         upstream_only: false,
         signer: &LateSigner::default(),
+        slack_threads: true,
         base: Path::new("/etc/am"),
         external_url: "http://out:9797/",
         templates,

@@ -223,7 +223,7 @@ async fn opsgenie_creates_updates_and_closes() {
         ]
     );
     assert_eq!(requests[0].header("authorization"), "GenieKey k");
-    let description = "FIRING an example made up to try templates — 0.25\nsince 2023-11-14 22:08:20 UTC (5m)\n\
+    let description = "FIRING an example made up to try templates — 0.25 (threshold 0.05)\nsince 2023-11-14 22:08:20 UTC (5m)\n\
         It is not real.\nalertname=HighErrorRate instance=api:8080 job=example severity=critical \n\
         Runbook: http://localhost:9797/runbooks/example\nSource: http://localhost:9797/graph?g0.expr=up\n\n";
     assert_eq!(
