@@ -21,3 +21,4 @@ pub mod receivers;
 pub mod render;
 pub mod router;
 pub mod server;
+pub mod storms;

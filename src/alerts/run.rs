@@ -17,12 +17,15 @@ use tracing::Instrument;
 
 use super::dispatch::view::{AlertSnapshot, Snapshot};
 use super::dispatch::{Dispatcher, Restored, Retention, Writes};
+use super::flap::FlapSnapshot;
 use super::metrics::Metrics;
 use super::route::Routing;
+use super::storm::StormSnapshot;
 use crate::clock::{Clock, Stopwatch};
 use crate::db::{
     Database, DbError, Transaction, acks as stored_acks, ledger, notification_log, outbox,
-    recurring_silences, sent_messages, silences as stored_silences, throttle,
+    recurring_silences, sent_messages, silences as stored_silences, storms as stored_storms,
+    throttle,
 };
 use crate::model::alert::Alert;
 use crate::model::timestamp::Timestamp;
@@ -87,6 +90,9 @@ pub struct Deps {
 /// The alerts that fire, each with its receivers.
 pub type Firing = Vec<(AlertSnapshot, Vec<Arc<str>>)>;
 
+/// The storms that last, and the alerts that are held because they flap.
+pub type Calming = (Vec<StormSnapshot>, Vec<FlapSnapshot>);
+
 /// An alert that somebody posted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Posted {
@@ -106,6 +112,8 @@ enum Message {
     Silence(silences::Command),
     Ack(acks::Command),
     Recurring(recurring::Command),
+    Calming(oneshot::Sender<Calming>),
+    EndStorm(String, oneshot::Sender<bool>),
     Open,
     /// Nothing but a sign of life is asked for.
     Knock,
@@ -206,6 +214,22 @@ impl AlertSink {
         self.ask(Message::Firing).await
     }
 
+    /// The storms that last, and the alerts that are held because they flap.
+    ///
+    /// # Errors
+    /// Where the dispatcher has ended.
+    pub async fn calming(&self) -> Result<Calming, Closed> {
+        self.ask(Message::Calming).await
+    }
+
+    /// Ends a receiver's storm: its last message goes out at once. Returns whether there was one.
+    ///
+    /// # Errors
+    /// Where the dispatcher has ended.
+    pub async fn end_storm(&self, receiver: String) -> Result<bool, Closed> {
+        self.ask(|reply| Message::EndStorm(receiver, reply)).await
+    }
+
     async fn ask<T>(
         &self,
         question: impl FnOnce(oneshot::Sender<T>) -> Message,
@@ -258,12 +282,15 @@ pub async fn build(
 /// # Errors
 /// Where it cannot be read.
 pub async fn restore(database: &Database, now: Timestamp) -> Result<Restored, DbError> {
+    let (storms, flapping) = stored_storms::load(database).await?;
     Ok(Restored {
         log: notification_log::load(database, now).await?,
         throttle: throttle::load(database).await?,
         silences: stored_silences::load(database).await?,
         acks: stored_acks::load(database).await?,
         recurrings: recurring_silences::load(database).await?,
+        storms,
+        flapping,
     })
 }
 
@@ -362,6 +389,16 @@ impl Runner {
             }
             Message::Firing(reply) => {
                 reply.send(self.dispatcher.firing(now)).ok();
+            }
+            Message::Calming(reply) => {
+                reply.send(self.dispatcher.calming()).ok();
+            }
+            Message::EndStorm(receiver, reply) => {
+                let ended = self.dispatcher.end_storm(&receiver, now);
+                if ended {
+                    tracing::info!(receiver, "storm ended by an operator");
+                }
+                reply.send(ended).ok();
             }
             Message::Silence(command) => self.silence(command, now).await,
             Message::Ack(command) => self.ack(command, now).await,

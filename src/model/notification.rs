@@ -3,6 +3,8 @@
 //! Notifications are stored as JSON in the outbox between the routes, which write them, and the receivers, which send
 //! them. A [`Decision`] is at once log field, metric label and ledger entry.
 
+mod digest;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,6 +14,8 @@ use super::ack::AckEnd;
 use super::alert::Alert;
 use super::labels::Labels;
 use super::timestamp::Timestamp;
+
+pub use digest::{AlertCount, Digest, DigestGroup, StormNews, StormStage};
 
 /// One integration of a receiver: its kind and its place among the receiver's integrations of that kind.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -76,6 +80,10 @@ pub enum Reason {
     Repeat,
     /// Notifications held back by throttling, in one message.
     Digest,
+    /// Notifications gathered while a storm lasts, in one message.
+    Storm,
+    /// An alert began or ceased to flap.
+    Flapping,
 }
 
 impl Reason {
@@ -88,6 +96,8 @@ impl Reason {
             Self::AllResolved => "all_resolved",
             Self::Repeat => "repeat",
             Self::Digest => "digest",
+            Self::Storm => "storm",
+            Self::Flapping => "flapping",
         }
     }
 }
@@ -160,7 +170,8 @@ impl Change {
 pub struct Notification {
     /// 32 hexadecimal digits; the outbox's key and the receiver's idempotency key.
     pub id: Arc<str>,
-    /// Alertmanager's group key, `{}/{severity="critical"}:{alertname="X"}`; `digest/<id>` for a digest.
+    /// Alertmanager's group key, `{}/{severity="critical"}:{alertname="X"}`; `digest/<id>` for a digest, `storm/<id>` for
+    /// all messages of a storm.
     pub group_key: Arc<str>,
     /// The receiver's name.
     pub receiver: Arc<str>,
@@ -177,7 +188,7 @@ pub struct Notification {
     pub truncated: u64,
     /// When the group was flushed.
     pub created_at: Timestamp,
-    /// What the message gathers; present exactly for [`Reason::Digest`].
+    /// What the message gathers; present exactly for [`Reason::Digest`] and [`Reason::Storm`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
     /// Where it could not be delivered; present exactly where this one goes to the fallback receiver instead.
@@ -234,54 +245,12 @@ impl Notification {
     }
 }
 
-/// Summary of the notifications that throttling held back.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Digest {
-    /// Severity whose limit was reached.
-    pub severity: Arc<str>,
-    /// When the first notification was held back.
-    pub opened_at: Timestamp,
-    /// The groups, in the order they were held back.
-    pub groups: Vec<DigestGroup>,
-    /// How many alerts of each name, most first.
-    pub counts: Vec<AlertCount>,
-    /// Index in `alerts` of the one that began first.
-    pub first: Option<usize>,
-    /// Index in `alerts` of the firing one of highest severity.
-    pub worst: Option<usize>,
-    /// Indices in `alerts` of those that began since `opened_at`.
-    pub new: Vec<usize>,
-}
-
-/// One notification inside a digest.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DigestGroup {
-    /// The group's key.
-    pub group_key: Arc<str>,
-    /// The group's labels.
-    pub group_labels: Labels,
-    /// Why it would have been sent.
-    pub reason: Reason,
-    /// Its firing alerts.
-    pub firing: usize,
-    /// Its resolved alerts.
-    pub resolved: usize,
-}
-
-/// Number of alerts of one name in a digest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AlertCount {
-    /// The `alertname`.
-    pub name: String,
-    /// How many fire.
-    pub firing: usize,
-    /// How many ended.
-    pub resolved: usize,
-}
+/// The annotation of an alert that is held as firing because it flaps, or has just ceased to flap.
+pub const FLAPPING: &str = "outrigger_flapping";
 
 /// Rank of a `severity` label, most severe first; unknown words rank between `warning` and `info`.
 pub fn severity_rank(severity: &str) -> u8 {
-    match severity.to_ascii_lowercase().as_str() {
+    match severity.trim().to_ascii_lowercase().as_str() {
         "emergency" | "page" | "disaster" => 0,
         "critical" => 1,
         "error" | "major" | "high" => 2,
@@ -368,6 +337,16 @@ pub enum Decision {
         /// The digest's notification.
         digest: Arc<str>,
     },
+    /// Gathered while a storm lasts, and listed in its next summary.
+    HeldInStorm {
+        /// The summary's notification.
+        digest: Arc<str>,
+    },
+    /// It flaps: it is held as firing, and what changes is not told.
+    HeldFlapping {
+        /// Changes of its state so far.
+        changes: u32,
+    },
     /// A newer notification of the same group took its place before it was delivered.
     Superseded {
         /// The notification that was not sent.
@@ -442,6 +421,8 @@ impl Decision {
             Self::SilenceBegan { .. } => "silence_began",
             Self::SilenceEnded { .. } => "silence_ended",
             Self::Throttled { .. } => "throttled",
+            Self::HeldInStorm { .. } => "held_in_storm",
+            Self::HeldFlapping { .. } => "held_flapping",
             Self::Superseded { .. } => "superseded",
             Self::Delivered { .. } => "delivered",
             Self::Failed { .. } => "failed",
@@ -459,8 +440,9 @@ impl Decision {
             | Self::Failed { notification, .. }
             | Self::Expired { notification, .. }
             | Self::FellBack { notification, .. } => Some(notification),
-            Self::Throttled { digest } => Some(digest),
+            Self::Throttled { digest } | Self::HeldInStorm { digest } => Some(digest),
             Self::Deduplicated
+            | Self::HeldFlapping { .. }
             | Self::NeverTold
             | Self::ResolvedNotWanted
             | Self::NoIntegration
@@ -488,6 +470,7 @@ impl Decision {
             | Self::Inactive
             | Self::Silenced { .. }
             | Self::Acknowledged { .. }
+            | Self::HeldFlapping { .. }
             | Self::Superseded { .. } => true,
             Self::Enqueued { .. }
             | Self::AckBegan { .. }
@@ -495,6 +478,7 @@ impl Decision {
             | Self::SilenceBegan { .. }
             | Self::SilenceEnded { .. }
             | Self::Throttled { .. }
+            | Self::HeldInStorm { .. }
             | Self::Delivered { .. }
             | Self::Failed { .. }
             | Self::Expired { .. }
@@ -516,6 +500,8 @@ impl fmt::Display for Decision {
                     Reason::AllResolved => "all alerts of its group ended",
                     Reason::Repeat => "the repeat interval is over",
                     Reason::Digest => "digest of what throttling held back",
+                    Reason::Storm => "summary of a storm",
+                    Reason::Flapping => "an alert began or ceased to flap",
                 })
             }
             Self::Deduplicated => f.write_str("the receiver already knows"),
@@ -544,6 +530,10 @@ impl fmt::Display for Decision {
                 )
             }
             Self::Throttled { digest } => write!(f, "throttled into digest {digest}"),
+            Self::HeldInStorm { digest } => write!(f, "gathered into storm summary {digest}"),
+            Self::HeldFlapping { changes } => {
+                write!(f, "flaps, held as firing: {changes} changes so far")
+            }
             Self::Superseded { by: Some(by), .. } => write!(f, "superseded by notification {by}"),
             Self::Superseded { by: None, .. } => {
                 f.write_str("withdrawn: over before it could be delivered")

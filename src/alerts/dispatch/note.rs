@@ -62,7 +62,9 @@ impl Group {
         if repeated
             && !matches!(
                 decision,
-                Decision::Enqueued { .. } | Decision::Throttled { .. }
+                Decision::Enqueued { .. }
+                    | Decision::Throttled { .. }
+                    | Decision::HeldInStorm { .. }
             )
         {
             return;
@@ -111,5 +113,7 @@ fn tag(decision: &Decision) -> u8 {
         Decision::SilenceBegan { .. } => 18,
         Decision::SilenceEnded { .. } => 19,
         Decision::FellBack { .. } => 20,
+        Decision::HeldInStorm { .. } => 21,
+        Decision::HeldFlapping { .. } => 22,
     }
 }
