@@ -60,8 +60,6 @@ pub enum PictureUse {
     Links,
     /// It shows one from its public address.
     Shown,
-    /// It uploads one.
-    Uploaded,
     /// It carries so many within the message.
     Inline(usize),
 }

@@ -26,6 +26,7 @@ const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 mod chats;
 mod pagers;
+mod pictures;
 mod receivers;
 mod telegram;
 
