@@ -6,6 +6,7 @@
 //! they are written ([`silences`], [`acks`]).
 
 pub mod acks;
+pub mod recurring;
 pub mod silences;
 
 use std::sync::Arc;
@@ -15,14 +16,13 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::Instrument;
 
 use super::dispatch::view::{AlertSnapshot, Snapshot};
-use super::dispatch::{Dispatcher, Restored, Writes};
+use super::dispatch::{Dispatcher, Restored, Retention, Writes};
 use super::metrics::Metrics;
 use super::route::Routing;
-use super::silence::RETENTION;
 use crate::clock::{Clock, Stopwatch};
 use crate::db::{
     Database, DbError, Transaction, acks as stored_acks, ledger, notification_log, outbox,
-    silences as stored_silences, throttle,
+    recurring_silences, sent_messages, silences as stored_silences, throttle,
 };
 use crate::model::alert::Alert;
 use crate::model::timestamp::Timestamp;
@@ -36,7 +36,6 @@ const ALERTS_AT_ONCE: usize = 256;
 /// Messages taken from the queue before what is due is flushed.
 const MESSAGES_AT_ONCE: usize = 64;
 const WRITE_RETRY: Duration = Duration::from_secs(1);
-const MAINTENANCE: Duration = Duration::from_secs(15 * 60);
 
 /// How the dispatcher runs.
 #[derive(Clone, Debug)]
@@ -48,6 +47,12 @@ pub struct Config {
     pub start_delay: Duration,
     /// How long finished notifications and ledger entries are kept.
     pub retention: Duration,
+    /// Whether `start_delay` is kept to the end, whoever is ready sooner.
+    pub keeps_delay: bool,
+    /// How long silences are kept behind their end, and what receivers were told.
+    pub state: Retention,
+    /// How often what is over is removed.
+    pub maintenance: Duration,
     /// How many ledger entries are kept at most.
     pub ledger_entries: u32,
 }
@@ -58,6 +63,9 @@ impl Default for Config {
             queue: 256,
             start_delay: Duration::ZERO,
             retention: Duration::from_secs(14 * 24 * 3600),
+            keeps_delay: false,
+            maintenance: Duration::from_secs(15 * 60),
+            state: Retention::default(),
             ledger_entries: 200_000,
         }
     }
@@ -97,6 +105,7 @@ enum Message {
     Firing(oneshot::Sender<Firing>),
     Silence(silences::Command),
     Ack(acks::Command),
+    Recurring(recurring::Command),
     Open,
     /// Nothing but a sign of life is asked for.
     Knock,
@@ -159,6 +168,7 @@ impl AlertSink {
     /// # Errors
     /// Where the dispatcher has ended.
     pub async fn reload(&self, routing: Arc<Routing>) -> Result<(), Closed> {
+        self.metrics.announce(&routing);
         let (done, wait) = oneshot::channel();
         self.queue
             .send(Message::Reload(routing, done))
@@ -224,9 +234,11 @@ pub async fn build(
     routing: Arc<Routing>,
     deps: Deps,
 ) -> Result<(AlertSink, Runner), DbError> {
+    deps.metrics.announce(&routing);
     let now = deps.clock.now();
     let restored = restore(&deps.database, now).await?;
-    let dispatcher = Dispatcher::new(routing, restored, now + config.start_delay)?;
+    let dispatcher =
+        Dispatcher::new(routing, restored, now + config.start_delay).with_retention(config.state);
     let (sender, queue) = mpsc::channel(config.queue.max(1));
     let sink = AlertSink {
         queue: sender,
@@ -251,13 +263,14 @@ pub async fn restore(database: &Database, now: Timestamp) -> Result<Restored, Db
         throttle: throttle::load(database).await?,
         silences: stored_silences::load(database).await?,
         acks: stored_acks::load(database).await?,
+        recurrings: recurring_silences::load(database).await?,
     })
 }
 
 impl Runner {
     /// Runs until `stop`; alerts that were handed in before are still taken and what is due is written.
     pub async fn run(mut self, stop: Stop) {
-        let mut maintenance = tokio::time::interval(MAINTENANCE);
+        let mut maintenance = tokio::time::interval(self.config.maintenance);
         let mut watch = (self.deps.clock.now(), Stopwatch::start());
         loop {
             let wait = self
@@ -341,6 +354,7 @@ impl Runner {
                     self.dispatcher.insert_posted(alert, assumed_end, now);
                 }
             }
+            Message::Open if self.config.keeps_delay => {}
             Message::Open => self.dispatcher.open(now),
             Message::Knock => {}
             Message::Snapshot(reply) => {
@@ -351,6 +365,7 @@ impl Runner {
             }
             Message::Silence(command) => self.silence(command, now).await,
             Message::Ack(command) => self.ack(command, now).await,
+            Message::Recurring(command) => self.recurring(command, now).await,
         }
     }
 
@@ -463,22 +478,37 @@ impl Runner {
     async fn maintain(&mut self) {
         let now = self.deps.clock.now();
         self.dispatcher.sweep(now);
-        if let Err(error) = prune(&self.deps.database, &self.config, now).await {
-            tracing::warn!(%error, "old notifications cannot be removed");
+        let pruned = match prune(&self.deps.database, &self.config, now).await {
+            Ok(pruned) => pruned,
+            Err(error) => {
+                tracing::warn!(%error, "old notifications cannot be removed");
+                return;
+            }
+        };
+        self.deps.metrics.ledger_pruned.inc_by(pruned);
+        match ledger::count(&self.deps.database).await {
+            Ok(count) => {
+                let count = i64::try_from(count).unwrap_or(i64::MAX);
+                self.deps.metrics.ledger_entries.set(count);
+            }
+            Err(error) => tracing::warn!(%error, "the ledger's entries cannot be counted"),
         }
     }
 }
 
-async fn prune(database: &Database, config: &Config, now: Timestamp) -> Result<(), DbError> {
+/// Removes what is past retention; returns how many ledger entries that were.
+async fn prune(database: &Database, config: &Config, now: Timestamp) -> Result<u64, DbError> {
     let mut transaction = database.begin().await?;
     notification_log::prune(&mut transaction, now).await?;
     let before = now - config.retention;
     outbox::prune(&mut transaction, before).await?;
     throttle::prune(&mut transaction, before).await?;
-    stored_silences::prune(&mut transaction, now - RETENTION).await?;
-    stored_acks::prune(&mut transaction, now - RETENTION).await?;
-    ledger::prune(&mut transaction, before, config.ledger_entries).await?;
-    transaction.commit().await
+    sent_messages::prune(&mut transaction, now).await?;
+    stored_silences::prune(&mut transaction, now - config.state.silences).await?;
+    stored_acks::prune(&mut transaction, now - config.state.silences).await?;
+    let pruned = ledger::prune(&mut transaction, before, config.ledger_entries).await?;
+    transaction.commit().await?;
+    Ok(pruned)
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 mod quiet;
+mod unreadable;
 
 use std::path::Path;
 
@@ -7,8 +8,8 @@ use super::notification_log::{Earlier, LogEntry, LogKey, Told};
 use super::outbox::{Fate, OutboxRow, Outcome};
 use super::*;
 use crate::model::labels::Labels;
-use crate::model::matcher::Matcher;
-use crate::model::notification::{Decision, Integration, Notification, Reason};
+use crate::model::matcher::{Matcher, Pattern};
+use crate::model::notification::{Decision, Integration, Notification, Reason, Undelivered};
 use crate::model::timestamp::Timestamp;
 
 fn at(millis: i64) -> Timestamp {
@@ -39,6 +40,7 @@ fn notification(id: &str, group_key: &str, created_at: i64) -> OutboxRow {
             truncated: 0,
             created_at: at(created_at),
             digest: None,
+            undelivered: None,
         },
     }
 }
@@ -152,6 +154,7 @@ async fn a_groups_notifications_are_claimed_one_after_the_other() {
     assert_eq!(claimed(&database, 10).await, [""; 0]);
     let delivered = Outcome::Delivered {
         status: "200".into(),
+        sent: None,
     };
     outbox::finish(
         &database,
@@ -164,7 +167,7 @@ async fn a_groups_notifications_are_claimed_one_after_the_other() {
 
     // The process dies: what was being sent is sent again.
     assert_eq!(outbox::release(&database, at(20)).await.unwrap(), 2);
-    let backlog = outbox::backlog(&database).await.unwrap();
+    let backlog = outbox::backlog(&database, at(0)).await.unwrap();
     assert_eq!((backlog.waiting, backlog.oldest), (2, Some(at(2))));
     assert_eq!(claimed(&database, 20).await.len(), 2);
 
@@ -256,6 +259,24 @@ async fn an_alerts_ledger_includes_the_delivery_of_its_notification() {
     };
     let read = ledger::recent(&database, &filter, 10).await.unwrap();
     assert_eq!(read, [entries[2].clone(), entries[0].clone()]);
+    // The whole name counts.
+    for (receiver, want) in [
+        ("team", 3),
+        ("other|team", 3),
+        ("te.*", 3),
+        ("t[ea]+m", 3),
+        ("tea", 0),
+        ("eam", 0),
+        ("[ea]+", 0),
+    ] {
+        let filter = LedgerFilter {
+            receiver: Some(Pattern::new(receiver).unwrap()),
+            ..LedgerFilter::default()
+        };
+        let read = ledger::recent(&database, &filter, 10).await.unwrap();
+        assert_eq!(read.len(), want, "{receiver}");
+    }
+    assert_eq!(ledger::count(&database).await.unwrap(), 3);
 
     let mut transaction = database.begin().await.unwrap();
     assert_eq!(
@@ -350,7 +371,7 @@ async fn the_ledger_is_read_in_pages_that_follow_each_other() {
     };
     check(even(), 2, &[&[6, 4], &[2, 0]]).await;
     let teams = LedgerFilter {
-        receiver: Some("team".to_owned()),
+        receiver: Some(Pattern::new("team").unwrap()),
         since: Some(at(1)),
         until: Some(at(4)),
         ..even()

@@ -15,7 +15,9 @@ use crate::charts::pictures::Pictures;
 use crate::clock::Clock;
 use crate::db::Database;
 use crate::document::diagnostics::Diagnostic;
+use crate::model::signature::Signer;
 use crate::model::timestamp::Timestamp;
+use crate::notify::breaker::Circuits;
 use crate::notify::heartbeat;
 use crate::promql::eval::Engine;
 use crate::rules::manager::RuleManager;
@@ -52,6 +54,8 @@ pub struct Context {
     pub pictures: Option<Pictures>,
     /// Notifications and decisions.
     pub database: Database,
+    /// Which receivers are left alone for a while.
+    pub circuits: Circuits,
     /// Runbooks, replaced on reload.
     pub runbooks: watch::Receiver<Arc<Runbooks>>,
     /// All metrics of the process.
@@ -68,6 +72,8 @@ pub struct Context {
     pub reload: Box<dyn Fn() -> BoxFuture<'static, Result<(), Vec<Diagnostic>>> + Send + Sync>,
     /// Whether only what Alertmanager has is served.
     pub upstream_only: bool,
+    /// Signs and verifies links and forms.
+    pub signer: Signer,
     /// Where this port is bound.
     pub listen: SocketAddr,
 }

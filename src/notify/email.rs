@@ -78,6 +78,7 @@ impl Integration for Email {
             Ok(Delivered {
                 status,
                 template_failures: rendering.failures,
+                ..Delivered::default()
             })
         })
     }

@@ -170,6 +170,7 @@ fn suppressed(
             .iter()
             .any(|labels| labels.fingerprint().to_string() == *by),
         (Decision::Muted { interval }, By::Name(name)) => interval == name,
+        (Decision::Silenced { silence }, By::Name(name)) => silence == name,
         _ => false,
     };
     expected.alerts.contains(alert)

@@ -65,7 +65,8 @@ async fn chats_are_given_the_address_of_the_picture() {
 #[tokio::test]
 async fn a_picture_of_the_users_own_stays() {
     let own = "https://example.org/own.png";
-    let receiver = format!("slack_configs: [{{api_url: 'URL', channel: '#a', image_url: '{own}'}}]");
+    let receiver =
+        format!("slack_configs: [{{api_url: 'URL', channel: '#a', image_url: '{own}'}}]");
     let message = told(&receiver, "slack", IMAGE).await;
     assert_eq!(message["attachments"][0]["image_url"], own);
 }
