@@ -172,7 +172,13 @@ async fn smtp(script: &'static [(&'static str, &'static str)]) -> String {
 #[tokio::test]
 async fn bad_receivers_over_smtp() {
     const AUTH: &str = ", auth_username: u, auth_password: p";
-    let cases: [(&str, &'static [(&str, &str)], &str, Fate); 8] = [
+    type Case = (
+        &'static str,
+        &'static [(&'static str, &'static str)],
+        &'static str,
+        Fate,
+    );
+    let cases: [Case; 8] = [
         (
             "greylists",
             &[("RCPT", "451 greylisted, come again")],
