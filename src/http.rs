@@ -17,4 +17,5 @@ pub mod params;
 pub mod prometheus;
 pub mod quiet;
 pub mod router;
+pub mod routes;
 pub mod server;

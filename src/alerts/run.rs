@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::Instrument;
 
-use super::dispatch::view::{AlertSnapshot, Snapshot};
+use super::dispatch::view::{AlertSnapshot, Snapshot, Standing};
 use super::dispatch::{Dispatcher, Restored, Writes};
 use super::metrics::Metrics;
 use super::route::Routing;
@@ -25,6 +25,7 @@ use crate::db::{
     silences as stored_silences, throttle,
 };
 use crate::model::alert::Alert;
+use crate::model::labels::Labels;
 use crate::model::timestamp::Timestamp;
 use crate::tasks::Stop;
 use crate::telemetry::traces;
@@ -100,6 +101,7 @@ enum Message {
     Open,
     /// Nothing but a sign of life is asked for.
     Knock,
+    Standing(Labels, Timestamp, oneshot::Sender<Standing>),
 }
 
 /// The dispatcher has ended.
@@ -194,6 +196,14 @@ impl AlertSink {
     /// Where the dispatcher has ended.
     pub async fn firing(&self) -> Result<Firing, Closed> {
         self.ask(Message::Firing).await
+    }
+
+    /// What stands around an alert with these labels at an instant.
+    ///
+    /// # Errors
+    /// Where the dispatcher has ended.
+    pub async fn standing(&self, labels: Labels, at: Timestamp) -> Result<Standing, Closed> {
+        self.ask(|reply| Message::Standing(labels, at, reply)).await
     }
 
     async fn ask<T>(
@@ -343,6 +353,9 @@ impl Runner {
             }
             Message::Open => self.dispatcher.open(now),
             Message::Knock => {}
+            Message::Standing(labels, at, reply) => {
+                reply.send(self.dispatcher.standing_of(&labels, at)).ok();
+            }
             Message::Snapshot(reply) => {
                 reply.send(self.dispatcher.snapshot(now)).ok();
             }

@@ -49,7 +49,7 @@ fn matchers_of(given: Vec<GivenMatcher>) -> Result<Vec<Matcher>, ApiError> {
 }
 
 /// A JSON body.
-async fn read<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
+pub(super) async fn read<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
     let is_json = request
         .headers()
         .get(CONTENT_TYPE)
@@ -73,7 +73,7 @@ async fn read<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
         .map_err(|error| ApiError::new(ErrorKind::BadData, format!("read body: {error}")))
 }
 
-fn success(data: Value) -> Json<Value> {
+pub(super) fn success(data: Value) -> Json<Value> {
     Json(json!({"status": "success", "data": data}))
 }
 

@@ -13,7 +13,7 @@ use super::context::Context;
 use super::errors::{self, ErrorKind};
 use super::prometheus::{query, rules, series, status, targets};
 use super::quiet::acks;
-use super::{guard, health, ledger, metrics, middleware, pages};
+use super::{guard, health, ledger, metrics, middleware, pages, routes};
 
 /// The largest body of a request.
 const MAX_BODY_BYTES: usize = 4 << 20;
@@ -53,6 +53,7 @@ pub fn router(context: Arc<Context>) -> Router {
         // Why somebody was, or was not, told; under its older name too.
         .route("/api/v2/ledger", get(ledger::entries))
         .route("/api/v1/notifications/log", get(ledger::entries))
+        .route("/api/v1/routes/test", post(routes::test))
         // Alertmanager's API.
         .route(
             "/api/v2/alerts",

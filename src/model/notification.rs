@@ -332,6 +332,13 @@ pub enum Decision {
         /// Why; never a secret.
         error: String,
     },
+    /// Sent at once because somebody asked for a test; no group knows of it.
+    Tested {
+        /// The notification.
+        notification: Arc<str>,
+        /// What became of it; never a secret.
+        outcome: String,
+    },
     /// Tried until its time was over: not delivered.
     Expired {
         /// The notification.
@@ -363,6 +370,7 @@ impl Decision {
             Self::Superseded { .. } => "superseded",
             Self::Delivered { .. } => "delivered",
             Self::Failed { .. } => "failed",
+            Self::Tested { .. } => "tested",
             Self::Expired { .. } => "expired",
         }
     }
@@ -374,6 +382,7 @@ impl Decision {
             | Self::Superseded { notification, .. }
             | Self::Delivered { notification, .. }
             | Self::Failed { notification, .. }
+            | Self::Tested { notification, .. }
             | Self::Expired { notification, .. } => Some(notification),
             Self::Throttled { digest } => Some(digest),
             Self::Deduplicated
@@ -413,6 +422,7 @@ impl Decision {
             | Self::Throttled { .. }
             | Self::Delivered { .. }
             | Self::Failed { .. }
+            | Self::Tested { .. }
             | Self::Expired { .. } => false,
         }
     }
@@ -465,6 +475,7 @@ impl fmt::Display for Decision {
             }
             Self::Delivered { status, .. } => write!(f, "delivered: {status}"),
             Self::Failed { error, .. } => write!(f, "not delivered, refused: {error}"),
+            Self::Tested { outcome, .. } => write!(f, "sent as a test, {outcome}"),
             Self::Expired { error, .. } => {
                 write!(f, "not delivered, gave up after retries: {error}")
             }
