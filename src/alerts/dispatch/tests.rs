@@ -3,6 +3,7 @@
 mod acks;
 mod changes;
 mod histories;
+mod reloads;
 mod timelines;
 
 use super::super::config::tests::routing;
