@@ -67,7 +67,6 @@ fn alerts(groups: usize) -> Vec<Alert> {
 
 fn dispatcher(routing: &Arc<Routing>) -> Dispatcher {
     Dispatcher::new(Arc::clone(routing), Restored::default(), Timestamp::MIN)
-        .expect("an empty state")
 }
 
 fn decide(dispatcher: &mut Dispatcher, alerts: &[Alert]) -> Writes {

@@ -22,6 +22,8 @@ pub mod inhibit;
 pub mod interval;
 pub mod matchers;
 pub mod metrics;
+pub mod quiet;
+pub mod recurring;
 pub mod route;
 pub mod route_test;
 pub mod run;

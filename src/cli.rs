@@ -110,6 +110,9 @@ struct SourceArgs {
     /// Where people reach this Outrigger, for links in messages.
     #[arg(long, visible_alias = "web.external-url", value_name = "URL")]
     external_url: Option<String>,
+    /// The path that everything is served below; that of the external URL unless given.
+    #[arg(long = "web.route-prefix", value_name = "PATH")]
+    route_prefix: Option<String>,
     /// Listen on an address that is not loopback, without authentication.
     #[arg(long = "web.insecure")]
     insecure: bool,
@@ -146,6 +149,7 @@ impl SourceArgs {
             data: self.data,
             listen: self.listen,
             external_url: self.external_url,
+            route_prefix: self.route_prefix,
             insecure: self.insecure,
             log_level: self.log_level,
             log_format: self.log_format,
@@ -175,6 +179,7 @@ impl SourceArgs {
             console,
             no_color: environment.no_color,
             overrides: environment.overrides.with(flags),
+            ..Sources::default()
         }
     }
 }

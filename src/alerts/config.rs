@@ -11,9 +11,9 @@ use std::time::Duration;
 use super::inhibit::InhibitRule;
 use super::interval::{self, NamedInterval};
 use super::matchers;
+use super::quiet::QuietConfig;
 use super::route::{
-    GroupBy, QuietConfig, Receiver, ReceiverInfo, Receivers, Route, RouteRef, Routing,
-    matchers_text,
+    GroupBy, Receiver, ReceiverInfo, Receivers, Route, RouteRef, Routing, matchers_text,
 };
 use super::throttle::ThrottleConfig;
 use crate::document::fields::{Fields, Value, nearest};
@@ -95,6 +95,14 @@ impl RouteReader<'_> {
                 }
             }
             matchers.clear();
+            if let Some(value) = fields.get("continue")
+                && value.bool() == Some(true)
+            {
+                value.error(
+                    "the root route has nothing to continue with",
+                    "remove `continue`",
+                );
+            }
         }
         let text = matchers_text(&mut matchers);
         let (key, id) = match (&above, parent) {
@@ -234,7 +242,7 @@ fn positive(fields: &Fields<'_>, key: &'static str) -> Option<Duration> {
     Some(duration)
 }
 
-/// `None` where nothing is written, an empty list included: then the parent's holds, as upstream.
+/// `None` where nothing is written: then the parent's holds. An empty list makes one group of all.
 fn read_group_by(fields: &Fields<'_>) -> Option<GroupBy> {
     let items = fields.get("group_by").map(|value| one_or_many(&value))?;
     let mut names: Vec<String> = Vec::with_capacity(items.len());
@@ -262,7 +270,7 @@ fn read_group_by(fields: &Fields<'_>) -> Option<GroupBy> {
         return Some(GroupBy::All);
     }
     names.sort_unstable();
-    (!names.is_empty()).then_some(GroupBy::Labels(names))
+    Some(GroupBy::Labels(names))
 }
 
 /// A list, or one value standing for a list of one.

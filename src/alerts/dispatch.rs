@@ -11,28 +11,30 @@
 pub mod flush;
 mod note;
 mod order;
-pub(super) mod quiet;
+pub mod quiet;
 mod reload;
 pub mod view;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::ack::Acks;
 use super::inhibit::Inhibitor;
+use super::recurring::Recurrings;
 use super::route::{RouteRef, Routing};
 use super::silence::{RETENTION, Silences};
 use super::throttle::Throttle;
-use crate::db::DbError;
 use crate::db::notification_log::{LogEntry, LogKey};
 use crate::db::throttle::Stored as StoredThrottle;
 use crate::model::ack::Ack;
 use crate::model::alert::Alert;
 use crate::model::labels::Labels;
 use crate::model::notification::AlertStatus;
+use crate::model::recurring_silence::RecurringSilence;
 use crate::model::silence::{Silence, SilenceState};
 use crate::model::timestamp::Timestamp;
 
@@ -42,6 +44,24 @@ pub use super::writes::Writes;
 const RESOLVED_KEPT: std::time::Duration = std::time::Duration::from_secs(30 * 60);
 
 type GroupId = u64;
+
+/// How long what is over is kept (Alertmanager's `--data.retention` is both).
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// Silences behind their end.
+    pub silences: Duration,
+    /// What receivers were told; it is forgotten after twice the repeat interval anyway.
+    pub log: Duration,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            silences: RETENTION,
+            log: Duration::MAX,
+        }
+    }
+}
 
 /// The state of the routes.
 #[derive(Debug)]
@@ -56,9 +76,12 @@ pub struct Dispatcher {
     inhibitor: Inhibitor,
     pub(super) silences: Silences,
     pub(super) acks: Acks,
+    pub(super) recurrings: Recurrings,
+    upkeep: quiet::Upkeep,
     log: HashMap<LogKey, LogEntry>,
     throttle: Throttle,
     hold_until: Timestamp,
+    retention: Retention,
     /// Notifications so far: two of one instant have different ids.
     sent: u64,
 }
@@ -74,6 +97,8 @@ pub struct Restored {
     pub silences: Vec<Silence>,
     /// Acks.
     pub acks: Vec<Ack>,
+    /// Recurring silences.
+    pub recurrings: Vec<RecurringSilence>,
 }
 
 #[derive(Debug)]
@@ -132,20 +157,15 @@ pub struct Counts {
 
 impl Dispatcher {
     /// Begins without alerts; nothing is flushed before `hold_until`.
-    ///
-    /// # Errors
-    /// Where a stored digest cannot be read.
-    pub fn new(
-        routing: Arc<Routing>,
-        restored: Restored,
-        hold_until: Timestamp,
-    ) -> Result<Self, DbError> {
+    pub fn new(routing: Arc<Routing>, restored: Restored, hold_until: Timestamp) -> Self {
         let mut log = HashMap::with_capacity(restored.log.len());
         log.extend(restored.log);
-        Ok(Self {
+        Self {
             inhibitor: Inhibitor::new(&routing.inhibit_rules),
             silences: Silences::restore(restored.silences),
             acks: Acks::restore(restored.acks),
+            recurrings: Recurrings::restore(restored.recurrings),
+            upkeep: quiet::Upkeep::default(),
             routing,
             alerts: HashMap::new(),
             groups: HashMap::new(),
@@ -153,10 +173,17 @@ impl Dispatcher {
             timers: BTreeSet::new(),
             next_group: 0,
             log,
-            throttle: Throttle::restore(restored.throttle)?,
+            throttle: Throttle::restore(restored.throttle),
             hold_until,
+            retention: Retention::default(),
             sent: 0,
-        })
+        }
+    }
+
+    /// With other times to keep things.
+    #[must_use]
+    pub fn with_retention(self, retention: Retention) -> Self {
+        Self { retention, ..self }
     }
 
     /// Takes an alert's newest state and puts it into its groups.
@@ -332,6 +359,7 @@ impl Dispatcher {
             group.next = group.next - by;
             self.timers.insert((group.next, *id));
         }
+        self.upkeep = quiet::Upkeep::default();
         self.hold_until = self.hold_until - by;
         self.throttle.clock_stepped_back(by);
         self.rebuild_inhibitor(now);
@@ -346,9 +374,11 @@ impl Dispatcher {
     pub fn sweep(&mut self, now: Timestamp) {
         self.alerts
             .retain(|_, stored| stored.groups > 0 || stored.alert.ends_at + RESOLVED_KEPT > now);
-        self.log.retain(|_, entry| entry.expires_at > now);
+        let kept = self.retention.log;
+        self.log
+            .retain(|_, entry| entry.expires_at > now && now.since(entry.told.at) < kept);
         self.inhibitor.sweep(now);
-        self.silences.sweep(now - RETENTION, now);
+        self.silences.sweep(now - self.retention.silences, now);
         self.acks.sweep(now - RETENTION);
         self.throttle.sweep(&self.routing.throttle, now);
     }

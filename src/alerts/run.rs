@@ -6,6 +6,7 @@
 //! they are written ([`silences`], [`acks`]).
 
 pub mod acks;
+pub mod recurring;
 pub mod silences;
 
 use std::sync::Arc;
@@ -15,14 +16,13 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::Instrument;
 
 use super::dispatch::view::{AlertSnapshot, Snapshot, Standing};
-use super::dispatch::{Dispatcher, Restored, Writes};
+use super::dispatch::{Dispatcher, Restored, Retention, Writes};
 use super::metrics::Metrics;
 use super::route::Routing;
-use super::silence::RETENTION;
 use crate::clock::{Clock, Stopwatch};
 use crate::db::{
     Database, DbError, Transaction, acks as stored_acks, ledger, notification_log, outbox,
-    silences as stored_silences, throttle,
+    recurring_silences, sent_messages, silences as stored_silences, throttle,
 };
 use crate::model::alert::Alert;
 use crate::model::labels::Labels;
@@ -37,7 +37,6 @@ const ALERTS_AT_ONCE: usize = 256;
 /// Messages taken from the queue before what is due is flushed.
 const MESSAGES_AT_ONCE: usize = 64;
 const WRITE_RETRY: Duration = Duration::from_secs(1);
-const MAINTENANCE: Duration = Duration::from_secs(15 * 60);
 
 /// How the dispatcher runs.
 #[derive(Clone, Debug)]
@@ -49,6 +48,12 @@ pub struct Config {
     pub start_delay: Duration,
     /// How long finished notifications and ledger entries are kept.
     pub retention: Duration,
+    /// Whether `start_delay` is kept to the end, whoever is ready sooner.
+    pub keeps_delay: bool,
+    /// How long silences are kept behind their end, and what receivers were told.
+    pub state: Retention,
+    /// How often what is over is removed.
+    pub maintenance: Duration,
     /// How many ledger entries are kept at most.
     pub ledger_entries: u32,
 }
@@ -59,6 +64,9 @@ impl Default for Config {
             queue: 256,
             start_delay: Duration::ZERO,
             retention: Duration::from_secs(14 * 24 * 3600),
+            keeps_delay: false,
+            maintenance: Duration::from_secs(15 * 60),
+            state: Retention::default(),
             ledger_entries: 200_000,
         }
     }
@@ -98,6 +106,7 @@ enum Message {
     Firing(oneshot::Sender<Firing>),
     Silence(silences::Command),
     Ack(acks::Command),
+    Recurring(recurring::Command),
     Open,
     /// Nothing but a sign of life is asked for.
     Knock,
@@ -161,6 +170,7 @@ impl AlertSink {
     /// # Errors
     /// Where the dispatcher has ended.
     pub async fn reload(&self, routing: Arc<Routing>) -> Result<(), Closed> {
+        self.metrics.announce(&routing);
         let (done, wait) = oneshot::channel();
         self.queue
             .send(Message::Reload(routing, done))
@@ -234,9 +244,11 @@ pub async fn build(
     routing: Arc<Routing>,
     deps: Deps,
 ) -> Result<(AlertSink, Runner), DbError> {
+    deps.metrics.announce(&routing);
     let now = deps.clock.now();
     let restored = restore(&deps.database, now).await?;
-    let dispatcher = Dispatcher::new(routing, restored, now + config.start_delay)?;
+    let dispatcher =
+        Dispatcher::new(routing, restored, now + config.start_delay).with_retention(config.state);
     let (sender, queue) = mpsc::channel(config.queue.max(1));
     let sink = AlertSink {
         queue: sender,
@@ -261,13 +273,14 @@ pub async fn restore(database: &Database, now: Timestamp) -> Result<Restored, Db
         throttle: throttle::load(database).await?,
         silences: stored_silences::load(database).await?,
         acks: stored_acks::load(database).await?,
+        recurrings: recurring_silences::load(database).await?,
     })
 }
 
 impl Runner {
     /// Runs until `stop`; alerts that were handed in before are still taken and what is due is written.
     pub async fn run(mut self, stop: Stop) {
-        let mut maintenance = tokio::time::interval(MAINTENANCE);
+        let mut maintenance = tokio::time::interval(self.config.maintenance);
         let mut watch = (self.deps.clock.now(), Stopwatch::start());
         loop {
             let wait = self
@@ -351,6 +364,7 @@ impl Runner {
                     self.dispatcher.insert_posted(alert, assumed_end, now);
                 }
             }
+            Message::Open if self.config.keeps_delay => {}
             Message::Open => self.dispatcher.open(now),
             Message::Knock => {}
             Message::Standing(labels, at, reply) => {
@@ -364,6 +378,7 @@ impl Runner {
             }
             Message::Silence(command) => self.silence(command, now).await,
             Message::Ack(command) => self.ack(command, now).await,
+            Message::Recurring(command) => self.recurring(command, now).await,
         }
     }
 
@@ -501,8 +516,9 @@ async fn prune(database: &Database, config: &Config, now: Timestamp) -> Result<u
     let before = now - config.retention;
     outbox::prune(&mut transaction, before).await?;
     throttle::prune(&mut transaction, before).await?;
-    stored_silences::prune(&mut transaction, now - RETENTION).await?;
-    stored_acks::prune(&mut transaction, now - RETENTION).await?;
+    sent_messages::prune(&mut transaction, now).await?;
+    stored_silences::prune(&mut transaction, now - config.state.silences).await?;
+    stored_acks::prune(&mut transaction, now - config.state.silences).await?;
     let pruned = ledger::prune(&mut transaction, before, config.ledger_entries).await?;
     transaction.commit().await?;
     Ok(pruned)

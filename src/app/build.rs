@@ -15,13 +15,14 @@ use crate::alerts::run::{self as dispatcher, AlertSink, Runner};
 use crate::clock::Clock;
 use crate::config::settings::Settings;
 use crate::config::{Config, Mode};
-use crate::db::Database;
+use crate::db::{Database, signing_key};
 use crate::document::diagnostics::Diagnostic;
 use crate::enrich::host::Host;
 use crate::enrich::pod::Pod;
 use crate::http::context::{Configuration, Context, Readiness, Reload, RoutingShown};
+use crate::model::signature::Signer;
 use crate::model::timestamp::Timestamp;
-use crate::notify::decide::Policy;
+use crate::notify::breaker::Circuits;
 use crate::notify::heartbeat::{self, Component, Heartbeat, HeartbeatConfig, Watched};
 use crate::notify::outbox::{self, Receivers, Worker};
 use crate::promql::eval::{Engine, EngineConfig};
@@ -47,6 +48,7 @@ pub(super) struct Parts {
     pub(super) clock: Clock,
     pub(super) listen: SocketAddr,
     pub(super) external_url: String,
+    pub(super) route_prefix: String,
     pub(super) readiness: watch::Sender<Readiness>,
     pub(super) http_metrics: crate::http::metrics::Metrics,
     pub(super) reload_metrics: ReloadMetrics,
@@ -56,7 +58,9 @@ pub(super) struct Parts {
     storage: Storage,
     database: Database,
     engine: Arc<Engine>,
+    circuits: Circuits,
     registry: Arc<Registry>,
+    signer: Signer,
     heartbeat: heartbeat::Shown,
     first: Mutex<Option<First>>,
 }
@@ -88,6 +92,7 @@ pub(super) struct Applied {
 #[derive(Clone, PartialEq, Debug)]
 struct Fixed {
     listen: String,
+    route_prefix: String,
     data: PathBuf,
     retention: Duration,
     series_limit: usize,
@@ -102,6 +107,7 @@ impl Fixed {
     fn of(settings: &Settings) -> Self {
         Self {
             listen: settings.listen.clone(),
+            route_prefix: settings.route_prefix(),
             data: settings.data.clone(),
             retention: settings.retention,
             series_limit: settings.series_limit,
@@ -138,6 +144,9 @@ impl Parts {
         let storage = open_storage(&settings, config.mode, clock).await?;
         storage.metrics().register(&mut registry);
         let database = Database::open(&settings.data.join("outrigger.db")).await?;
+        database.unreadable().register(&mut registry);
+        let signer = signing_key::load_or_create(&database, rand::random(), clock.now()).await?;
+        config.settings.signer.set(signer.clone());
         let engine = Arc::new(Engine::new(EngineConfig {
             lookback: settings.lookback,
             max_samples: settings.query_samples,
@@ -149,12 +158,7 @@ impl Parts {
         alert_metrics.register(&mut registry);
         let routing_progress = alert_metrics.progress.clone();
         let (alerts, runner) = dispatcher::build(
-            dispatcher::Config {
-                start_delay: super::maintenance::LONGEST_START,
-                retention: settings.ledger_retention,
-                ledger_entries: settings.ledger_entries,
-                ..dispatcher::Config::default()
-            },
+            dispatcher_config(&settings, config.mode),
             Arc::clone(&config.routing),
             dispatcher::Deps {
                 database: database.clone(),
@@ -164,7 +168,8 @@ impl Parts {
             },
         )
         .await?;
-        let receivers = Arc::new(ArcSwap::from_pointee(config.receivers.integrations()));
+        let receivers = Arc::new(ArcSwap::from_pointee(receivers(&config)));
+        let circuits = Circuits::default();
         let notify_metrics = crate::notify::metrics::Metrics::register(&mut registry);
         let outbox_progress = notify_metrics.progress.clone();
         let worker = Worker::new(outbox::Dependencies {
@@ -172,8 +177,8 @@ impl Parts {
             clock: clock.clone(),
             receivers: Arc::clone(&receivers),
             metrics: notify_metrics,
+            circuits: circuits.clone(),
             wake: Arc::clone(&wake),
-            policy: Policy::default(),
             drain: settings.shutdown_deadline / 2,
         });
 
@@ -259,6 +264,7 @@ impl Parts {
             clock: clock.clone(),
             listen,
             external_url: config.external_url.clone(),
+            route_prefix: settings.route_prefix(),
             readiness: watch::Sender::new(Readiness::Starting),
             http_metrics,
             reload_metrics,
@@ -268,7 +274,9 @@ impl Parts {
             storage,
             database,
             engine,
+            circuits,
             registry: Arc::new(registry),
+            signer,
             heartbeat: heartbeat.shown(),
             first: Mutex::new(Some(First {
                 config,
@@ -301,6 +309,7 @@ impl Parts {
             targets: Arc::clone(&self.applied.targets),
             alerts: self.applied.alerts.clone(),
             database: self.database.clone(),
+            circuits: self.circuits.clone(),
             runbooks: self.applied.runbooks.subscribe(),
             registry: Arc::clone(&self.registry),
             metrics: self.http_metrics.clone(),
@@ -310,6 +319,7 @@ impl Parts {
             heartbeat: Arc::clone(&self.heartbeat),
             reload,
             upstream_only: self.settings.upstream_only,
+            signer: self.signer.clone(),
             listen: self.listen,
         })
     }
@@ -382,12 +392,11 @@ impl Applied {
         }
         if Fixed::of(&config.settings) != self.started_with {
             tracing::warn!(
-                "address, data, storage, ledger, query limits, logs, traces and shutdown_deadline are taken over by a restart only"
+                "address, route prefix, data, storage, ledger, query limits, logs, traces and shutdown_deadline are taken over by a restart only"
             );
         }
         *self.watched.lock() = config.watched.clone();
-        self.receivers
-            .store(Arc::new(config.receivers.integrations()));
+        self.receivers.store(Arc::new(receivers(&config)));
         if self
             .alerts
             .reload(Arc::clone(&config.routing))
@@ -416,6 +425,26 @@ impl Applied {
         shown.last_reload = Some(Reload { at: now, mistakes });
         self.configuration.send_replace(Arc::new(shown));
     }
+}
+
+/// In Alertmanager's place its flags count; else the routes wait for the first evaluations of rules.
+fn dispatcher_config(settings: &Settings, mode: Mode) -> dispatcher::Config {
+    let mut config = dispatcher::Config {
+        retention: settings.ledger_retention,
+        ledger_entries: settings.ledger_entries,
+        ..dispatcher::Config::default()
+    };
+    if mode != Mode::RoutesOnly {
+        config.start_delay = super::maintenance::LONGEST_START;
+        return config;
+    }
+    let state = settings.state;
+    config.start_delay = state.start_delay;
+    config.keeps_delay = true;
+    config.maintenance = state.maintenance_interval.unwrap_or(config.maintenance);
+    config.state.log = state.retention.unwrap_or(config.state.silences);
+    config.state.silences = config.state.log;
+    config
 }
 
 async fn open_storage(settings: &Settings, mode: Mode, clock: &Clock) -> anyhow::Result<Storage> {
@@ -483,6 +512,11 @@ fn pod(config: &Config) -> Option<Pod> {
             None
         }
     }
+}
+
+fn receivers(config: &Config) -> Receivers {
+    let receivers = config.receivers.integrations();
+    receivers.delivering(config.settings.delivery.clone())
 }
 
 fn load_runbooks(config: &Config) -> Runbooks {

@@ -1,4 +1,5 @@
 mod quiet;
+mod unreadable;
 
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use super::outbox::{Fate, OutboxRow, Outcome};
 use super::*;
 use crate::model::labels::Labels;
 use crate::model::matcher::{Matcher, Pattern};
-use crate::model::notification::{Decision, Integration, Notification, Reason};
+use crate::model::notification::{Decision, Integration, Notification, Reason, Undelivered};
 use crate::model::timestamp::Timestamp;
 
 fn at(millis: i64) -> Timestamp {
@@ -39,6 +40,7 @@ fn notification(id: &str, group_key: &str, created_at: i64) -> OutboxRow {
             truncated: 0,
             created_at: at(created_at),
             digest: None,
+            undelivered: None,
         },
     }
 }
@@ -152,6 +154,7 @@ async fn a_groups_notifications_are_claimed_one_after_the_other() {
     assert_eq!(claimed(&database, 10).await, [""; 0]);
     let delivered = Outcome::Delivered {
         status: "200".into(),
+        sent: None,
     };
     outbox::finish(
         &database,
@@ -164,7 +167,7 @@ async fn a_groups_notifications_are_claimed_one_after_the_other() {
 
     // The process dies: what was being sent is sent again.
     assert_eq!(outbox::release(&database, at(20)).await.unwrap(), 2);
-    let backlog = outbox::backlog(&database).await.unwrap();
+    let backlog = outbox::backlog(&database, at(0)).await.unwrap();
     assert_eq!((backlog.waiting, backlog.oldest), (2, Some(at(2))));
     assert_eq!(claimed(&database, 20).await.len(), 2);
 

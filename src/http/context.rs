@@ -16,7 +16,9 @@ use crate::clock::Clock;
 use crate::db::Database;
 use crate::document::diagnostics::Diagnostic;
 use crate::model::alert::Alert;
+use crate::model::signature::Signer;
 use crate::model::timestamp::Timestamp;
+use crate::notify::breaker::Circuits;
 use crate::notify::heartbeat;
 use crate::notify::outbox::Receivers;
 use crate::promql::eval::Engine;
@@ -52,6 +54,8 @@ pub struct Context {
     pub alerts: AlertSink,
     /// Notifications and decisions.
     pub database: Database,
+    /// Which receivers are left alone for a while.
+    pub circuits: Circuits,
     /// Runbooks, replaced on reload.
     pub runbooks: watch::Receiver<Arc<Runbooks>>,
     /// All metrics of the process.
@@ -70,6 +74,8 @@ pub struct Context {
     pub reload: Box<dyn Fn() -> BoxFuture<'static, Result<(), Vec<Diagnostic>>> + Send + Sync>,
     /// Whether only what Alertmanager has is served.
     pub upstream_only: bool,
+    /// Signs and verifies links and forms.
+    pub signer: Signer,
     /// Where this port is bound.
     pub listen: SocketAddr,
 }

@@ -7,7 +7,8 @@
 //! <len>name<len>value<len>name<len>value...
 //! ```
 //!
-//! An empty value means "no such label", as in Prometheus, and is never stored.
+//! An empty value means "no such label", as in Prometheus, and is never stored; only annotations ([`Labels::verbatim`])
+//! keep theirs.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -70,6 +71,11 @@ impl Labels {
 
     /// A set from pairs that are already sorted by name and unique; empty values are left out.
     pub fn from_sorted<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        Self::verbatim(pairs.filter(|(_, value)| !value.is_empty()))
+    }
+
+    /// Annotations: as [`Labels::from_sorted`], but an empty value says that there is nothing to say, and stays.
+    pub fn verbatim<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
         let mut data = String::new();
         let mut previous: Option<&str> = None;
         for (name, value) in pairs {
@@ -78,10 +84,8 @@ impl Labels {
                 "labels are sorted and unique"
             );
             previous = Some(name);
-            if !value.is_empty() {
-                push_text(&mut data, name);
-                push_text(&mut data, value);
-            }
+            push_text(&mut data, name);
+            push_text(&mut data, value);
         }
         Self {
             hash: rapidhash::v3::rapidhash_v3(data.as_bytes()),
@@ -310,7 +314,11 @@ impl Serialize for Labels {
 impl<'de> serde::Deserialize<'de> for Labels {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let pairs = std::collections::BTreeMap::<String, String>::deserialize(deserializer)?;
-        Ok(Self::from_pairs(pairs))
+        // What was written had no empty values, unless they are annotations.
+        let pairs = pairs.iter();
+        Ok(Self::verbatim(
+            pairs.map(|(name, value)| (name.as_str(), value.as_str())),
+        ))
     }
 }
 
@@ -446,6 +454,16 @@ mod tests {
         assert_eq!(labels.get("b"), Some("3"));
         assert_eq!(labels.get("c"), None);
         assert_eq!(labels.len(), 2);
+    }
+
+    #[test]
+    fn annotations_keep_empty_values_and_survive_a_round_trip() {
+        let annotations = Labels::verbatim([("a", ""), ("b", "1")].into_iter());
+        let written = serde_json::to_string(&annotations).unwrap();
+        assert_eq!(written, r#"{"a":"","b":"1"}"#);
+        let read: Labels = serde_json::from_str(&written).unwrap();
+        assert_eq!(read, annotations);
+        assert_eq!(read.get("a"), Some(""));
     }
 
     #[test]

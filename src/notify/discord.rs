@@ -24,6 +24,10 @@ const MAX_TITLE: usize = 256;
 const MAX_DESCRIPTION: usize = 4096;
 const MAX_CONTENT: usize = 2000;
 
+/// Alertmanager's colours.
+const UPSTREAM_RED: u32 = 0x99_2D22;
+const UPSTREAM_GREEN: u32 = 0x2E_CC71;
+
 /// A configured Discord webhook.
 #[derive(Debug)]
 pub struct Discord {
@@ -82,10 +86,11 @@ impl Integration for Discord {
                 .sender
                 .send_json(Method::POST, url.expose(), body, HeaderMap::new(), now)
                 .await?;
-            understand(&reply)?;
+            understand(&reply).map_err(|error| self.surroundings.classed(error))?;
             Ok(Delivered {
                 status: reply.answer.status.as_str().to_owned(),
                 template_failures: rendering.failures,
+                ..Delivered::default()
             })
         })
     }
@@ -106,6 +111,22 @@ impl Discord {
         // The apology comes first: it must not be cut off with the rest.
         if let Some(apology) = rendering.apology() {
             text = format!("⚠️ {}\n{text}", markdown::escape(&apology));
+        }
+        if self.surroundings.upstream_only {
+            return Request {
+                content: cut::upstream(content, MAX_CONTENT),
+                embeds: [Embed {
+                    title: cut::upstream(title, MAX_TITLE),
+                    description: cut::upstream(text, MAX_DESCRIPTION),
+                    color: if notification.is_firing() {
+                        UPSTREAM_RED
+                    } else {
+                        UPSTREAM_GREEN
+                    },
+                }],
+                username: &self.username,
+                avatar_url: &self.avatar_url,
+            };
         }
         let color = message::color(notification.is_firing(), message::severity(notification));
         Request {

@@ -78,10 +78,11 @@ impl Integration for MsTeams {
                 .sender
                 .send_json(Method::POST, url.expose(), body, HeaderMap::new(), now)
                 .await?;
-            understand(&reply)?;
+            understand(&reply).map_err(|error| self.surroundings.classed(error))?;
             Ok(Delivered {
                 status: reply.answer.status.as_str().to_owned(),
                 template_failures: rendering.failures,
+                ..Delivered::default()
             })
         })
     }
@@ -108,11 +109,18 @@ impl MsTeams {
             text = format!("⚠️ {}\n\n{text}", markdown::escape(&apology));
         }
         let (firing, severity) = (notification.is_firing(), message::severity(notification));
+        let upstream_only = self.surroundings.upstream_only;
+        // Alertmanager leaves the length to Teams.
+        let limit = if upstream_only { usize::MAX } else { MAX_BYTES };
         match summary {
             Some(summary) => {
-                let color = message::color(firing, severity).trim_start_matches('#');
+                let color = match (upstream_only, firing) {
+                    (true, true) => "8C1A1A",
+                    (true, false) => "2DC72D",
+                    (false, _) => message::color(firing, severity).trim_start_matches('#'),
+                };
                 let summary = cut::line(summary, MAX_TITLE);
-                cut::bytes(text, MAX_BYTES, "Teams", |text| {
+                cut::bytes(text, limit, "Teams", |text| {
                     wire::encode(&json!({
                         "@context": "http://schema.org/extensions",
                         "type": "MessageCard",
@@ -124,8 +132,12 @@ impl MsTeams {
                 })
             }
             None => {
-                let color = adaptive_color(firing, severity);
-                cut::bytes(text, MAX_BYTES, "Teams", |text| {
+                let color = match (upstream_only, firing) {
+                    (true, true) => "Attention",
+                    (true, false) => "Good",
+                    (false, _) => adaptive_color(firing, severity),
+                };
+                cut::bytes(text, limit, "Teams", |text| {
                     wire::encode(&adaptive(&title, text, color))
                 })
             }

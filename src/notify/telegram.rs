@@ -83,6 +83,34 @@ struct Request {
     link_preview_options: NoPreview,
 }
 
+/// As Alertmanager's library writes it: every value a text.
+#[derive(Serialize)]
+struct UpstreamRequest<'a> {
+    chat_id: String,
+    text: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parse_mode: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_thread_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disable_notification: Option<&'static str>,
+    disable_web_page_preview: &'static str,
+}
+
+impl<'a> From<&'a Request> for UpstreamRequest<'a> {
+    fn from(request: &'a Request) -> Self {
+        let thread = request.message_thread_id;
+        Self {
+            chat_id: request.chat_id.to_string(),
+            text: &request.text,
+            parse_mode: request.parse_mode,
+            message_thread_id: (thread != 0).then(|| thread.to_string()),
+            disable_notification: request.disable_notification.then_some("true"),
+            disable_web_page_preview: "true",
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct NoPreview {
     is_disabled: bool,
@@ -132,6 +160,7 @@ impl Integration for Telegram {
             Ok(Delivered {
                 status: reply.answer.status.as_str().to_owned(),
                 template_failures: rendering.failures,
+                ..Delivered::default()
             })
         })
     }
@@ -150,8 +179,12 @@ impl ParseMode {
 
 impl Telegram {
     async fn post(&self, url: &str, request: &Request, now: Timestamp) -> Result<Reply, SendError> {
-        let body = wire::encode(request)
-            .map_err(|error| SendError::permanent(Reason::Configuration, error.to_string()))?;
+        let body = match self.surroundings.upstream_only {
+            true => wire::encode(&UpstreamRequest::from(request)),
+            false => wire::encode(request),
+        };
+        let body =
+            body.map_err(|error| SendError::permanent(Reason::Configuration, error.to_string()))?;
         self.sender
             .send_json(Method::POST, url, body, HeaderMap::new(), now)
             .await
@@ -178,21 +211,35 @@ impl Telegram {
         match self.parse_mode {
             ParseMode::Html => {
                 let text = match rendering.html(&self.message) {
-                    Some(html) => html,
+                    Some(html) => match rendering.undelivered() {
+                        Some(undelivered) => format!("⚠️ {}\n{html}", escape(undelivered)),
+                        None => html,
+                    },
                     None => escape(&plain(rendering, notification, now)),
                 };
-                cut_html(&text, MAX_TEXT)
+                match rendering.upstream_only() {
+                    true => cut::upstream(text, MAX_TEXT),
+                    false => cut_html(&text, MAX_TEXT),
+                }
             }
             ParseMode::Plain => {
                 let text = rendering.text_or(&self.message, || builtin::text(notification, now));
-                cut::lines(apologise(rendering, text), MAX_TEXT, "Telegram")
+                cut_text(rendering, text)
             }
             ParseMode::Markdown | ParseMode::MarkdownV2 => {
                 // Markup that a failure left behind would not parse; the plain text is tried then.
                 let text = rendering.text_or(&self.message, || builtin::text(notification, now));
-                cut::lines(apologise(rendering, text), MAX_TEXT, "Telegram")
+                cut_text(rendering, text)
             }
         }
+    }
+}
+
+fn cut_text(rendering: &Rendering<'_>, text: String) -> String {
+    let text = apologise(rendering, text);
+    match rendering.upstream_only() {
+        true => cut::upstream(text, MAX_TEXT),
+        false => cut::lines(text, MAX_TEXT, "Telegram"),
     }
 }
 

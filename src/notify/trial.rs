@@ -130,6 +130,7 @@ fn notification(trial: &Trial, external_url: &str, now: Timestamp) -> Notificati
             }),
         }],
         truncated: 0,
+        undelivered: None,
         created_at: now,
         digest: None,
     }

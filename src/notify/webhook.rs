@@ -63,10 +63,12 @@ impl Integration for Webhook {
             let answer = self
                 .sender
                 .post_json(url.expose(), body, headers, now)
-                .await?;
+                .await
+                .map_err(|error| self.surroundings.classed(error))?;
             Ok(Delivered {
                 status: answer.status.as_str().to_owned(),
                 template_failures: rendering.failures,
+                ..Delivered::default()
             })
         })
     }

@@ -111,5 +111,6 @@ fn tag(decision: &Decision) -> u8 {
         Decision::SilenceBegan { .. } => 18,
         Decision::SilenceEnded { .. } => 19,
         Decision::Tested { .. } => 40,
+        Decision::FellBack { .. } => 20,
     }
 }

@@ -74,7 +74,7 @@ fn play(routing: &Arc<Routing>, test: &RouteTest) -> Result<History, DbError> {
             .collect(),
         ..Restored::default()
     };
-    let mut dispatcher = Dispatcher::new(Arc::clone(routing), restored, test.start)?;
+    let mut dispatcher = Dispatcher::new(Arc::clone(routing), restored, test.start);
     let end = test.start + test.until;
     let mut changes: Vec<(Timestamp, Alert)> = test
         .alerts

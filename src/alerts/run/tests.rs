@@ -133,6 +133,7 @@ async fn a_process_that_dies_and_comes_back_tells_each_thing_once() {
     assert_eq!(claimed.len(), 1, "the same message, once");
     let delivered = Outcome::Delivered {
         status: "200".to_owned(),
+        sent: None,
     };
     outbox::finish(
         &running.database,
@@ -247,7 +248,7 @@ async fn a_silence_is_on_the_disk_when_it_is_answered_for() {
         assert_eq!(*receivers, ["hook".into()]);
     }
     // Long after its end nothing of it is left.
-    clock.advance(RETENTION + Duration::from_secs(61));
+    clock.advance(Retention::default().silences + Duration::from_secs(61));
     prune(&running.database, &Config::default(), clock.now())
         .await
         .unwrap();

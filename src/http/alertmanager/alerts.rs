@@ -2,7 +2,7 @@
 
 mod postable;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use self::postable::PostableAlert;
+use self::postable::{Pairs, PostableAlert};
 use super::body::read;
 use super::filter::{Filter, object};
 use super::time::Time;
@@ -113,7 +113,8 @@ fn shown<'r>(
 ) -> Value {
     let receivers: Vec<Value> = receivers.map(|name| json!({"name": &**name})).collect();
     let silenced_by: Vec<&str> = alert.silenced_by.iter().map(|id| &**id).collect();
-    let suppressed = !silenced_by.is_empty() || alert.inhibited_by.is_some();
+    let suppressed =
+        !silenced_by.is_empty() || alert.inhibited_by.is_some() || !muted_by.is_empty();
     let AlertSnapshot {
         alert,
         inhibited_by,
@@ -198,7 +199,7 @@ fn is_uri(text: &str) -> bool {
             && scheme
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
-            && rest.starts_with('/')
+            && !rest.is_empty()
     });
     text.is_empty() || ((text.starts_with('/') || scheme) && !text.contains(char::is_control))
 }
@@ -212,22 +213,25 @@ fn posted(
     let time = |time: Option<Time>| time.and_then(|time| time.0);
     let (starts_at, ends_at) = (time(given.starts_at), time(given.ends_at));
     let starts_at = starts_at.or(ends_at).unwrap_or(now);
-    if ends_at.is_some_and(|ends_at| ends_at < starts_at) {
+    let end = ends_at.unwrap_or(now + resolve_timeout);
+    if end < starts_at {
         return Err("start time must be before end time".to_owned());
     }
-    let labels = label_set(given.labels)
-        .map_err(|name| format!("invalid label set: invalid name {name:?}"))?;
+    let labels = given.labels.unwrap_or_default();
+    check_names(&labels).map_err(|name| format!("invalid label set: invalid name {name:?}"))?;
+    let labels = Labels::from_sorted(pairs(&labels));
     if labels.is_empty() {
         return Err("at least one label pair required".to_owned());
     }
-    let annotations = label_set(given.annotations)
+    let annotations = given.annotations.unwrap_or_default();
+    check_names(&annotations)
         .map_err(|name| format!("invalid annotations: invalid name {name:?}"))?;
     Ok(Posted {
         alert: Alert {
             labels,
-            annotations,
+            annotations: Labels::verbatim(pairs(&annotations)),
             starts_at,
-            ends_at: ends_at.unwrap_or(now + resolve_timeout),
+            ends_at: end,
             updated_at: now,
             generator_url: given.generator_url.unwrap_or_default().into(),
             value: None,
@@ -237,14 +241,15 @@ fn posted(
     })
 }
 
-/// The pairs; any name but the empty one will do.
-fn label_set(given: Option<BTreeMap<String, Option<String>>>) -> Result<Labels, String> {
-    let given = given.unwrap_or_default();
+/// Any name but the empty one will do.
+fn check_names(given: &Pairs) -> Result<(), &'static str> {
     if given.contains_key("") {
-        return Err(String::new());
+        return Err("");
     }
+    Ok(())
+}
+
+fn pairs(given: &Pairs) -> impl Iterator<Item = (&str, &str)> {
     let pairs = given.iter();
-    Ok(Labels::from_pairs(pairs.map(|(name, value)| {
-        (name.as_str(), value.as_deref().unwrap_or_default())
-    })))
+    pairs.map(|(name, value)| (name.as_str(), value.as_deref().unwrap_or_default()))
 }

@@ -278,11 +278,10 @@ async fn a_template_that_fails_leaves_a_readable_mail() {
         return;
     };
     let integration = server.integration(
-        "    to: a@example.org\n    require_tls: false\n    html: '<body>{{ if eq .Receiver \"example\" }}{{ if eq .NotificationReason \"new_resolved\" }}{{ index .Alerts 99 }}{{ end }}{{ end }}</body>'\n",
+        "    to: a@example.org\n    require_tls: false\n    html: '<body>{{ if eq .GroupKey \"bad\" }}{{ index .Alerts 99 }}{{ end }}</body>'\n",
     );
     let mut notification = synthetic(NOW).remove(1);
-    // A reason that no trial message at load has.
-    notification.reason = crate::model::notification::Reason::NewResolved;
+    notification.group_key = "bad".into();
     let delivered = integration.send(&notification, NOW).await.unwrap();
     assert_eq!(delivered.template_failures.len(), 1);
     let mail = server.received();

@@ -7,7 +7,7 @@ use super::{Api, PagerDuty};
 use crate::model::notification::{Notification, severity_rank};
 use crate::notify::incident::{self, Step};
 use crate::notify::render::Rendering;
-use crate::notify::{builtin, cut, wire};
+use crate::notify::{builtin, cut, fallback, wire};
 
 const MAX_SUMMARY: usize = 1024;
 const MAX_EVENT_BYTES: usize = 512_000;
@@ -74,7 +74,11 @@ impl PagerDuty {
         let (mut client, mut client_url) = (String::new(), String::new());
         if step.whole {
             let subject = || builtin::subject(notification);
-            summary = cut::line(rendering.text_or(&self.description, subject), MAX_SUMMARY);
+            summary = rendering.text_or(&self.description, subject);
+            summary = match self.surroundings.upstream_only {
+                true => cut::upstream(summary, MAX_SUMMARY),
+                false => cut::line(summary, MAX_SUMMARY),
+            };
             client = rendering.text(&self.client);
             client_url = rendering.text(&self.client_url);
             for (name, value) in &self.details {
@@ -120,8 +124,14 @@ impl PagerDuty {
                     };
                     let mut payload = Payload {
                         summary,
-                        source: or_outrigger(source),
-                        severity: known_severity(&rendering.text(&self.severity)).to_owned(),
+                        source: match self.surroundings.upstream_only {
+                            true => source,
+                            false => or_outrigger(source),
+                        },
+                        severity: match rendering.text(&self.severity) {
+                            severity if self.surroundings.upstream_only => severity,
+                            severity => known_severity(&severity).to_owned(),
+                        },
                         class: rendering.text(&self.class),
                         component: rendering.text(&self.component),
                         group: rendering.text(&self.group),
@@ -169,8 +179,14 @@ impl PagerDuty {
 }
 
 fn apologise(details: &mut Map<String, Value>, rendering: &Rendering<'_>, step: &Step) {
-    if let Some(apology) = rendering.apology().filter(|_| step.whole) {
-        details.insert("template_error".to_owned(), apology.into());
+    if !step.whole {
+        return;
+    }
+    if let Some(failure) = rendering.failure() {
+        details.insert("template_error".to_owned(), failure.into());
+    }
+    if let Some(undelivered) = rendering.undelivered() {
+        details.insert(fallback::ANNOTATION.to_owned(), undelivered.into());
     }
 }
 

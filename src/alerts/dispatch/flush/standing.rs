@@ -38,7 +38,8 @@ impl Dispatcher {
         let entry = self
             .log
             .get(key)
-            .filter(|entry| entry.expires_at > context.now);
+            .filter(|entry| entry.expires_at > context.now)
+            .filter(|entry| context.now.since(entry.told.at) < self.retention.log);
         let mut history = entry.map(history).unwrap_or_default();
         let fate = self.newest_fate(&history, context, writes);
         let fresh: Vec<&Seen> = seen.iter().filter(|seen| !seen.lingering).collect();
