@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::Instrument;
 
-use super::dispatch::view::{AlertSnapshot, Snapshot};
+use super::dispatch::view::{AlertSnapshot, Snapshot, Standing};
 use super::dispatch::{Dispatcher, Restored, Retention, Writes};
 use super::flap::FlapSnapshot;
 use super::metrics::Metrics;
@@ -28,6 +28,7 @@ use crate::db::{
     throttle,
 };
 use crate::model::alert::Alert;
+use crate::model::labels::Labels;
 use crate::model::timestamp::Timestamp;
 use crate::tasks::Stop;
 use crate::telemetry::traces;
@@ -117,6 +118,7 @@ enum Message {
     Open,
     /// Nothing but a sign of life is asked for.
     Knock,
+    Standing(Labels, Timestamp, oneshot::Sender<Standing>),
 }
 
 /// The dispatcher has ended.
@@ -228,6 +230,14 @@ impl AlertSink {
     /// Where the dispatcher has ended.
     pub async fn end_storm(&self, receiver: String) -> Result<bool, Closed> {
         self.ask(|reply| Message::EndStorm(receiver, reply)).await
+    }
+
+    /// What stands around an alert with these labels at an instant.
+    ///
+    /// # Errors
+    /// Where the dispatcher has ended.
+    pub async fn standing(&self, labels: Labels, at: Timestamp) -> Result<Standing, Closed> {
+        self.ask(|reply| Message::Standing(labels, at, reply)).await
     }
 
     async fn ask<T>(
@@ -384,6 +394,9 @@ impl Runner {
             Message::Open if self.config.keeps_delay => {}
             Message::Open => self.dispatcher.open(now),
             Message::Knock => {}
+            Message::Standing(labels, at, reply) => {
+                reply.send(self.dispatcher.standing_of(&labels, at)).ok();
+            }
             Message::Snapshot(reply) => {
                 reply.send(self.dispatcher.snapshot(now)).ok();
             }

@@ -368,6 +368,13 @@ pub enum Decision {
         /// Why; never a secret.
         error: String,
     },
+    /// Sent at once because somebody asked for a test; no group knows of it.
+    Tested {
+        /// The notification.
+        notification: Arc<str>,
+        /// What became of it; never a secret.
+        outcome: String,
+    },
     /// Tried until its time was over: not delivered.
     Expired {
         /// The notification.
@@ -426,6 +433,7 @@ impl Decision {
             Self::Superseded { .. } => "superseded",
             Self::Delivered { .. } => "delivered",
             Self::Failed { .. } => "failed",
+            Self::Tested { .. } => "tested",
             Self::Expired { .. } => "expired",
             Self::FellBack { .. } => "fell_back",
         }
@@ -438,6 +446,7 @@ impl Decision {
             | Self::Superseded { notification, .. }
             | Self::Delivered { notification, .. }
             | Self::Failed { notification, .. }
+            | Self::Tested { notification, .. }
             | Self::Expired { notification, .. }
             | Self::FellBack { notification, .. } => Some(notification),
             Self::Throttled { digest } | Self::HeldInStorm { digest } => Some(digest),
@@ -481,6 +490,7 @@ impl Decision {
             | Self::HeldInStorm { .. }
             | Self::Delivered { .. }
             | Self::Failed { .. }
+            | Self::Tested { .. }
             | Self::Expired { .. }
             | Self::FellBack { .. } => false,
         }
@@ -540,6 +550,7 @@ impl fmt::Display for Decision {
             }
             Self::Delivered { status, .. } => write!(f, "delivered: {status}"),
             Self::Failed { error, .. } => write!(f, "not delivered, refused: {error}"),
+            Self::Tested { outcome, .. } => write!(f, "sent as a test, {outcome}"),
             Self::Expired { error, .. } => {
                 write!(f, "not delivered, gave up after retries: {error}")
             }

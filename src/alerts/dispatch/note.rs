@@ -112,6 +112,7 @@ fn tag(decision: &Decision) -> u8 {
         Decision::AckEnded { .. } => 17,
         Decision::SilenceBegan { .. } => 18,
         Decision::SilenceEnded { .. } => 19,
+        Decision::Tested { .. } => 40,
         Decision::FellBack { .. } => 20,
         Decision::HeldInStorm { .. } => 21,
         Decision::HeldFlapping { .. } => 22,

@@ -4,6 +4,7 @@ mod acks;
 mod changes;
 mod histories;
 mod quiet;
+mod reloads;
 mod timelines;
 
 use super::super::config::tests::routing;
