@@ -33,6 +33,7 @@ mod failing;
 mod pagers;
 mod receivers;
 mod slack;
+mod slack_limits;
 mod telegram;
 
 /// A worker on a database file of its own, with receivers from a file's text.
