@@ -34,6 +34,7 @@ mod pagers;
 mod pictures;
 mod receivers;
 mod slack;
+mod slack_limits;
 mod telegram;
 
 /// A worker on a database file of its own, with receivers from a file's text.
