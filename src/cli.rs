@@ -1,7 +1,9 @@
 //! Commands. The only module that prints.
 
+mod accounts;
 mod ack;
 mod alertmanager;
+mod apikey;
 mod ask;
 mod check;
 mod explain;
@@ -13,6 +15,7 @@ mod routes;
 mod run;
 mod terminal;
 mod test;
+mod user;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -39,6 +42,7 @@ Environment (over the file, under the flags):
   OUTRIGGER_CONFIG, OUTRIGGER_TARGETS, OUTRIGGER_ALERTMANAGER_CONFIG, OUTRIGGER_DATA,
   OUTRIGGER_LISTEN, OUTRIGGER_EXTERNAL_URL, OUTRIGGER_WEB_INSECURE, OUTRIGGER_RETENTION,
   OUTRIGGER_LOG_LEVEL, OUTRIGGER_LOG_FORMAT, OUTRIGGER_OTLP_ENDPOINT; NO_COLOR
+  OUTRIGGER_TOKEN: an API key, for commands that ask a running Outrigger
 
 Exit codes:
   0  all is well
@@ -83,6 +87,10 @@ enum Command {
     /// Run in Alertmanager's place, with its flags: routes, silences and receivers, nothing else. Also when the program is
     /// called by the name alertmanager.
     Alertmanager(Box<alertmanager::AlertmanagerArgs>),
+    /// Make and change accounts, in the database of the data directory; Outrigger may run meanwhile.
+    User(user::UserArgs),
+    /// Make, list and revoke API keys, in the database of the data directory.
+    Apikey(apikey::ApikeyArgs),
     /// Run unit tests.
     Test(test::TestArgs),
     /// Print the version.
@@ -201,6 +209,8 @@ pub fn main() -> ExitCode {
         Some(Command::Ack(args)) => ack::ack(&args),
         Some(Command::Explain(args)) => explain::explain(&args, environment.no_color),
         Some(Command::Alertmanager(args)) => run::run(args.into_sources(environment)),
+        Some(Command::User(args)) => user::user(args, environment),
+        Some(Command::Apikey(args)) => apikey::apikey(args, environment),
         Some(Command::Test(args)) => test::test(&args, environment.no_color),
         Some(Command::Version) => {
             terminal::print(&format!("outrigger {}\n", env!("CARGO_PKG_VERSION")));

@@ -30,6 +30,7 @@ use std::time::Duration;
 use crate::alerts::limits::Limits;
 use crate::alerts::quiet::QuietConfig;
 use crate::alerts::route::Routing;
+use crate::auth::config::AuthConfig;
 use crate::document::Position;
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::{self};
@@ -166,6 +167,7 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
         settings.alert_enrichment = None;
         settings.quiet = QuietConfig::upstream();
         settings.upstream_only = true;
+        settings.auth = AuthConfig::default();
     }
     settings.signer = sources.signer.clone();
     settings.logs.no_color = sources.no_color;

@@ -10,6 +10,7 @@
 //! at opening, each in its own transaction; a file written by a newer version is refused.
 
 pub mod acks;
+pub mod auth;
 pub mod ledger;
 pub mod notification_log;
 pub mod outbox;
@@ -43,6 +44,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (7, include_str!("../migrations/0007_sent_messages.sql")),
     (8, include_str!("../migrations/0008_acks.sql")),
     (10, include_str!("../migrations/0010_delivery_at_scale.sql")),
+    (21, include_str!("../migrations/0021_auth.sql")),
 ];
 
 /// How long a statement waits for another process's lock.
@@ -153,6 +155,7 @@ impl Database {
         {
             std::fs::create_dir_all(directory).map_err(|error| unwritable(error.to_string()))?;
         }
+        only_for_its_owner(path).map_err(|error| unwritable(error.to_string()))?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -266,6 +269,25 @@ impl Transaction {
     fn connection(&mut self) -> &mut SqliteConnection {
         &mut self.0
     }
+}
+
+/// Creates the file where missing and takes it from others' eyes: it holds keys. SQLite gives its side files the same mode.
+fn only_for_its_owner(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+        let file = options.mode(0o600).open(path)?;
+        let found = file.metadata()?;
+        // Of another owner's file the mode is his to choose.
+        if found.mode() & 0o077 != 0 && found.uid() == rustix::process::geteuid().as_raw() {
+            file.set_permissions(std::fs::Permissions::from_mode(found.mode() & 0o700))?;
+        }
+    }
+    #[cfg(not(unix))]
+    options.open(path)?;
+    Ok(())
 }
 
 async fn migrate(path: &Path, writer: &SqlitePool) -> Result<(), DbError> {

@@ -3,7 +3,9 @@
 //! [`router`] is the table of contents. Handlers read what they are handed in [`context::Context`] and answer; nothing
 //! here decides about rules, routes or targets.
 
+pub mod access;
 pub mod alertmanager;
+pub mod auth;
 pub mod context;
 pub mod errors;
 pub mod guard;

@@ -12,6 +12,8 @@ use prometheus_client::registry::Registry;
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::alerts::run::{self as dispatcher, AlertSink, Runner};
+use crate::auth::config::AuthConfig;
+use crate::auth::service::Auth;
 use crate::charts::pictures::{self as charts, Pictures};
 use crate::clock::Clock;
 use crate::config::settings::Settings;
@@ -65,6 +67,7 @@ pub(super) struct Parts {
     registry: Arc<Registry>,
     signer: Signer,
     heartbeat: heartbeat::Shown,
+    auth: Option<Auth>,
     first: Mutex<Option<First>>,
 }
 
@@ -105,6 +108,7 @@ struct Fixed {
     traces: TracesConfig,
     shutdown_deadline: Duration,
     ledger: (Duration, u32),
+    auth: AuthConfig,
 }
 
 impl Fixed {
@@ -125,6 +129,7 @@ impl Fixed {
             traces: settings.traces.clone(),
             shutdown_deadline: settings.shutdown_deadline,
             ledger: (settings.ledger_retention, settings.ledger_entries),
+            auth: settings.auth.clone(),
         }
     }
 }
@@ -151,6 +156,16 @@ impl Parts {
         database.unreadable().register(&mut registry);
         let signer = signing_key::load_or_create(&database, rand::random(), clock.now()).await?;
         config.settings.signer.set(signer.clone());
+        let auth = settings.auth.enabled.then(|| {
+            let metrics = crate::auth::metrics::Metrics::default();
+            metrics.register(&mut registry);
+            Auth::new(
+                settings.auth.clone(),
+                database.clone(),
+                clock.clone(),
+                metrics,
+            )
+        });
         let engine = Arc::new(Engine::new(EngineConfig {
             lookback: settings.lookback,
             max_samples: settings.query_samples,
@@ -301,6 +316,7 @@ impl Parts {
             registry: Arc::new(registry),
             signer,
             heartbeat: heartbeat.shown(),
+            auth,
             first: Mutex::new(Some(First {
                 config,
                 runner,
@@ -343,6 +359,7 @@ impl Parts {
             heartbeat: Arc::clone(&self.heartbeat),
             reload,
             upstream_only: self.settings.upstream_only,
+            auth: self.auth.clone(),
             signer: self.signer.clone(),
             listen: self.listen,
         })
@@ -416,7 +433,7 @@ impl Applied {
         }
         if Fixed::of(&config.settings) != self.started_with {
             tracing::warn!(
-                "address, route prefix, data, storage, ledger, query limits, logs, traces and shutdown_deadline are taken over by a restart only"
+                "address, route prefix, data, storage, ledger, query limits, logs, traces, auth and shutdown_deadline are taken over by a restart only"
             );
         }
         *self.watched.lock() = config.watched.clone();

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::config::overrides::Environment;
+use crate::model::secret::Secret;
+
 /// The largest answer that is read.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
 const TIMEOUT: Duration = Duration::from_secs(150);
@@ -12,6 +15,7 @@ const TIMEOUT: Duration = Duration::from_secs(150);
 pub(super) struct Server {
     address: String,
     client: reqwest::Client,
+    token: Option<Secret>,
 }
 
 /// Waits for an answer.
@@ -38,7 +42,16 @@ impl Server {
         Ok(Self {
             address: address.trim_end_matches('/').to_owned(),
             client: reqwest::Client::builder().timeout(TIMEOUT).build()?,
+            token: Environment::read().token,
         })
+    }
+
+    /// With the key from the environment, where there is one.
+    fn signed(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        match &self.token {
+            Some(token) => request.bearer_auth(token.expose()),
+            None => request,
+        }
     }
 
     /// The JSON that a path answers to a form.
@@ -48,7 +61,7 @@ impl Server {
             .post(format!("{}{path}", self.address))
             .header("content-type", "application/x-www-form-urlencoded")
             .body(encoded(pairs));
-        answer(request).await
+        answer(self.signed(request)).await
     }
 
     /// The JSON that a path answers to JSON.
@@ -58,13 +71,13 @@ impl Server {
             .post(format!("{}{path}", self.address))
             .header("content-type", "application/json")
             .body(body.to_string());
-        answer(request).await
+        answer(self.signed(request)).await
     }
 
     /// The JSON that a path answers to a query string.
     pub(super) async fn get(&self, path: &str, pairs: &[(&str, &str)]) -> anyhow::Result<Value> {
         let address = format!("{}{path}?{}", self.address, encoded(pairs));
-        answer(self.client.get(address)).await
+        answer(self.signed(self.client.get(address))).await
     }
 }
 
@@ -84,6 +97,10 @@ async fn answer(request: reqwest::RequestBuilder) -> anyhow::Result<Value> {
         }
         Err(error) => return Err(error.without_url().into()),
     };
+    anyhow::ensure!(
+        response.status() != reqwest::StatusCode::UNAUTHORIZED,
+        "it wants to know who asks; put an API key into OUTRIGGER_TOKEN"
+    );
     let mut answer = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         anyhow::ensure!(

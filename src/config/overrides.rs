@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::model::secret::Secret;
+
 /// Settings given outside the file; `None` leaves the file's word.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
@@ -64,6 +66,8 @@ pub struct Environment {
     pub config: Option<PathBuf>,
     /// Whether colours are unwanted: `NO_COLOR` (<https://no-color.org>), or a terminal that has none.
     pub no_color: bool,
+    /// `OUTRIGGER_TOKEN`: an API key or access token for commands that ask a running Outrigger.
+    pub token: Option<Secret>,
     /// Everything else.
     pub overrides: Overrides,
 }
@@ -119,6 +123,7 @@ impl Environment {
         Self {
             config: text("OUTRIGGER_CONFIG").map(PathBuf::from),
             no_color: text("NO_COLOR").is_some() || text("TERM").as_deref() == Some("dumb"),
+            token: text("OUTRIGGER_TOKEN").map(Secret::new),
             overrides,
         }
     }

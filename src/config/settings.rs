@@ -8,6 +8,7 @@ use crate::alerts::enrich::{self, Enrichment};
 use crate::alerts::limits::{self, Limits};
 use crate::alerts::quiet::{self, QuietConfig};
 use crate::alerts::run as dispatcher;
+use crate::auth::config::{self as auth, AuthConfig};
 use crate::charts::pictures::PictureConfig;
 use crate::charts::theme::Theme;
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
@@ -78,6 +79,8 @@ pub struct Settings {
     pub ledger_entries: u32,
     /// What is added to alerts that others post; nothing where absent.
     pub alert_enrichment: Option<Enrichment>,
+    /// Who may do what.
+    pub auth: AuthConfig,
     /// Acks and silences.
     pub quiet: QuietConfig,
     /// Signs links in messages.
@@ -208,6 +211,7 @@ pub(super) fn read(
         ledger.finish();
     }
     settings.alert_enrichment = Some(enrich::read(root));
+    settings.auth = auth::read(root);
     settings.quiet = quiet::read(root);
     settings.heartbeat = heartbeat::read(root, base);
     if let Some(pictures) = root.get("pictures").and_then(|value| value.fields()) {
@@ -299,6 +303,7 @@ impl Settings {
             ledger_retention: dispatcher::Config::default().retention,
             ledger_entries: dispatcher::Config::default().ledger_entries,
             alert_enrichment: Some(Enrichment::default()),
+            auth: AuthConfig::default(),
             quiet: QuietConfig::default(),
             signer: LateSigner::default(),
             heartbeat: None,
@@ -446,11 +451,11 @@ impl Settings {
             IpAddr::V4(ip) => ip.is_loopback(),
             IpAddr::V6(ip) => ip.is_loopback(),
         };
-        if !loopback && !self.insecure {
+        if !loopback && !self.insecure && !self.auth.enabled {
             let message = format!(
                 "refusing to listen on {address}: everyone who reaches it could read and reload"
             );
-            let remedy = "listen on 127.0.0.1, or add --web.insecure where the network is trusted";
+            let remedy = "listen on 127.0.0.1, set auth.enabled, or add --web.insecure where the network is trusted";
             diagnostics.push(mistake("listen address", message, remedy));
             return None;
         }

@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::alerts::enrich::Enrichment;
 use crate::alerts::run::AlertSink;
+use crate::auth::service::Auth;
 use crate::charts::pictures::Pictures;
 use crate::clock::Clock;
 use crate::db::Database;
@@ -77,6 +78,8 @@ pub struct Context {
     pub reload: Box<dyn Fn() -> BoxFuture<'static, Result<(), Vec<Diagnostic>>> + Send + Sync>,
     /// Whether only what Alertmanager has is served.
     pub upstream_only: bool,
+    /// Who may do what; absent where who reaches the port may do everything.
+    pub auth: Option<Auth>,
     /// Signs and verifies links and forms.
     pub signer: Signer,
     /// Where this port is bound.

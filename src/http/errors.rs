@@ -4,7 +4,7 @@
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
@@ -32,7 +32,9 @@ pub enum ErrorKind {
     NotFound,
     /// The method does not fit the path: 405.
     Method,
-    /// The request may not come from there: 403.
+    /// Nobody knows who asks: 401.
+    Unauthorized,
+    /// The request may not come from there, or not from this caller: 403.
     Forbidden,
     /// The body is larger than is read: 413.
     TooLarge,
@@ -54,6 +56,7 @@ impl ErrorKind {
             Self::NotFound => ("not_found", StatusCode::NOT_FOUND),
             // Prometheus has no types of its own for these.
             Self::Method => ("bad_data", StatusCode::METHOD_NOT_ALLOWED),
+            Self::Unauthorized => ("bad_data", StatusCode::UNAUTHORIZED),
             Self::Forbidden => ("bad_data", StatusCode::FORBIDDEN),
             Self::TooLarge => ("bad_data", StatusCode::PAYLOAD_TOO_LARGE),
             Self::TooSlow => ("bad_data", StatusCode::REQUEST_TIMEOUT),
@@ -105,6 +108,17 @@ impl IntoResponse for ApiError {
 /// An error in the form that suits the path: Alertmanager's body below `/api/v2/`, Prometheus's below `/api/`, plain text for probes and tools, a page
 /// for people.
 pub fn answer(path: &str, kind: ErrorKind, message: &str) -> Response {
+    let mut response = body(path, kind, message);
+    if kind == ErrorKind::Unauthorized {
+        let challenge = HeaderValue::from_static("Bearer");
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    response
+}
+
+fn body(path: &str, kind: ErrorKind, message: &str) -> Response {
     if path.starts_with("/api/v2/") {
         let (_, status) = kind.name_and_status();
         let body = json!({"code": status.as_u16(), "message": message});

@@ -1,23 +1,36 @@
 //! Who sends a request, and whether he may.
 //!
-//! [`identify`] puts a [`Caller`] into each request's extensions; handlers take [`Who`] and ask [`require`]:
+//! [`identify`] puts a [`Caller`] into each request's extensions and refuses what [`super::access`] does not allow; handlers
+//! that ask for more take [`Who`] and ask [`require`]:
 //!
 //! ```text
 //! async fn create(Who(caller): Who, …) -> Result<…, Problem> {
 //!     require(&caller, Role::Editor, Scope::MetricsWrite)?;
 //! ```
+//!
+//! A token or key that is not good is refused, except where anonymous callers may read: there it is as if there were none.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Request};
-use axum::http::StatusCode;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, COOKIE, LOCATION};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 
+use super::access::{self, Access};
+use super::context::Context;
+use super::errors::{self, ErrorKind};
 use super::problem::Problem;
 use crate::auth::caller::{Caller, Refusal};
+use crate::auth::error::AuthError;
 use crate::auth::role::{Role, Scope};
+use crate::auth::service::Auth;
+
+/// The cookie of a browser that is logged in.
+pub const COOKIE_NAME: &str = "outrigger_session";
 
 /// The caller of this request.
 #[derive(Clone, Debug)]
@@ -33,10 +46,117 @@ impl<S: Sync> FromRequestParts<S> for Who {
     }
 }
 
-/// Finds out who asks.
-pub async fn identify(mut request: Request, next: Next) -> Response {
-    request.extensions_mut().insert(Caller::open());
-    next.run(request).await
+/// Finds out who asks, and lets him pass where he may.
+pub async fn identify(
+    State(context): State<Arc<Context>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let Some(auth) = &context.auth else {
+        request.extensions_mut().insert(Caller::open());
+        return next.run(request).await;
+    };
+    let config = auth.config();
+    let path = request.uri().path();
+    let access = access::needed(request.method(), path, config.public_metrics);
+    let anonymous = Caller::Anonymous(config.anonymous);
+    let allowed = |caller: &Caller| match access {
+        Access::Open => Ok(()),
+        Access::Needs(role, scope) => caller.allowed(role, scope),
+    };
+    let caller = match find(auth, request.headers()).await {
+        Ok(Some(caller)) => caller,
+        Ok(None) => anonymous,
+        Err(AuthError::Database(error)) => {
+            tracing::error!(%error, "find out who asks");
+            let what = "nobody can be let in: the database does not answer";
+            return errors::answer(path, ErrorKind::Unavailable, what);
+        }
+        // Who logs in anew sends the old token along.
+        Err(_) if allowed(&anonymous).is_ok() && !access::is_ones_own(path) => anonymous,
+        Err(error) => return refused(&request, access, &error.into()),
+    };
+    if let Err(refusal) = allowed(&caller) {
+        return refused(&request, access, &refusal.into());
+    }
+    let private = matches!(caller, Caller::User(_));
+    request.extensions_mut().insert(caller);
+    let mut response = next.run(request).await;
+    if private {
+        // What somebody may see is nothing for a cache that others share.
+        let private = HeaderValue::from_static("private");
+        response
+            .headers_mut()
+            .entry(CACHE_CONTROL)
+            .or_insert(private);
+    }
+    response
+}
+
+async fn find(auth: &Auth, headers: &HeaderMap) -> Result<Option<Caller>, AuthError> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let found = if let Some(key) = text("x-api-key") {
+        auth.bearer(key).await.map(Some)
+    } else if let Some(given) = text(AUTHORIZATION.as_str()) {
+        match given.split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+                auth.bearer(token.trim()).await.map(Some)
+            }
+            _ => Err(AuthError::Missing),
+        }
+    } else if let Some(cookie) = cookie(headers) {
+        auth.cookie(cookie).await
+    } else {
+        Ok(None)
+    };
+    Ok(found?.map(Caller::User))
+}
+
+/// The session's cookie.
+pub fn cookie(headers: &HeaderMap) -> Option<&str> {
+    headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(name, _)| *name == COOKIE_NAME)
+        .map(|(_, value)| value)
+}
+
+/// In the form that suits the path; browsers are led to the login.
+fn refused(request: &Request, access: Access, problem: &Problem) -> Response {
+    let path = request.uri().path();
+    let unknown = problem.status() == StatusCode::UNAUTHORIZED;
+    let accepts = request.headers().get(ACCEPT);
+    let browser = accepts.is_some_and(|value| {
+        value
+            .to_str()
+            .is_ok_and(|accepted| accepted.contains("text/html"))
+    });
+    if unknown && browser && *request.method() == Method::GET && !path.starts_with("/api/") {
+        let next = request
+            .uri()
+            .path_and_query()
+            .map_or("/", |next| next.as_str());
+        let query: String = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("next", next)
+            .finish();
+        let to = format!("/login?{query}");
+        return (StatusCode::SEE_OTHER, [(LOCATION, to)]).into_response();
+    }
+    let monitoring = matches!(
+        access,
+        Access::Needs(_, Scope::MonitoringRead | Scope::MonitoringWrite)
+    );
+    if !monitoring {
+        return problem.clone().into_response();
+    }
+    let kind = match problem.status() {
+        StatusCode::UNAUTHORIZED => ErrorKind::Unauthorized,
+        _ => ErrorKind::Forbidden,
+    };
+    errors::answer(path, kind, problem.message())
 }
 
 /// Lets a caller pass that has at least this role and, for API keys, this scope.
@@ -62,5 +182,42 @@ impl From<Refusal> for Problem {
             Refusal::Role { .. } | Refusal::Scope { .. } => refusal.to_string(),
         };
         Self::new(status, code, message)
+    }
+}
+
+impl From<AuthError> for Problem {
+    fn from(error: AuthError) -> Self {
+        let message = error.to_string();
+        let of = |status, code| Self::new(status, code, message);
+        match &error {
+            AuthError::Credentials | AuthError::CurrentPassword => {
+                of(StatusCode::UNAUTHORIZED, "AUTH_INVALID_CREDENTIALS")
+            }
+            AuthError::Locked(wait) => of(StatusCode::TOO_MANY_REQUESTS, "RATE_LOGIN_LOCKED")
+                .retry_after(wait.as_secs().max(1)),
+            AuthError::Missing => of(StatusCode::UNAUTHORIZED, "AUTH_REQUIRED"),
+            AuthError::Expired => of(StatusCode::UNAUTHORIZED, "AUTH_TOKEN_EXPIRED"),
+            AuthError::Token => of(StatusCode::UNAUTHORIZED, "AUTH_TOKEN_INVALID"),
+            AuthError::ApiKey => of(StatusCode::UNAUTHORIZED, "AUTH_API_KEY_INVALID"),
+            AuthError::Refresh => of(StatusCode::UNAUTHORIZED, "AUTH_REFRESH_INVALID"),
+            AuthError::Raced => of(StatusCode::UNAUTHORIZED, "AUTH_REFRESH_RACED"),
+            AuthError::RegistrationClosed => of(StatusCode::FORBIDDEN, "AUTH_REGISTRATION_CLOSED"),
+            AuthError::Fields(fields) => {
+                let details = fields.iter().map(
+                    |error| serde_json::json!({"field": error.field, "message": error.message}),
+                );
+                let details = details.collect();
+                of(StatusCode::BAD_REQUEST, "VAL_INVALID_FIELDS").with_details(details)
+            }
+            AuthError::Taken { .. } => of(StatusCode::CONFLICT, "RES_CONFLICT"),
+            AuthError::NotFound { .. } => of(StatusCode::NOT_FOUND, "RES_NOT_FOUND"),
+            AuthError::OwnAccount => of(StatusCode::BAD_REQUEST, "VAL_OWN_ACCOUNT"),
+            AuthError::Hash(_) => of(StatusCode::SERVICE_UNAVAILABLE, "SYS_BUSY").retry_after(5),
+            AuthError::Database(_) | AuthError::SigningKey(_) => {
+                tracing::error!(%error, "authentication failed inside");
+                let message = "the request failed inside; the log says why";
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "SYS_INTERNAL", message)
+            }
+        }
     }
 }

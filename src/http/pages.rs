@@ -72,7 +72,7 @@ impl Section {
 }
 
 /// Writes a template. Writing to a string fails only where a value's own `Display` does, and ours do not.
-fn write(template: &impl askama::Template) -> String {
+pub(super) fn write(template: &impl askama::Template) -> String {
     template
         .render()
         .expect("writing plain values to a string cannot fail")

@@ -15,7 +15,8 @@ use super::pages::quiet as quiet_pages;
 use super::prometheus::{query, rules, series, status, targets};
 use super::quiet::{acks, preview, recurring};
 use super::{
-    guard, health, identity, ledger, metrics, middleware, pages, receivers, render, routes, storms,
+    auth, guard, health, identity, ledger, metrics, middleware, pages, receivers, render, routes,
+    storms,
 };
 
 /// The largest body of a request.
@@ -69,11 +70,12 @@ pub fn router(context: Arc<Context>) -> Router {
             get(alertmanager::silences::one).delete(alertmanager::silences::expire),
         )
         .merge(beyond_upstream(context.upstream_only))
+        .merge(authentication(context.auth.is_some()))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         // The last one is the outermost.
-        .layer(from_fn(identity::identify))
+        .layer(from_fn_with_state(Arc::clone(&context), identity::identify))
         .layer(from_fn_with_state(Arc::clone(&context), guard::guard))
         .layer(from_fn_with_state(
             Arc::clone(&context),
@@ -126,6 +128,11 @@ fn beyond_upstream(upstream_only: bool) -> Router<Arc<Context>> {
                 .put(recurring::put)
                 .delete(recurring::remove),
         )
+}
+
+/// Accounts, tokens and the login; not there where nothing is asked for.
+fn authentication(on: bool) -> Router<Arc<Context>> {
+    if on { auth::router() } else { Router::new() }
 }
 
 async fn not_found(request: Request) -> Response {

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 
 use crate::alerts::dispatch::view::Standing;
 use crate::alerts::explain::{self, Explanation, explain};
+use crate::auth::role::{Role, Scope};
 use crate::db::ledger::{self, LedgerEntry};
 use crate::model::alert::{Alert, Course};
 use crate::model::labels::Labels;
@@ -29,6 +30,7 @@ use crate::notify::trial::{self, Trial, Tried};
 
 use super::context::Context;
 use super::errors::{ApiError, ErrorKind};
+use super::identity::Who;
 use super::quiet::{read, success};
 
 #[derive(Debug, Deserialize)]
@@ -48,9 +50,14 @@ struct Given {
 /// Where the body does not fit, or the process is shutting down.
 pub async fn test(
     State(context): State<Arc<Context>>,
+    Who(caller): Who,
     request: Request,
 ) -> Result<Json<Value>, ApiError> {
     let given: Given = read(request).await?;
+    if given.send && caller.allowed(Role::Admin, Scope::MonitoringWrite).is_err() {
+        let message = "requires role admin: it tells people";
+        return Err(ApiError::new(ErrorKind::Forbidden, message));
+    }
     let labels = Labels::from_pairs(given.labels);
     if labels.is_empty() {
         let message = "at least one label pair required";

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::extract::ConnectInfo;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -34,8 +35,8 @@ pub async fn serve(
             () = stop.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, from) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Out of descriptors, usually: give open connections time to end.
                 tracing::warn!(%error, "accept connection");
@@ -50,7 +51,8 @@ pub async fn serve(
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "set TCP_NODELAY");
         }
-        let service = TowerToHyperService::new(router.clone());
+        // Handlers see whom they talk to.
+        let service = TowerToHyperService::new(router.clone().layer(Extension(ConnectInfo(from))));
         let (metrics, stop) = (metrics.clone(), stop.clone());
         tasks.spawn("connection", async move {
             metrics.connections.inc();
