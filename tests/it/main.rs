@@ -9,6 +9,7 @@
 mod acks;
 mod alertmanager;
 mod architecture;
+mod auth;
 mod bad_configuration;
 mod bad_targets;
 mod crash;
