@@ -21,6 +21,7 @@ use crate::model::labels::{Fingerprint, Labels};
 use crate::model::matcher::Matcher;
 use crate::model::notification::severity_rank;
 use crate::model::timestamp::Timestamp;
+use crate::model::words::is_unprintable;
 
 /// The label that says how bad it is.
 const SEVERITY: &str = "severity";
@@ -81,6 +82,9 @@ pub enum AckError {
     /// A text is too long.
     #[error("the {0} is longer than {1} bytes; shorten it")]
     TooLong(&'static str, usize),
+    /// A text has what no writing needs and terminals obey.
+    #[error("the {0} has characters that cannot be printed; leave them out")]
+    Control(&'static str),
     /// It ends before it begins.
     #[error("the ack would be over already; name a later time")]
     Past,
@@ -146,6 +150,9 @@ impl Acks {
         ] {
             if text.len() > longest {
                 return Err(AckError::TooLong(what, longest));
+            }
+            if text.chars().any(is_unprintable) {
+                return Err(AckError::Control(what));
             }
         }
         let expires_at = match request.expiry {
