@@ -20,4 +20,6 @@ pub mod quiet;
 pub mod receivers;
 pub mod render;
 pub mod router;
+pub mod routes;
 pub mod server;
+pub mod storms;

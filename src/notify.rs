@@ -39,6 +39,7 @@ pub mod render;
 pub mod slack;
 pub mod telegram;
 pub mod tree;
+pub mod trial;
 pub mod webhook;
 pub mod wire;
 

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::flap::FlapConfig;
 use super::inhibit::{InhibitRule, Source};
 use super::interval::{self, NamedInterval};
 use super::matchers;
@@ -15,6 +16,7 @@ use super::quiet::QuietConfig;
 use super::route::{
     GroupBy, Receiver, ReceiverInfo, Receivers, Route, RouteRef, Routing, matchers_text,
 };
+use super::storm::StormConfig;
 use super::throttle::ThrottleConfig;
 use crate::document::fields::{Fields, Value, nearest};
 use crate::model::matcher::{MatchOp, Matcher};
@@ -63,6 +65,8 @@ pub fn read(root: &Fields<'_>, receivers: &[ReceiverInfo]) -> Option<Routing> {
         routes,
         inhibit_rules,
         throttle: ThrottleConfig::default(),
+        storm: StormConfig::default(),
+        flapping: FlapConfig::default(),
         quiet: QuietConfig::default(),
     })
 }

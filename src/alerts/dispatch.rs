@@ -23,12 +23,15 @@ use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::ack::Acks;
+use super::flap::{FlapSnapshot, Flaps};
 use super::inhibit::Inhibitor;
 use super::recurring::Recurrings;
 use super::route::{RouteRef, Routing};
 use super::silence::{RETENTION, Silences};
+use super::storm::{StormSnapshot, Storms};
 use super::throttle::Throttle;
 use crate::db::notification_log::{LogEntry, LogKey};
+use crate::db::storms::{FlapRow, StormRow};
 use crate::db::throttle::Stored as StoredThrottle;
 use crate::model::ack::Ack;
 use crate::model::alert::Alert;
@@ -80,6 +83,8 @@ pub struct Dispatcher {
     upkeep: quiet::Upkeep,
     log: HashMap<LogKey, LogEntry>,
     throttle: Throttle,
+    storms: Storms,
+    flaps: Flaps,
     hold_until: Timestamp,
     retention: Retention,
     /// Notifications so far: two of one instant have different ids.
@@ -99,6 +104,10 @@ pub struct Restored {
     pub acks: Vec<Ack>,
     /// Recurring silences.
     pub recurrings: Vec<RecurringSilence>,
+    /// Storms that last.
+    pub storms: Vec<StormRow>,
+    /// Alerts held as firing.
+    pub flapping: Vec<FlapRow>,
 }
 
 #[derive(Debug)]
@@ -126,6 +135,8 @@ struct Group {
 struct Member {
     alert: Arc<Alert>,
     lingering: bool,
+    /// Whether its beginning counts towards a storm already.
+    counted: bool,
     /// The last decision in the ledger: first on the alert as a whole, then for each integration; 0 is none.
     noted: SmallVec<[u8; 4]>,
 }
@@ -135,6 +146,7 @@ impl Member {
         Self {
             alert,
             lingering: false,
+            counted: false,
             noted: SmallVec::new(),
         }
     }
@@ -153,6 +165,10 @@ pub struct Counts {
     pub silences: [(SilenceState, usize); 3],
     /// Acks that hold.
     pub acks: usize,
+    /// Receivers in a storm.
+    pub storms: usize,
+    /// Alerts held as firing because they flap.
+    pub flapping: usize,
 }
 
 impl Dispatcher {
@@ -160,7 +176,10 @@ impl Dispatcher {
     pub fn new(routing: Arc<Routing>, restored: Restored, hold_until: Timestamp) -> Self {
         let mut log = HashMap::with_capacity(restored.log.len());
         log.extend(restored.log);
-        Self {
+        let storms = Storms::restore(restored.storms, &routing.storm, hold_until);
+        let mut throttle = Throttle::restore(restored.throttle);
+        throttle.hurry_storms(|receiver| storms.lasts(receiver));
+        let mut dispatcher = Self {
             inhibitor: Inhibitor::new(&routing.inhibit_rules),
             silences: Silences::restore(restored.silences),
             acks: Acks::restore(restored.acks),
@@ -173,11 +192,21 @@ impl Dispatcher {
             timers: BTreeSet::new(),
             next_group: 0,
             log,
-            throttle: Throttle::restore(restored.throttle),
+            throttle,
+            storms,
+            flaps: Flaps::default(),
             hold_until,
             retention: Retention::default(),
             sent: 0,
+        };
+        let routing = Arc::clone(&dispatcher.routing);
+        let held = dispatcher
+            .flaps
+            .restore(restored.flapping, &routing.flapping);
+        for held in held {
+            dispatcher.place(held.alert, held.assumed_end, hold_until);
         }
+        dispatcher
     }
 
     /// With other times to keep things.
@@ -193,16 +222,30 @@ impl Dispatcher {
 
     /// The same, of an alert whose end may be only assumed: an end that its sender named before stands then.
     pub fn insert_posted(&mut self, alert: Alert, assumed_end: bool, now: Timestamp) {
-        let labels = alert.labels.clone();
-        let stored = self.alerts.get(&labels);
-        let (alert, assumed_end) = match stored {
-            Some(stored) if overlaps(&stored.alert, &alert) => {
-                let old = (&*stored.alert, stored.assumed_end);
-                merge(old, (alert, assumed_end), now)
+        let previous = self.alerts.get(&alert.labels).map(|stored| {
+            let real = self.flaps.real(&alert.labels);
+            real.map_or((Arc::clone(&stored.alert), stored.assumed_end), |held| {
+                (Arc::clone(held.0), held.1)
+            })
+        });
+        let (alert, assumed_end) = match &previous {
+            Some((old, old_assumed)) if overlaps(old, &alert) => {
+                merge((old, *old_assumed), (alert, assumed_end), now)
             }
             Some(_) | None => (alert, assumed_end),
         };
-        let alert = Arc::new(alert);
+        let previous = previous.as_ref().map(|(alert, _)| &**alert);
+        let settings = &self.routing.flapping;
+        let alert = self
+            .flaps
+            .observe(settings, previous, Arc::new(alert), assumed_end, now);
+        self.place(alert, assumed_end, now);
+    }
+
+    /// Puts an alert, as it is to be seen from now on, into its groups.
+    fn place(&mut self, alert: Arc<Alert>, assumed_end: bool, now: Timestamp) {
+        let labels = alert.labels.clone();
+        let stored = self.alerts.get(&labels);
         // Senders repeat for a while that an alert ended; what was flushed is not told again.
         let settled = stored.is_some_and(|stored| {
             stored.groups == 0
@@ -289,10 +332,17 @@ impl Dispatcher {
     pub fn next_due(&self) -> Option<Timestamp> {
         let group = self.timers.first().map(|(at, _)| *at);
         let digest = self.throttle.next_due(&self.routing.throttle);
-        let due = [group, digest, self.quiet_due()]
-            .into_iter()
-            .flatten()
-            .min()?;
+        let storm = self
+            .storms
+            .next_due(|receiver| self.throttle.gathers(receiver));
+        let due = [
+            group,
+            digest,
+            self.quiet_due(),
+            storm,
+            self.flaps.next_due(),
+        ];
+        let due = due.into_iter().flatten().min()?;
         Some(due.max(self.hold_until))
     }
 
@@ -362,7 +412,19 @@ impl Dispatcher {
         self.upkeep = quiet::Upkeep::default();
         self.hold_until = self.hold_until - by;
         self.throttle.clock_stepped_back(by);
+        self.storms.clock_stepped_back(by);
+        self.flaps.clock_stepped_back(by, &self.routing.flapping);
         self.rebuild_inhibitor(now);
+    }
+
+    /// Ends a receiver's storm at the next flush; returns whether there is one.
+    pub fn end_storm(&mut self, receiver: &str, now: Timestamp) -> bool {
+        self.storms.end(receiver, now)
+    }
+
+    /// The storms that last, and the alerts that are held because they flap.
+    pub fn calming(&self) -> (Vec<StormSnapshot>, Vec<FlapSnapshot>) {
+        (self.storms.snapshot(), self.flaps.snapshot())
     }
 
     /// Everybody has sent what they have: what is due may be flushed.
@@ -381,6 +443,8 @@ impl Dispatcher {
         self.silences.sweep(now - self.retention.silences, now);
         self.acks.sweep(now - RETENTION);
         self.throttle.sweep(&self.routing.throttle, now);
+        self.storms.sweep(&self.routing.storm, now);
+        self.flaps.sweep(&self.routing.flapping, now);
     }
 
     /// Counts for metrics.
@@ -396,6 +460,8 @@ impl Dispatcher {
             groups: self.groups.len(),
             silences: self.silences.counts(now),
             acks: self.acks.count(),
+            storms: self.storms.count(),
+            flapping: self.flaps.count(),
         }
     }
 }

@@ -15,16 +15,20 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::Instrument;
 
-use super::dispatch::view::{AlertSnapshot, Snapshot};
+use super::dispatch::view::{AlertSnapshot, Snapshot, Standing};
 use super::dispatch::{Dispatcher, Restored, Retention, Writes};
+use super::flap::FlapSnapshot;
 use super::metrics::Metrics;
 use super::route::Routing;
+use super::storm::StormSnapshot;
 use crate::clock::{Clock, Stopwatch};
 use crate::db::{
     Database, DbError, Transaction, acks as stored_acks, ledger, notification_log, outbox,
-    recurring_silences, sent_messages, silences as stored_silences, throttle,
+    recurring_silences, sent_messages, silences as stored_silences, storms as stored_storms,
+    throttle,
 };
 use crate::model::alert::Alert;
+use crate::model::labels::Labels;
 use crate::model::timestamp::Timestamp;
 use crate::tasks::Stop;
 use crate::telemetry::traces;
@@ -87,6 +91,9 @@ pub struct Deps {
 /// The alerts that fire, each with its receivers.
 pub type Firing = Vec<(AlertSnapshot, Vec<Arc<str>>)>;
 
+/// The storms that last, and the alerts that are held because they flap.
+pub type Calming = (Vec<StormSnapshot>, Vec<FlapSnapshot>);
+
 /// An alert that somebody posted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Posted {
@@ -106,9 +113,12 @@ enum Message {
     Silence(silences::Command),
     Ack(acks::Command),
     Recurring(recurring::Command),
+    Calming(oneshot::Sender<Calming>),
+    EndStorm(String, oneshot::Sender<bool>),
     Open,
     /// Nothing but a sign of life is asked for.
     Knock,
+    Standing(Labels, Timestamp, oneshot::Sender<Standing>),
 }
 
 /// The dispatcher has ended.
@@ -206,6 +216,30 @@ impl AlertSink {
         self.ask(Message::Firing).await
     }
 
+    /// The storms that last, and the alerts that are held because they flap.
+    ///
+    /// # Errors
+    /// Where the dispatcher has ended.
+    pub async fn calming(&self) -> Result<Calming, Closed> {
+        self.ask(Message::Calming).await
+    }
+
+    /// Ends a receiver's storm: its last message goes out at once. Returns whether there was one.
+    ///
+    /// # Errors
+    /// Where the dispatcher has ended.
+    pub async fn end_storm(&self, receiver: String) -> Result<bool, Closed> {
+        self.ask(|reply| Message::EndStorm(receiver, reply)).await
+    }
+
+    /// What stands around an alert with these labels at an instant.
+    ///
+    /// # Errors
+    /// Where the dispatcher has ended.
+    pub async fn standing(&self, labels: Labels, at: Timestamp) -> Result<Standing, Closed> {
+        self.ask(|reply| Message::Standing(labels, at, reply)).await
+    }
+
     async fn ask<T>(
         &self,
         question: impl FnOnce(oneshot::Sender<T>) -> Message,
@@ -258,12 +292,15 @@ pub async fn build(
 /// # Errors
 /// Where it cannot be read.
 pub async fn restore(database: &Database, now: Timestamp) -> Result<Restored, DbError> {
+    let (storms, flapping) = stored_storms::load(database).await?;
     Ok(Restored {
         log: notification_log::load(database, now).await?,
         throttle: throttle::load(database).await?,
         silences: stored_silences::load(database).await?,
         acks: stored_acks::load(database).await?,
         recurrings: recurring_silences::load(database).await?,
+        storms,
+        flapping,
     })
 }
 
@@ -357,11 +394,24 @@ impl Runner {
             Message::Open if self.config.keeps_delay => {}
             Message::Open => self.dispatcher.open(now),
             Message::Knock => {}
+            Message::Standing(labels, at, reply) => {
+                reply.send(self.dispatcher.standing_of(&labels, at)).ok();
+            }
             Message::Snapshot(reply) => {
                 reply.send(self.dispatcher.snapshot(now)).ok();
             }
             Message::Firing(reply) => {
                 reply.send(self.dispatcher.firing(now)).ok();
+            }
+            Message::Calming(reply) => {
+                reply.send(self.dispatcher.calming()).ok();
+            }
+            Message::EndStorm(receiver, reply) => {
+                let ended = self.dispatcher.end_storm(&receiver, now);
+                if ended {
+                    tracing::info!(receiver, "storm ended by an operator");
+                }
+                reply.send(ended).ok();
             }
             Message::Silence(command) => self.silence(command, now).await,
             Message::Ack(command) => self.ack(command, now).await,

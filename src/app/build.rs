@@ -339,6 +339,7 @@ impl Parts {
             metrics: self.http_metrics.clone(),
             configuration: self.applied.configuration.subscribe(),
             readiness: self.readiness.subscribe(),
+            receivers: Arc::clone(&self.applied.receivers),
             heartbeat: Arc::clone(&self.heartbeat),
             reload,
             upstream_only: self.settings.upstream_only,

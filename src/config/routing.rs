@@ -78,7 +78,7 @@ pub(super) fn read(
     let (routing, loaded) = read_root(root, &options, diagnostics);
     Some(Read {
         routing: routing?
-            .with_throttle(settings.throttle.clone())
+            .with_limits(settings.limits.clone())
             .with_quiet(settings.quiet.clone()),
         receivers: loaded,
         text: redact::routing(&text, settings.upstream_only),

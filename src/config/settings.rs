@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::alerts::enrich::{self, Enrichment};
+use crate::alerts::limits::{self, Limits};
 use crate::alerts::quiet::{self, QuietConfig};
 use crate::alerts::run as dispatcher;
-use crate::alerts::throttle::{self, ThrottleConfig};
 use crate::charts::pictures::PictureConfig;
 use crate::charts::theme::Theme;
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
@@ -68,8 +68,8 @@ pub struct Settings {
     pub slack_threads: bool,
     /// What Alertmanager's flags say of its state.
     pub state: StateOverrides,
-    /// Throttling of notifications.
-    pub throttle: ThrottleConfig,
+    /// How much people are told: throttling, storms, flapping.
+    pub limits: Limits,
     /// How notifications are delivered.
     pub delivery: Delivery,
     /// How long ledger entries and finished notifications are kept.
@@ -185,7 +185,7 @@ pub(super) fn read(
         traces.finish();
     }
     settings.routing_file = root.text("alertmanager_config").map(|path| base.join(path));
-    settings.throttle = throttle::read(root);
+    settings.limits = limits::read(root);
     settings.delivery = delivery::read(root);
     if let Some(slack) = root.get("slack").and_then(|value| value.fields()) {
         settings.slack_threads = slack.bool("threads").unwrap_or(true);
@@ -294,7 +294,7 @@ impl Settings {
             upstream_only: false,
             slack_threads: true,
             state: StateOverrides::default(),
-            throttle: ThrottleConfig::default(),
+            limits: Limits::default(),
             delivery: Delivery::default(),
             ledger_retention: dispatcher::Config::default().retention,
             ledger_entries: dispatcher::Config::default().ledger_entries,

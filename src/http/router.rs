@@ -14,7 +14,7 @@ use super::errors::{self, ErrorKind};
 use super::pages::quiet as quiet_pages;
 use super::prometheus::{query, rules, series, status, targets};
 use super::quiet::{acks, preview, recurring};
-use super::{guard, health, ledger, metrics, middleware, pages, receivers, render};
+use super::{guard, health, ledger, metrics, middleware, pages, receivers, render, routes, storms};
 
 /// The largest body of a request.
 const MAX_BODY_BYTES: usize = 4 << 20;
@@ -46,7 +46,10 @@ pub fn router(context: Arc<Context>) -> Router {
         // Why somebody was, or was not, told; under its older name too.
         .route("/api/v2/ledger", get(ledger::entries))
         .route("/api/v1/notifications/log", get(ledger::entries))
+        .route("/api/v1/routes/test", post(routes::test))
         .route("/api/v1/notifications/receivers", get(receivers::receivers))
+        .route("/api/v1/storms", get(storms::list))
+        .route("/api/v1/storms/{receiver}/end", post(storms::end))
         // Alertmanager's API.
         .route(
             "/api/v2/alerts",

@@ -61,8 +61,6 @@ pub enum PictureUse {
     Links,
     /// It shows one from its public address.
     Shown,
-    /// It uploads one.
-    Uploaded,
     /// It carries so many within the message.
     Inline(usize),
 }
@@ -71,6 +69,11 @@ pub enum PictureUse {
 pub trait Integration: Send + Sync + fmt::Debug {
     /// Which way.
     fn kind(&self) -> Kind;
+
+    /// How it shows pictures; what it is to show stands in the notification it is handed.
+    fn pictures(&self) -> PictureUse {
+        PictureUse::Links
+    }
 
     /// Whether it changes messages that it sent: then [`Self::follow_up`] is called.
     fn follows_up(&self) -> bool {
@@ -86,11 +89,6 @@ pub trait Integration: Send + Sync + fmt::Debug {
     ) -> BoxFuture<'a, Result<Delivered, SendError>> {
         drop(earlier);
         self.send(notification, now)
-    }
-
-    /// How it shows pictures; what it is to show stands in the notification it is handed.
-    fn pictures(&self) -> PictureUse {
-        PictureUse::Links
     }
 
     /// Tries once. Bounded in time by itself; retrying is the outbox's affair.

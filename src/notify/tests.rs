@@ -31,6 +31,7 @@ mod bad;
 mod chats;
 mod failing;
 mod pagers;
+mod pictures;
 mod receivers;
 mod slack;
 mod slack_limits;

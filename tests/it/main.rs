@@ -31,6 +31,7 @@ mod rule_tests;
 mod shutdown;
 mod slack_bot;
 mod storage_trouble;
+mod storms;
 mod support;
 mod telemetry;
 mod tools;

@@ -94,7 +94,7 @@ fn a_chat_is_given_a_signed_link_to_the_picture() {
     scene.place.write(
         "alertmanager.yml",
         &routed(&format!(
-            "  slack_configs: [{{api_url: '{}', channel: '#a', footer: '{{{{ (index .Alerts 0).ChartURL }}}}'}}]\n",
+            "  slack_configs: [{{api_url: '{}', channel: '#a', footer: '{{{{ range .Alerts }}}}{{{{ .ChartURL }}}}{{{{ end }}}}'}}]\n",
             scene.recorder.url("/slack")
         )),
     );

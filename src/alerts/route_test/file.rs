@@ -10,13 +10,15 @@ use crate::model::labels::Labels;
 use crate::model::matcher::Matcher;
 use crate::model::timestamp::Timestamp;
 
-/// Reasons why somebody is not told. Where a test lists its suppressions, none of the first six may be missing in it.
-const REASONS: [&str; 9] = [
+/// Reasons why somebody is not told. Where a test lists its suppressions, none of the first eight may be missing in it.
+const REASONS: [&str; 11] = [
     "inhibited",
     "muted",
     "inactive",
     "silenced",
     "throttled",
+    "held_in_storm",
+    "held_flapping",
     "no_integration",
     "deduplicated",
     "never_told",
@@ -25,7 +27,7 @@ const REASONS: [&str; 9] = [
 
 /// Whether a test that lists its suppressions has to list those of this kind.
 pub(super) fn has_to_be_listed(kind: &str) -> bool {
-    REASONS[..6].contains(&kind)
+    REASONS[..8].contains(&kind)
 }
 
 /// What happens, and what must come of it.

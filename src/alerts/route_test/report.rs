@@ -260,6 +260,7 @@ fn entry_line(at: Duration, entry: &LedgerEntry, history: &History) -> String {
             )
         }
         Decision::Throttled { .. } => "throttled into a digest".to_owned(),
+        Decision::HeldInStorm { .. } => "gathered into the summary of a storm".to_owned(),
         decision => decision.to_string(),
     };
     format!("{} {}: {alert} {why}", duration::format(at), entry.receiver)

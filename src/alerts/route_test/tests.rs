@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::super::config::tests::routing;
-use super::super::throttle;
+use super::super::limits;
 use super::file::{self, RouteTest};
 use super::run::run;
 use crate::document::diagnostics::Diagnostics;
@@ -23,11 +23,11 @@ route:
   - {matchers: [severity=info], receiver: b, mute_time_intervals: [nights]}
 "#;
 
-fn read(text: &str) -> Result<(throttle::ThrottleConfig, Vec<RouteTest>), Vec<String>> {
+fn read(text: &str) -> Result<(limits::Limits, Vec<RouteTest>), Vec<String>> {
     let diagnostics = Diagnostics::default();
     let document = parse("t.yml", text, &diagnostics).unwrap();
     let root = document.value(&diagnostics).fields().unwrap();
-    let read = (throttle::read(&root), file::read(&root));
+    let read = (limits::read(&root), file::read(&root));
     root.finish();
     let found = diagnostics.into_sorted();
     if found.is_empty() {
@@ -39,7 +39,7 @@ fn read(text: &str) -> Result<(throttle::ThrottleConfig, Vec<RouteTest>), Vec<St
 /// The failures of a file's tests.
 fn failures(text: &str) -> Vec<String> {
     let (limits, tests) = read(text).unwrap();
-    let routing = Arc::new(routing(ROUTING).unwrap().with_throttle(limits));
+    let routing = Arc::new(routing(ROUTING).unwrap().with_limits(limits));
     tests
         .iter()
         .flat_map(|test| run(&routing, test))

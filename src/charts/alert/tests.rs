@@ -7,10 +7,10 @@ const STEP_MS: i64 = 15_000;
 /// The time of the message.
 const NOW: i64 = 1_795_165_200_000;
 
-fn storage(
-    series: &[(&[(&str, &str)], &dyn Fn(i64) -> Option<f64>)],
-    from_minutes: i64,
-) -> Storage {
+/// A series' labels, and its value at a minute before (negative) the message.
+type Written<'a> = (&'a [(&'a str, &'a str)], &'a dyn Fn(i64) -> Option<f64>);
+
+fn storage(series: &[Written<'_>], from_minutes: i64) -> Storage {
     let storage = Storage::in_memory(StorageConfig::default());
     for at in (NOW - from_minutes * 60_000..=NOW).step_by(usize::try_from(STEP_MS).unwrap()) {
         let mut appender = storage.appender();

@@ -18,12 +18,11 @@ use super::time::Time;
 use super::{FORM, Fault};
 use crate::alerts::dispatch::view::AlertSnapshot;
 use crate::alerts::run::Posted;
-use crate::http::context::{Configuration, Context};
+use crate::http::context::Context;
 use crate::http::params::Params;
 use crate::model::alert::{Alert, Course};
 use crate::model::labels::Labels;
 use crate::model::timestamp::Timestamp;
-use crate::runbooks::Runbooks;
 
 /// The alerts that fire, by fingerprint.
 ///
@@ -165,7 +164,7 @@ pub async fn post(
     for alert in given {
         match posted(alert, resolve_timeout, now) {
             Ok(mut posted) => {
-                enrich(&mut posted.alert, &configuration, &runbooks);
+                configuration.enrich(&mut posted.alert, &runbooks);
                 valid.push(posted);
             }
             Err(mistake) => mistakes.push(mistake),
@@ -177,18 +176,6 @@ pub async fn post(
     }
     context.alerts.refused(mistakes.len());
     Err(Fault::bad(mistakes.join("; ")))
-}
-
-/// Adds the annotations that the settings give it and the runbook that this process has for it.
-fn enrich(alert: &mut Alert, configuration: &Configuration, runbooks: &Runbooks) {
-    let Some(enrichment) = &configuration.routing.enrichment else {
-        return;
-    };
-    let address = |slug: &str| format!("{}/runbooks/{slug}", configuration.external_url);
-    alert.annotations = enrichment.annotations(alert, |name| {
-        let runbook = runbooks.for_alert(name)?;
-        Some(address(&runbook.slug))
-    });
 }
 
 /// What the API's description asks of an alert.

@@ -193,7 +193,12 @@ impl Conversation<'_> {
 /// Whether somebody has to look: what fires is not to hide in a thread.
 fn calls(notification: &Notification) -> bool {
     match notification.reason {
-        Why::FirstNotification | Why::NewAlerts | Why::Repeat | Why::Digest => true,
+        Why::FirstNotification
+        | Why::NewAlerts
+        | Why::Repeat
+        | Why::Digest
+        | Why::Storm
+        | Why::Flapping => true,
         Why::NewResolved | Why::AllResolved => false,
     }
 }

@@ -53,8 +53,10 @@ impl Dispatcher {
         };
         let stands = match fate {
             // What waits in a digest is told there, with what follows; what may not wait takes it out.
-            Fate::Sending if held.is_some() => unchanged() || self.limited(key, &fresh),
-            Fate::Delivered | Fate::Sending => true,
+            Fate::Sending => held
+                .as_ref()
+                .is_none_or(|held| unchanged() || self.limited(key, &fresh, held)),
+            Fate::Delivered => true,
             Fate::Pending => unchanged(),
             Fate::Dead => false,
         };
