@@ -483,6 +483,10 @@ fn with_words(alert: &Alert, words: &str) -> Arc<Alert> {
 
 /// When the state changed from one to the other. An alert that was sent while it fired may have ended by its time alone.
 fn changes_between(previous: &Alert, alert: &Alert, now: Timestamp) -> Vec<Timestamp> {
+    // Somebody edits rules: the end is none of the alert's own, nor is the beginning after it.
+    if previous.course.withdrawn || alert.course.withdrawn {
+        return Vec::new();
+    }
     let fired = !previous.is_resolved(previous.updated_at);
     let fires = !alert.is_resolved(now);
     match (fired, fires) {

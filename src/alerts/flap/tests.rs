@@ -261,3 +261,39 @@ fn settings_that_cannot_be_are_refused() {
         assert_eq!(config(text).expect_err(text).len(), 1, "{text}");
     }
 }
+
+#[test]
+fn an_alert_whose_rule_is_edited_over_and_over_does_not_flap() {
+    let at = |second: i64| Timestamp::from_millis(second * 1000);
+    let check = |withdrawn: bool, flaps: bool| {
+        let mut all = Flaps::default();
+        let mut previous: Option<Arc<Alert>> = None;
+        for second in 0..10 {
+            let ends = second % 2 == 1;
+            let mut alert = Alert {
+                labels: Labels::from_pairs([("alertname", "Disk")]),
+                annotations: Labels::empty(),
+                starts_at: at(second - i64::from(ends)),
+                ends_at: at(if ends { second } else { 1_000 }),
+                updated_at: at(second),
+                generator_url: "".into(),
+                value: None,
+                course: Default::default(),
+            };
+            alert.course.withdrawn = ends && withdrawn;
+            let (config, alert) = (FlapConfig::default(), Arc::new(alert));
+            all.observe(
+                &config,
+                previous.as_deref(),
+                Arc::clone(&alert),
+                false,
+                at(second),
+            );
+            previous = Some(alert);
+        }
+        let labels = Labels::from_pairs([("alertname", "Disk")]);
+        assert_eq!(all.held(&labels).is_some(), flaps, "withdrawn: {withdrawn}");
+    };
+    check(false, true);
+    check(true, false);
+}
