@@ -230,6 +230,12 @@ impl Flaps {
         now: Timestamp,
     ) -> Arc<Alert> {
         let Some(previous) = previous.filter(|_| config.watches(&alert)) else {
+            // It is let go at the next flush: as it is then.
+            let flap = self.by_labels.get_mut(&alert.labels);
+            if let Some(held) = flap.and_then(|flap| flap.held.as_mut()) {
+                held.real = Arc::clone(&alert);
+                held.assumed_end = assumed_end;
+            }
             return alert;
         };
         let changes = changes_between(previous, &alert, now);

@@ -1,5 +1,6 @@
 mod quiet;
 mod unreadable;
+mod withdrawals;
 
 use std::path::Path;
 

@@ -209,6 +209,48 @@ fn a_reload_without_holds_lets_go() {
 }
 
 #[test]
+fn what_comes_between_such_a_reload_and_the_next_flush_is_not_undone() {
+    let mut simulation = Simulation::new(with("{}"));
+    flip(&mut simulation, "Disk i=a", 0, 7);
+    simulation.until(70.0);
+    assert_eq!(simulation.sent.len(), 5);
+    simulation.reload(with("{enabled: false}"));
+    // It fired when the routes changed.
+    simulation.resolve("Disk i=a");
+    simulation.until(1000.0);
+    assert_eq!(simulation.sent[5..], ["72 hook all_resolved: -Disk[i=a]"]);
+}
+
+#[test]
+fn that_an_acked_alert_flaps_is_no_news_until_its_ack_ends() {
+    let check = |steps: &[&str], want: &[&str]| {
+        let mut simulation = Simulation::new(with("{changes: 3, calm: 1m}"));
+        flip(&mut simulation, "Disk i=a", 0, 3);
+        simulation.step("22 ack alertname=Disk", &[]);
+        simulation.step("30 resolve Disk i=a", &[]);
+        assert_eq!(simulation.disk.flapping.len(), 1, "it is held");
+        for step in steps {
+            simulation.step(step, &[]);
+        }
+        simulation.until(500.0);
+        assert_eq!(simulation.sent[3..], *want, "{steps:?}");
+    };
+    check(&[], &["91 hook all_resolved: -Disk[i=a]"]);
+    check(
+        &["40.5 unack"],
+        &[
+            "41 hook flapping: +Disk[i=a]",
+            "91 hook all_resolved: -Disk[i=a]",
+        ],
+    );
+    // It ends up firing: neither that it flapped nor that it ceased to is told.
+    check(
+        &["40.5 fire Disk i=a", "200.5 resolve Disk i=a"],
+        &["201 hook all_resolved: -Disk[i=a]"],
+    );
+}
+
+#[test]
 fn settings_that_cannot_be_are_refused() {
     for text in [
         "flapping: {changes: 1}",
