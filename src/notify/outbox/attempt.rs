@@ -15,7 +15,7 @@ use crate::db::{Database, sent_messages};
 use crate::model::notification::Notification;
 use crate::model::timestamp::Timestamp;
 use crate::notify::illustrate::{self, illustrate};
-use crate::notify::integration::{Delivered, Integration, Reason, SendError};
+use crate::notify::integration::{Delivered, Integration, Reason, SendError, Upload};
 use crate::telemetry::traces;
 
 /// What an attempt is made with.
@@ -142,6 +142,15 @@ pub(super) fn log(
                 notification.id = id,
                 failure,
                 "template failed, built-in text was sent; correct the template"
+            );
+        }
+        if let Upload::Failed(error) = &delivered.upload {
+            tracing::warn!(
+                receiver,
+                integration,
+                notification.id = id,
+                error,
+                "message was sent without its picture"
             );
         }
     }
