@@ -26,9 +26,9 @@ use crate::template::prometheus::QuerySample;
 use self::outgoing::{
     end, ended, generator_url, outgoing, state_series, template_time, told_labels,
 };
-use super::comparison::{self, Watch};
 use super::file::{GroupSpec, RuleKind, RuleSpec};
 use super::state::{self, Active, AlertInstance, Holds, Instances};
+use super::worst::{Watch, value_of, watched};
 
 /// What every rule needs to be evaluated.
 #[derive(Clone, Debug)]
@@ -426,8 +426,8 @@ impl Rule {
         query_at: Timestamp,
     ) -> Vec<(Labels, f64)> {
         let mut found = Vec::new();
-        for comparison in comparison::comparisons(&self.spec.expr) {
-            let result = context.query(&self.spec.text, comparison.watched, query_at);
+        for reading in watched(&self.spec.expr) {
+            let result = context.query(&self.spec.text, reading.values, query_at);
             let samples = match result {
                 Ok(result) => samples(result.value).unwrap_or_default(),
                 Err(error) => {
@@ -437,7 +437,7 @@ impl Rule {
                 }
             };
             ended.retain(|labels| {
-                let value = comparison::value_of(labels, &self.spec.labels, &samples);
+                let value = value_of(labels, &self.spec.labels, &samples);
                 found.extend(value.map(|value| (labels.clone(), value)));
                 value.is_none()
             });
