@@ -1,3 +1,4 @@
+mod alert_state;
 mod quiet;
 
 use std::path::Path;

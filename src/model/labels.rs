@@ -9,6 +9,8 @@
 //!
 //! An empty value means "no such label", as in Prometheus, and is never stored.
 
+mod read;
+
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
@@ -16,6 +18,9 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use smallvec::SmallVec;
+
+pub use self::read::{Pairs, Text};
 
 /// The label that carries the metric name.
 pub const METRIC_NAME: &str = "__name__";
@@ -61,16 +66,19 @@ impl Labels {
     pub fn from_pairs<N: AsRef<str>, V: AsRef<str>>(
         pairs: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
-        let mut builder = LabelsBuilder::default();
-        for (name, value) in pairs {
-            builder.set(name.as_ref(), value.as_ref());
-        }
-        builder.build()
+        let mut pairs: SmallVec<[(N, V); 16]> = pairs.into_iter().collect();
+        // Stable: of pairs of one name the last is the latest.
+        pairs.sort_by(|(a, _), (b, _)| a.as_ref().cmp(b.as_ref()));
+        let latest = pairs.iter().enumerate().filter_map(|(i, (name, value))| {
+            let next = pairs.get(i + 1).map(|(next, _)| next.as_ref());
+            (next != Some(name.as_ref())).then(|| (name.as_ref(), value.as_ref()))
+        });
+        Self::from_sorted(latest)
     }
 
     /// A set from pairs that are already sorted by name and unique; empty values are left out.
     pub fn from_sorted<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
-        let mut data = String::new();
+        let mut data = SmallVec::<[u8; 512]>::new();
         let mut previous: Option<&str> = None;
         for (name, value) in pairs {
             debug_assert!(
@@ -83,9 +91,10 @@ impl Labels {
                 push_text(&mut data, value);
             }
         }
+        let text = std::str::from_utf8(&data).expect("lengths are ASCII, the rest was text");
         Self {
-            hash: rapidhash::v3::rapidhash_v3(data.as_bytes()),
-            data: data.into(),
+            hash: rapidhash::v3::rapidhash_v3(&data),
+            data: text.into(),
         }
     }
 
@@ -207,14 +216,14 @@ impl<'a> Iterator for Iter<'a> {
     }
 }
 
-fn push_text(data: &mut String, text: &str) {
+fn push_text(data: &mut SmallVec<[u8; 512]>, text: &str) {
     let mut len = text.len();
     while len >= 64 {
-        data.push(char::from(0x40 | (len & 0x3f) as u8));
+        data.push(0x40 | (len & 0x3f) as u8);
         len >>= 6;
     }
-    data.push(char::from(len as u8));
-    data.push_str(text);
+    data.push(len as u8);
+    data.extend_from_slice(text.as_bytes());
 }
 
 fn take_text(data: &str) -> (&str, &str) {
@@ -304,13 +313,6 @@ impl Serialize for Labels {
             map.serialize_entry(name, value)?;
         }
         map.end()
-    }
-}
-
-impl<'de> serde::Deserialize<'de> for Labels {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let pairs = std::collections::BTreeMap::<String, String>::deserialize(deserializer)?;
-        Ok(Self::from_pairs(pairs))
     }
 }
 
