@@ -13,7 +13,7 @@ use outrigger::alerts::throttle::ThrottleConfig;
 use outrigger::db::Database;
 use outrigger::document::{self, diagnostics::Diagnostics};
 use outrigger::http::alertmanager::alerts as posted;
-use outrigger::model::alert::Alert;
+use outrigger::model::alert::{Alert, Course};
 use outrigger::model::labels::Labels;
 use outrigger::model::timestamp::Timestamp;
 
@@ -49,6 +49,7 @@ fn alert(labels: &[(&str, &str)]) -> Alert {
         updated_at: Timestamp::from_millis(1_000),
         generator_url: "http://localhost:9797/graph?g0.expr=up".into(),
         value: Some(1.0),
+        course: Course::default(),
     }
 }
 
@@ -67,7 +68,6 @@ fn alerts(groups: usize) -> Vec<Alert> {
 
 fn dispatcher(routing: &Arc<Routing>) -> Dispatcher {
     Dispatcher::new(Arc::clone(routing), Restored::default(), Timestamp::MIN)
-        .expect("an empty state")
 }
 
 fn decide(dispatcher: &mut Dispatcher, alerts: &[Alert]) -> Writes {

@@ -175,6 +175,7 @@ impl SourceArgs {
             console,
             no_color: environment.no_color,
             overrides: environment.overrides.with(flags),
+            ..Sources::default()
         }
     }
 }

@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alerts::quiet::QuietConfig;
 use crate::alerts::route::Routing;
 use crate::alerts::throttle::ThrottleConfig;
 use crate::document::Position;
@@ -35,9 +36,11 @@ use crate::embedded;
 use crate::enrich::labels::EnrichConfig;
 use crate::model::duration;
 use crate::model::labels::Labels;
+use crate::model::signature::LateSigner;
 use crate::model::timestamp::Timestamp;
 use crate::notify::config::Loaded;
 use crate::notify::console::Style;
+use crate::notify::delivery::Delivery;
 use crate::promql::walk;
 use crate::rules::file::{self as rule_file, GroupSpec, RuleSpec};
 use crate::scrape::config::ScrapeConfigs;
@@ -58,6 +61,8 @@ pub struct Sources {
     pub console: ConsoleStyle,
     /// Whether logs may not be coloured, terminal or not.
     pub no_color: bool,
+    /// Signs links in messages, once the process has its key.
+    pub signer: LateSigner,
 }
 
 /// How much of Outrigger runs.
@@ -156,8 +161,12 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
     settings.apply(overrides, diagnostics);
     if sources.mode == Mode::RoutesOnly {
         settings.throttle = ThrottleConfig::disabled();
+        settings.delivery = Delivery::upstream();
+        settings.alert_enrichment = None;
+        settings.quiet = QuietConfig::upstream();
         settings.upstream_only = true;
     }
+    settings.signer = sources.signer.clone();
     settings.logs.no_color = sources.no_color;
     let extras = sources.mode == Mode::Full;
     let listen = settings.listen(diagnostics);
@@ -187,6 +196,10 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
         Some(value) => crate::scrape::config::enrich::read(&value),
         None => EnrichConfig::zero_config(overrides.in_pod()),
     };
+    let fallback = settings.delivery.fallback.as_ref().and_then(|_| {
+        let delivery = root.get("delivery")?.fields()?;
+        delivery.get("fallback_receiver")
+    });
     root.finish();
     let external_url = listen.map_or_else(String::new, |listen| settings.external_url(listen));
     if settings.external_url.is_none() && listen.is_some_and(|listen| listen.ip().is_unspecified())
@@ -220,6 +233,14 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
         receivers,
         text: routing_text,
     } = routing?;
+    if let (Some(value), Some(name)) = (fallback, &settings.delivery.fallback)
+        && !receivers.tells_somebody(name)
+    {
+        value.error(
+            format!("there is no receiver {name:?} with an integration"),
+            "name a receiver of the alertmanager.yml that sends somewhere",
+        );
+    }
     Some(Config {
         file: sources.file.clone(),
         mode: sources.mode,

@@ -15,13 +15,16 @@ pub mod notification_log;
 pub mod outbox;
 pub mod recurring_silences;
 pub mod rule_state;
+pub mod sent_messages;
 pub mod signing_key;
 pub mod silences;
 pub mod throttle;
+pub mod unreadable;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use self::unreadable::Unreadable;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
@@ -34,6 +37,8 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (2, include_str!("../migrations/0002_silences.sql")),
     (3, include_str!("../migrations/0003_ledger_times.sql")),
     (4, include_str!("../migrations/0004_signing_key.sql")),
+    (5, include_str!("../migrations/0005_undelivered.sql")),
+    (7, include_str!("../migrations/0007_sent_messages.sql")),
     (8, include_str!("../migrations/0008_acks.sql")),
     (10, include_str!("../migrations/0010_delivery_at_scale.sql")),
 ];
@@ -124,6 +129,7 @@ impl DbError {
 pub struct Database {
     writer: SqlitePool,
     readers: SqlitePool,
+    unreadable: Unreadable,
 }
 
 /// Statements that take effect together, or not at all. Dropped without [`Transaction::commit`], nothing happened.
@@ -181,7 +187,11 @@ impl Database {
             .idle_timeout(Some(Duration::from_secs(60)))
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_lazy_with(options.read_only(true).pragma("cache_size", "-256"));
-        Ok(Self { writer, readers })
+        Ok(Self {
+            writer,
+            readers,
+            unreadable: Unreadable::default(),
+        })
     }
 
     /// Begins to write; waits for the writer before.
@@ -212,6 +222,11 @@ impl Database {
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+    }
+
+    /// Counts the rows that cannot be read.
+    pub fn unreadable(&self) -> &Unreadable {
+        &self.unreadable
     }
 
     fn reader(&self) -> &SqlitePool {

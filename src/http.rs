@@ -16,5 +16,6 @@ pub mod pages;
 pub mod params;
 pub mod prometheus;
 pub mod quiet;
+pub mod receivers;
 pub mod router;
 pub mod server;

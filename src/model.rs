@@ -3,6 +3,7 @@
 //! No I/O and no clock here: these are values. A value that exists is valid; parsing happens at the border, once.
 
 pub mod ack;
+pub mod action_link;
 pub mod alert;
 pub mod duration;
 pub mod go_float;

@@ -13,13 +13,16 @@
 //! Delivery is at least once: a row is leased before it is sent and closed after the answer. A process killed between
 //! the two sends again after the lease is over; webhooks carry `X-Outrigger-Notification-Id` so that a receiver can tell.
 
+pub mod breaker;
 pub mod builtin;
 pub mod config;
 pub mod console;
 pub mod cut;
 pub mod decide;
+pub mod delivery;
 pub mod discord;
 pub mod email;
+pub mod fallback;
 pub mod heartbeat;
 pub mod http;
 pub mod incident;

@@ -11,9 +11,9 @@ use std::time::Duration;
 use super::inhibit::InhibitRule;
 use super::interval::{self, NamedInterval};
 use super::matchers;
+use super::quiet::QuietConfig;
 use super::route::{
-    GroupBy, QuietConfig, Receiver, ReceiverInfo, Receivers, Route, RouteRef, Routing,
-    matchers_text,
+    GroupBy, Receiver, ReceiverInfo, Receivers, Route, RouteRef, Routing, matchers_text,
 };
 use super::throttle::ThrottleConfig;
 use crate::document::fields::{Fields, Value, nearest};

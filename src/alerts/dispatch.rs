@@ -12,7 +12,7 @@ mod durable;
 pub mod flush;
 mod note;
 mod order;
-pub(super) mod quiet;
+pub mod quiet;
 mod reload;
 pub mod view;
 
@@ -25,10 +25,10 @@ use smallvec::SmallVec;
 use self::durable::Unwritten;
 use super::ack::Acks;
 use super::inhibit::Inhibitor;
+use super::recurring::Recurrings;
 use super::route::{RouteRef, Routing};
 use super::silence::{RETENTION, Silences};
 use super::throttle::Throttle;
-use crate::db::DbError;
 use crate::db::alert_state::GroupTimer;
 use crate::db::notification_log::{LogEntry, LogKey};
 use crate::db::throttle::Stored as StoredThrottle;
@@ -36,6 +36,7 @@ use crate::model::ack::Ack;
 use crate::model::alert::Alert;
 use crate::model::labels::Labels;
 use crate::model::notification::AlertStatus;
+use crate::model::recurring_silence::RecurringSilence;
 use crate::model::silence::{Silence, SilenceState};
 use crate::model::timestamp::Timestamp;
 
@@ -62,6 +63,8 @@ pub struct Dispatcher {
     inhibitor: Inhibitor,
     pub(super) silences: Silences,
     pub(super) acks: Acks,
+    pub(super) recurrings: Recurrings,
+    upkeep: quiet::Upkeep,
     log: HashMap<LogKey, LogEntry>,
     throttle: Throttle,
     hold_until: Timestamp,
@@ -87,6 +90,8 @@ pub struct Restored {
     pub silences: Vec<Silence>,
     /// Acks.
     pub acks: Vec<Ack>,
+    /// Recurring silences.
+    pub recurrings: Vec<RecurringSilence>,
 }
 
 #[derive(Debug)]
@@ -149,20 +154,15 @@ pub struct Counts {
 
 impl Dispatcher {
     /// Begins without alerts; nothing is flushed before `hold_until`.
-    ///
-    /// # Errors
-    /// Where a stored digest cannot be read.
-    pub fn new(
-        routing: Arc<Routing>,
-        restored: Restored,
-        hold_until: Timestamp,
-    ) -> Result<Self, DbError> {
+    pub fn new(routing: Arc<Routing>, restored: Restored, hold_until: Timestamp) -> Self {
         let mut log = HashMap::with_capacity(restored.log.len());
         log.extend(restored.log);
-        Ok(Self {
+        Self {
             inhibitor: Inhibitor::new(&routing.inhibit_rules),
             silences: Silences::restore(restored.silences),
             acks: Acks::restore(restored.acks),
+            recurrings: Recurrings::restore(restored.recurrings),
+            upkeep: quiet::Upkeep::default(),
             routing,
             alerts: HashMap::new(),
             groups: HashMap::new(),
@@ -170,14 +170,14 @@ impl Dispatcher {
             timers: BTreeSet::new(),
             next_group: 0,
             log,
-            throttle: Throttle::restore(restored.throttle)?,
+            throttle: Throttle::restore(restored.throttle),
             hold_until,
             sent: 0,
             unwritten: Unwritten::default(),
             next_row: 1,
             stored_timers: HashMap::new(),
             timers_until: hold_until + TIMERS_KEPT,
-        })
+        }
     }
 
     /// Takes an alert's newest state and puts it into its groups.
@@ -374,6 +374,7 @@ impl Dispatcher {
             group.next = group.next - by;
             self.timers.insert((group.next, *id));
         }
+        self.upkeep = quiet::Upkeep::default();
         self.hold_until = self.hold_until - by;
         self.throttle.clock_stepped_back(by);
         self.rebuild_inhibitor(now);

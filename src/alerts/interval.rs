@@ -3,6 +3,8 @@
 //! An interval holds at an instant where every kind of range it names holds: times of day, weekdays, days of the month
 //! (negative ones count from its end), months, years; in its own time zone, UTC by default.
 
+pub mod schedule;
+
 use crate::document::fields::{Fields, Value};
 use crate::model::timestamp::Timestamp;
 

@@ -7,6 +7,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::dispatch::{Counts, Writes};
+use super::route::Routing;
+use crate::model::notification::Decision;
 use crate::telemetry::progress::Progress;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -37,17 +39,15 @@ struct ThrottleLabels {
 }
 
 /// Severities come from alerts, that is from rules and series: words nobody knows share one label value.
+const SEVERITIES: [&str; 9] = [
+    "", "critical", "error", "high", "warning", "low", "info", "none", "other",
+];
+
 fn severity_label(severity: &str) -> &'static str {
-    const KNOWN: [&str; 7] = [
-        "critical", "error", "high", "warning", "low", "info", "none",
-    ];
-    match severity {
-        "" => "",
-        severity => KNOWN
-            .into_iter()
-            .find(|known| *known == severity)
-            .unwrap_or("other"),
-    }
+    SEVERITIES
+        .into_iter()
+        .find(|known| *known == severity)
+        .unwrap_or("other")
 }
 
 /// The counters and gauges; clones share them.
@@ -143,6 +143,33 @@ impl Metrics {
         );
     }
 
+    /// Shows from zero what these routes can count, so that a first time is an increase.
+    pub fn announce(&self, routing: &Routing) {
+        for reason in Decision::SUPPRESSIONS {
+            drop(self.suppressed.get_or_create(&ReasonLabels { reason }));
+        }
+        for route in &routing.routes {
+            let receiver = &route.receiver;
+            for target in &receiver.targets {
+                let labels = IntegrationLabels {
+                    receiver: receiver.name.to_string(),
+                    integration: target.integration.kind.to_string(),
+                };
+                drop(self.enqueued.get_or_create(&labels));
+            }
+            let limited = SEVERITIES
+                .into_iter()
+                .filter(|severity| routing.throttle.limit(&receiver.name, severity).is_some());
+            for severity in limited {
+                let labels = ThrottleLabels {
+                    receiver: receiver.name.to_string(),
+                    severity,
+                };
+                drop(self.throttled.get_or_create(&labels));
+            }
+        }
+    }
+
     pub(super) fn set_counts(&self, counts: Counts) {
         let as_gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         for (state, count) in [("firing", counts.firing), ("resolved", counts.resolved)] {
@@ -195,5 +222,53 @@ impl Metrics {
             };
             self.throttled.get_or_create(&labels).inc();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::alerts::route::{IntegrationInfo, ReceiverInfo};
+    use crate::alerts::throttle::ThrottleConfig;
+    use crate::document::{self, diagnostics::Diagnostics};
+    use crate::telemetry;
+
+    #[test]
+    fn counters_are_there_from_zero() {
+        let text = "route: {receiver: team}\nreceivers: [{name: team}]\n";
+        let diagnostics = Diagnostics::default();
+        let document = document::parse("am.yml", text, &diagnostics).unwrap();
+        let root = document.value(&diagnostics).fields().unwrap();
+        drop(root.get("receivers"));
+        let infos = [ReceiverInfo {
+            name: "team".to_owned(),
+            integrations: vec![IntegrationInfo {
+                kind: "slack".to_owned(),
+                index: 0,
+                send_resolved: true,
+            }],
+        }];
+        let routing = crate::alerts::config::read(&root, &infos).unwrap();
+        let routing = Arc::new(routing.with_throttle(ThrottleConfig::default()));
+        let mut registry = Registry::default();
+        let metrics = Metrics::default();
+        metrics.register(&mut registry);
+        metrics.announce(&routing);
+        let shown = telemetry::metrics::encode(&registry).unwrap();
+        for line in [
+            r#"outrigger_notifications_enqueued_total{receiver="team",integration="slack"} 0"#,
+            r#"outrigger_notifications_suppressed_total{reason="silenced"} 0"#,
+            r#"outrigger_notifications_suppressed_total{reason="superseded"} 0"#,
+            r#"outrigger_notifications_throttled_total{receiver="team",severity="warning"} 0"#,
+            r#"outrigger_notifications_throttled_total{receiver="team",severity=""} 0"#,
+        ] {
+            assert!(shown.contains(line), "{line} is not in\n{shown}");
+        }
+        assert!(
+            !shown.contains(r#"severity="critical""#),
+            "what is exempt is never counted"
+        );
     }
 }

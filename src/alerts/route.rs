@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::inhibit::InhibitRule;
 use super::interval::NamedInterval;
+use super::quiet::QuietConfig;
 use super::throttle::ThrottleConfig;
 use crate::model::labels::{Labels, quote};
 use crate::model::matcher::Matcher;
@@ -125,56 +126,6 @@ pub struct Routing {
     pub throttle: ThrottleConfig,
     /// How acks and silences behave beyond Alertmanager.
     pub quiet: QuietConfig,
-}
-
-/// How acks and silences behave beyond Alertmanager.
-#[derive(Clone, Debug, PartialEq)]
-pub struct QuietConfig {
-    /// How long an ack holds that does not say.
-    pub ack_lasts: Duration,
-    /// How long nothing may fire before a silence until resolved ends; `None` where there are no such silences.
-    pub settle: Option<Duration>,
-    /// Which silences are refused as too broad.
-    pub guard: Option<GuardConfig>,
-}
-
-/// Which silences are refused as too broad.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct GuardConfig {
-    /// The largest share, from 0 to 1, of the alerts that fire.
-    pub share: f64,
-    /// Shares count from so many alerts on that fire.
-    pub least: usize,
-}
-
-impl Default for GuardConfig {
-    fn default() -> Self {
-        Self {
-            share: 0.5,
-            least: 10,
-        }
-    }
-}
-
-impl Default for QuietConfig {
-    fn default() -> Self {
-        Self {
-            ack_lasts: Duration::from_secs(24 * 3600),
-            settle: Some(Duration::from_secs(5 * 60)),
-            guard: Some(GuardConfig::default()),
-        }
-    }
-}
-
-impl QuietConfig {
-    /// As Alertmanager: nothing is refused for its breadth, and silences end when they say.
-    pub fn upstream() -> Self {
-        Self {
-            settle: None,
-            guard: None,
-            ..Self::default()
-        }
-    }
 }
 
 impl Routing {

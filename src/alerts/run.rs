@@ -7,6 +7,7 @@
 //! they are written ([`silences`], [`acks`]).
 
 pub mod acks;
+pub mod recurring;
 pub mod silences;
 
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use super::silence::RETENTION;
 use crate::clock::{Clock, Stopwatch};
 use crate::db::{
     Database, DbError, Transaction, acks as stored_acks, alert_state, ledger, notification_log,
-    outbox, silences as stored_silences, throttle,
+    outbox, recurring_silences, sent_messages, silences as stored_silences, throttle,
 };
 use crate::model::alert::Alert;
 use crate::model::timestamp::Timestamp;
@@ -102,6 +103,7 @@ enum Message {
     Firing(oneshot::Sender<Firing>),
     Silence(silences::Command),
     Ack(acks::Command),
+    Recurring(recurring::Command),
     Open,
     /// Nothing but a sign of life is asked for.
     Knock,
@@ -182,6 +184,7 @@ impl AlertSink {
     /// # Errors
     /// Where the dispatcher has ended.
     pub async fn reload(&self, routing: Arc<Routing>) -> Result<(), Closed> {
+        self.metrics.announce(&routing);
         let (done, wait) = oneshot::channel();
         self.queue
             .send(Message::Reload(routing, done))
@@ -249,9 +252,10 @@ pub async fn build(
     routing: Arc<Routing>,
     deps: Deps,
 ) -> Result<(AlertSink, Runner), DbError> {
+    deps.metrics.announce(&routing);
     let now = deps.clock.now();
     let restored = restore(&deps.database, now).await?;
-    let mut dispatcher = Dispatcher::new(routing, restored, now + config.start_delay)?;
+    let mut dispatcher = Dispatcher::new(routing, restored, now + config.start_delay);
     dispatcher.restore(alert_state::load(&deps.database).await?, now);
     let (sender, queue) = mpsc::channel(config.queue.max(1));
     let sink = AlertSink {
@@ -278,6 +282,7 @@ pub async fn restore(database: &Database, now: Timestamp) -> Result<Restored, Db
         throttle: throttle::load(database).await?,
         silences: stored_silences::load(database).await?,
         acks: stored_acks::load(database).await?,
+        recurrings: recurring_silences::load(database).await?,
     })
 }
 
@@ -379,6 +384,7 @@ impl Runner {
             }
             Message::Silence(command) => self.silence(command, now).await,
             Message::Ack(command) => self.ack(command, now).await,
+            Message::Recurring(command) => self.recurring(command, now).await,
         }
     }
 
@@ -526,6 +532,7 @@ async fn prune(database: &Database, config: &Config, now: Timestamp) -> Result<(
     let before = now - config.retention;
     outbox::prune(&mut transaction, before).await?;
     throttle::prune(&mut transaction, before).await?;
+    sent_messages::prune(&mut transaction, now).await?;
     stored_silences::prune(&mut transaction, now - RETENTION).await?;
     stored_acks::prune(&mut transaction, now - RETENTION).await?;
     ledger::prune(&mut transaction, before, config.ledger_entries).await?;

@@ -10,16 +10,19 @@
 //! Each silence that is not over stands in an index under one of its matchers that accepts a finite set of values, so
 //! that asking about an alert looks at the silences of its own label values, and at those that have no such matcher.
 
+pub mod guard;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use hashbrown::HashMap;
 
+use self::guard::TooBroad;
 use crate::model::labels::Labels;
 use crate::model::matcher::Matcher;
 use crate::model::notification::Decision;
-use crate::model::silence::{Silence, SilenceState};
+use crate::model::silence::{RECURRING, Silence, SilenceState};
 use crate::model::timestamp::Timestamp;
 
 /// How long a silence is shown after its end, as Alertmanager's `--data.retention`.
@@ -59,6 +62,9 @@ pub enum SilenceError {
     /// It matches nothing in particular.
     #[error("invalid silence: {0}")]
     Invalid(&'static str),
+    /// It matches more than can be meant.
+    #[error("failed to create silence: {0}")]
+    TooBroad(#[from] TooBroad),
 }
 
 /// A change that is decided and not yet written.
@@ -77,6 +83,8 @@ pub(super) struct Silences {
     // Every silence that is not over is either below one name and some values of it, or in `anywhere`.
     by_value: HashMap<String, HashMap<String, BTreeSet<Arc<str>>>>,
     anywhere: BTreeSet<Arc<str>>,
+    /// Those until resolved that are not over.
+    until_resolved: BTreeSet<Arc<str>>,
 }
 
 impl Silences {
@@ -211,6 +219,25 @@ impl Silences {
         self.by_id.get(id).cloned()
     }
 
+    /// Those that end when nothing fires any more that they match; some may be over.
+    pub(super) fn until_resolved(&self) -> impl Iterator<Item = &Arc<Silence>> {
+        let ids = self.until_resolved.iter();
+        ids.filter_map(|id| self.by_id.get(id))
+    }
+
+    /// Those not over that a recurring silence made.
+    pub(super) fn of_recurring(&self, id: &str, now: Timestamp) -> Vec<Arc<Silence>> {
+        let mut made: Vec<_> = self.by_id.values().cloned().collect();
+        made.retain(|silence| {
+            silence.state(now) != SilenceState::Expired
+                && silence
+                    .annotations
+                    .get(RECURRING)
+                    .is_some_and(|by| by == id)
+        });
+        made
+    }
+
     /// Takes what is over out of the index, and forgets what ended before `before`.
     pub(super) fn sweep(&mut self, before: Timestamp, now: Timestamp) {
         let over: Vec<_> = self
@@ -239,6 +266,9 @@ impl Silences {
     }
 
     fn index(&mut self, silence: &Silence) {
+        if silence.is_until_resolved() {
+            self.until_resolved.insert(Arc::clone(&silence.id));
+        }
         match anchor(silence) {
             Some((name, values)) => {
                 let below = self.by_value.entry(name.to_owned()).or_default();
@@ -254,6 +284,7 @@ impl Silences {
     }
 
     fn forget(&mut self, silence: &Silence) {
+        self.until_resolved.remove(&silence.id);
         let Some((name, values)) = anchor(silence) else {
             self.anywhere.remove(&silence.id);
             return;
@@ -297,6 +328,7 @@ fn expired(silence: &Silence, now: Timestamp) -> Option<Silence> {
     Some(silence)
 }
 
+/// Whether a silence becomes another one where it stands.
 fn can_update(old: &Silence, new: &Silence, now: Timestamp) -> bool {
     let second = |time: Timestamp| time.millis().div_euclid(1000);
     old.matchers == new.matchers
@@ -309,7 +341,7 @@ fn can_update(old: &Silence, new: &Silence, now: Timestamp) -> bool {
         }
 }
 
-fn validate(matchers: &[Matcher]) -> Result<(), SilenceError> {
+pub(super) fn validate(matchers: &[Matcher]) -> Result<(), SilenceError> {
     if matchers.is_empty() {
         return Err(SilenceError::Invalid("at least one matcher required"));
     }

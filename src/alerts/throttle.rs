@@ -25,7 +25,6 @@ use hashbrown::hash_map::Entry;
 use serde::{Deserialize, Serialize};
 
 use super::writes::{Writes, digest_of};
-use crate::db::DbError;
 use crate::db::outbox::OutboxRow;
 use crate::db::throttle::{BucketKey, BucketLevel, DigestRow, ItemRow, Stored};
 use crate::document::fields::{Fields, Value};
@@ -222,8 +221,8 @@ pub(super) struct Throttle {
 }
 
 impl Throttle {
-    /// Continues from what was stored.
-    pub(super) fn restore(stored: Stored) -> Result<Self, DbError> {
+    /// Continues from what was stored; an item that cannot be read is passed over.
+    pub(super) fn restore(stored: Stored) -> Self {
         let mut digests: BTreeMap<BucketKey, OpenDigest> = BTreeMap::new();
         let mut buckets = HashMap::new();
         buckets.extend(stored.buckets);
@@ -238,11 +237,11 @@ impl Throttle {
             digests.insert(row.bucket, digest);
         }
         for row in stored.items {
-            let item: Item =
-                serde_json::from_str(&row.payload).map_err(|error| DbError::Value {
-                    action: "read throttle state",
-                    reason: error.to_string(),
-                })?;
+            let read = serde_json::from_str::<Item>(&row.payload);
+            let unreadable = &stored.unreadable;
+            let Some(item) = unreadable.or_pass_over("throttle_items", &row.group_key, read) else {
+                continue;
+            };
             if let Some(digest) = digests
                 .values_mut()
                 .find(|digest| digest.id == row.digest_id)
@@ -250,11 +249,13 @@ impl Throttle {
                 digest.hold(item);
             }
         }
-        Ok(Self {
+        // Nothing is left of it that could be told.
+        digests.retain(|_, digest| !digest.by_group.is_empty());
+        Self {
             buckets,
             digests,
             opened: 0,
-        })
+        }
     }
 
     /// The bucket of a digest that still gathers.
@@ -567,6 +568,7 @@ impl OpenDigest {
                 worst,
                 new,
             }),
+            undelivered: None,
         }
     }
 }

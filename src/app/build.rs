@@ -15,13 +15,14 @@ use crate::alerts::run::{self as dispatcher, AlertSink, Runner};
 use crate::clock::Clock;
 use crate::config::settings::Settings;
 use crate::config::{Config, Mode};
-use crate::db::Database;
+use crate::db::{Database, signing_key};
 use crate::document::diagnostics::Diagnostic;
 use crate::enrich::host::Host;
 use crate::enrich::pod::Pod;
 use crate::http::context::{Configuration, Context, Readiness, Reload, RoutingShown};
+use crate::model::signature::Signer;
 use crate::model::timestamp::Timestamp;
-use crate::notify::decide::Policy;
+use crate::notify::breaker::Circuits;
 use crate::notify::heartbeat::{self, Component, Heartbeat, HeartbeatConfig, Watched};
 use crate::notify::outbox::{self, Receivers, Worker};
 use crate::promql::eval::{Engine, EngineConfig};
@@ -56,7 +57,9 @@ pub(super) struct Parts {
     storage: Storage,
     database: Database,
     engine: Arc<Engine>,
+    circuits: Circuits,
     registry: Arc<Registry>,
+    signer: Signer,
     heartbeat: heartbeat::Shown,
     first: Mutex<Option<First>>,
 }
@@ -136,6 +139,9 @@ impl Parts {
         let storage = open_storage(&settings, config.mode, clock).await?;
         storage.metrics().register(&mut registry);
         let database = Database::open(&settings.data.join("outrigger.db")).await?;
+        database.unreadable().register(&mut registry);
+        let signer = signing_key::load_or_create(&database, rand::random(), clock.now()).await?;
+        config.settings.signer.set(signer.clone());
         let engine = Arc::new(Engine::new(EngineConfig {
             lookback: settings.lookback,
             max_samples: settings.query_samples,
@@ -160,7 +166,8 @@ impl Parts {
             },
         )
         .await?;
-        let receivers = Arc::new(ArcSwap::from_pointee(config.receivers.integrations()));
+        let receivers = Arc::new(ArcSwap::from_pointee(receivers(&config)));
+        let circuits = Circuits::default();
         let notify_metrics = crate::notify::metrics::Metrics::register(&mut registry);
         let outbox_progress = notify_metrics.progress.clone();
         let worker = Worker::new(outbox::Dependencies {
@@ -168,8 +175,8 @@ impl Parts {
             clock: clock.clone(),
             receivers: Arc::clone(&receivers),
             metrics: notify_metrics,
+            circuits: circuits.clone(),
             wake: Arc::clone(&wake),
-            policy: Policy::default(),
             drain: settings.shutdown_deadline / 2,
         });
 
@@ -264,7 +271,9 @@ impl Parts {
             storage,
             database,
             engine,
+            circuits,
             registry: Arc::new(registry),
+            signer,
             heartbeat: heartbeat.shown(),
             first: Mutex::new(Some(First {
                 config,
@@ -297,6 +306,7 @@ impl Parts {
             targets: Arc::clone(&self.applied.targets),
             alerts: self.applied.alerts.clone(),
             database: self.database.clone(),
+            circuits: self.circuits.clone(),
             runbooks: self.applied.runbooks.subscribe(),
             registry: Arc::clone(&self.registry),
             metrics: self.http_metrics.clone(),
@@ -305,6 +315,7 @@ impl Parts {
             heartbeat: Arc::clone(&self.heartbeat),
             reload,
             upstream_only: self.settings.upstream_only,
+            signer: self.signer.clone(),
             listen: self.listen,
         })
     }
@@ -381,8 +392,7 @@ impl Applied {
             );
         }
         *self.watched.lock() = config.watched.clone();
-        self.receivers
-            .store(Arc::new(config.receivers.integrations()));
+        self.receivers.store(Arc::new(receivers(&config)));
         if self
             .alerts
             .reload(Arc::clone(&config.routing))
@@ -480,6 +490,11 @@ fn pod(config: &Config) -> Option<Pod> {
     }
 }
 
+fn receivers(config: &Config) -> Receivers {
+    let receivers = config.receivers.integrations();
+    receivers.delivering(config.settings.delivery.clone())
+}
+
 fn load_runbooks(config: &Config) -> Runbooks {
     match &config.settings.runbooks {
         Some(directory) => Runbooks::load(directory).over(Runbooks::embedded()),
@@ -501,6 +516,7 @@ fn shown(config: &Config, now: Timestamp, last_reload: Option<Reload>) -> Config
                 .map(|receiver| Arc::clone(&receiver.name))
                 .collect(),
             resolve_timeout: config.receivers.resolve_timeout,
+            enrichment: config.settings.alert_enrichment.clone(),
         },
         loaded_at: now,
         last_reload,

@@ -143,6 +143,7 @@ impl AlertmanagerArgs {
                 log_format: Some(self.log_format),
                 ..Overrides::default()
             },
+            ..Sources::default()
         }
     }
 }

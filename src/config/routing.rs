@@ -11,6 +11,7 @@ use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
 use crate::document::{self};
 use crate::embedded;
+use crate::model::signature::LateSigner;
 use crate::model::timestamp::Timestamp;
 use crate::notify::config::{self as receivers, Console, Loaded, Options, TemplateFile};
 use crate::notify::console::{Output, Style};
@@ -66,6 +67,8 @@ pub(super) fn read(
     let templates = templates(&root, &name, base, watched, diagnostics);
     let options = Options {
         upstream_only: settings.upstream_only,
+        signer: &settings.signer,
+        slack_threads: settings.slack_threads,
         base,
         external_url,
         templates: &templates,
@@ -74,7 +77,9 @@ pub(super) fn read(
     };
     let (routing, loaded) = read_root(root, &options, diagnostics);
     Some(Read {
-        routing: routing?.with_throttle(settings.throttle.clone()),
+        routing: routing?
+            .with_throttle(settings.throttle.clone())
+            .with_quiet(settings.quiet.clone()),
         receivers: loaded,
         text: redact::routing(&text),
     })
@@ -128,6 +133,8 @@ pub(super) fn inline(
     let templates = templates(&root, value.file(), base, &mut Vec::new(), diagnostics);
     let options = Options {
         upstream_only: false,
+        signer: &LateSigner::default(),
+        slack_threads: true,
         base,
         external_url: "",
         templates: &templates,

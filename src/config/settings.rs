@@ -4,11 +4,15 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::alerts::enrich::{self, Enrichment};
+use crate::alerts::quiet::{self, QuietConfig};
 use crate::alerts::throttle::{self, ThrottleConfig};
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
 use crate::model::duration;
 use crate::model::labels::Labels;
+use crate::model::signature::LateSigner;
+use crate::notify::delivery::{self, Delivery};
 use crate::notify::heartbeat::{self, HeartbeatConfig};
 use crate::scrape::config::Global;
 use crate::scrape::node::NodeConfig;
@@ -55,8 +59,18 @@ pub struct Settings {
     pub routing_file: Option<PathBuf>,
     /// Whether requests to receivers carry nothing that Alertmanager's would not.
     pub upstream_only: bool,
+    /// Whether a Slack bot's messages are changed and answered where the routing file does not say.
+    pub slack_threads: bool,
     /// Throttling of notifications.
     pub throttle: ThrottleConfig,
+    /// How notifications are delivered.
+    pub delivery: Delivery,
+    /// What is added to alerts that others post; nothing where absent.
+    pub alert_enrichment: Option<Enrichment>,
+    /// Acks and silences.
+    pub quiet: QuietConfig,
+    /// Signs links in messages.
+    pub signer: LateSigner,
     /// The dead man's switch.
     pub heartbeat: Option<HeartbeatConfig>,
     /// Runbooks; the embedded ones where absent.
@@ -158,6 +172,13 @@ pub(super) fn read(
     }
     settings.routing_file = root.text("alertmanager_config").map(|path| base.join(path));
     settings.throttle = throttle::read(root);
+    settings.delivery = delivery::read(root);
+    if let Some(slack) = root.get("slack").and_then(|value| value.fields()) {
+        settings.slack_threads = slack.bool("threads").unwrap_or(true);
+        slack.finish();
+    }
+    settings.alert_enrichment = Some(enrich::read(root));
+    settings.quiet = quiet::read(root);
     settings.heartbeat = heartbeat::read(root, base);
     if let Some(value) = root.get("runbooks")
         && let Some(path) = value.text()
@@ -231,7 +252,12 @@ impl Settings {
             traces: TracesConfig::default(),
             routing_file: None,
             upstream_only: false,
+            slack_threads: true,
             throttle: ThrottleConfig::default(),
+            delivery: Delivery::default(),
+            alert_enrichment: Some(Enrichment::default()),
+            quiet: QuietConfig::default(),
+            signer: LateSigner::default(),
             heartbeat: None,
             runbooks: None,
             scrape_self: true,

@@ -275,3 +275,58 @@ fn the_settings_that_the_readme_shows_are_understood() {
     );
     assert!(mistakes.is_empty(), "{}", mistakes.join("\n"));
 }
+
+#[test]
+fn delivery_is_read_and_its_mistakes_are_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let routing = "route: {receiver: a}\nreceivers:\n- name: a\n  webhook_configs: [{url: 'http://h/'}]\n- name: nobody\n";
+    std::fs::write(directory.path().join("am.yml"), routing).unwrap();
+    let path = directory.path().join("outrigger.yml");
+    let load = |text: &str| {
+        let text = format!("alertmanager_config: am.yml\ndelivery: {text}\n");
+        std::fs::write(&path, text).unwrap();
+        load_now(&sources(Some(&path), Overrides::default()))
+    };
+    let check = |text: &str, want: &str| {
+        let mistakes = load(text).unwrap_err();
+        assert!(mistakes[0].to_string().contains(want), "{mistakes:?}");
+    };
+    let delivery = load("{}").unwrap().settings.delivery;
+    assert_eq!(delivery, Delivery::default());
+    let text = "{expiry: 10m, retry: {first_wait: 1s, longest_wait: 2m}, circuit_breaker: {failures: 3, pause: 2s, longest_pause: 4s}, fallback_receiver: a}";
+    let delivery = load(text).unwrap().settings.delivery;
+    assert_eq!(delivery.policy.expiry, Duration::from_secs(600));
+    assert_eq!(delivery.policy.first_wait, Duration::from_secs(1));
+    assert_eq!(delivery.policy.longest_wait, Duration::from_secs(120));
+    assert_eq!(delivery.breaker.failures, 3);
+    assert_eq!(delivery.breaker.pause, Duration::from_secs(2));
+    assert_eq!(delivery.breaker.longest_pause, Duration::from_secs(4));
+    assert_eq!(delivery.fallback.as_deref(), Some("a"));
+    let fallback = "2:31: delivery.fallback_receiver: there is no receiver";
+    check("{fallback_receiver: nobody}", fallback);
+    check("{fallback_receiver: elsewhere}", fallback);
+    check("{expiry: 0s}", "delivery.expiry: must be more than zero");
+    check(
+        "{circuit_breaker: {pause: 2m}}",
+        "delivery.circuit_breaker: longest_pause is shorter than the first one",
+    );
+    check("{fallback: a}", "unknown key \"fallback\"");
+}
+
+#[test]
+fn in_alertmanagers_place_no_circuit_opens_and_nobody_stands_in() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("am.yml");
+    std::fs::write(&path, embedded::console_routing()).unwrap();
+    let sources = Sources {
+        mode: Mode::RoutesOnly,
+        overrides: Overrides {
+            alertmanager_config: Some(path),
+            ..Overrides::default()
+        },
+        ..Sources::default()
+    };
+    let delivery = load_now(&sources).unwrap().settings.delivery;
+    assert_eq!(delivery.breaker.failures, 0);
+    assert_eq!(delivery.fallback, None);
+}

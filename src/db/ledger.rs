@@ -145,7 +145,10 @@ pub async fn page(database: &Database, filter: &LedgerFilter, limit: u32) -> Res
                 return Ok(page);
             }
             last = Some(row.id);
-            page.entries.push(row.into_entry()?);
+            let name = row.id.to_string();
+            let unreadable = database.unreadable();
+            let entry = unreadable.or_pass_over("ledger", &name, row.into_entry());
+            page.entries.extend(entry);
         }
         if is_end {
             return Ok(page);

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row};
 
 use super::{Database, DbError, MAX_BINDS, Transaction};
@@ -127,7 +128,7 @@ pub async fn save(
     Ok(())
 }
 
-/// All rows that are not expired at `now`.
+/// All rows that are not expired at `now`; one that cannot be read is passed over, and its receiver told anew.
 ///
 /// # Errors
 /// Where the database cannot be read.
@@ -143,28 +144,35 @@ pub async fn load(database: &Database, now: Timestamp) -> Result<Vec<(LogKey, Lo
     .map_err(DbError::query(ACTION))?;
     let mut entries = Vec::with_capacity(rows.len());
     for row in rows {
-        let text = |i: usize| -> Result<Option<String>, DbError> {
-            row.try_get(i).map_err(DbError::query(ACTION))
-        };
-        let shared = |i| Ok::<_, DbError>(Arc::<str>::from(text(i)?.unwrap_or_default()));
-        let key = LogKey {
-            group_key: shared(0)?,
-            receiver: shared(1)?,
-            integration: shared(2)?,
-        };
-        let entry = LogEntry {
-            told: serde_json::from_str(&text(3)?.unwrap_or_default())
-                .map_err(DbError::value(ACTION))?,
-            expires_at: Timestamp::from_millis(row.try_get(4).map_err(DbError::query(ACTION))?),
-            outbox_id: text(5)?.map(Arc::from),
-            previous: match text(6)? {
-                Some(text) => serde_json::from_str(&text).map_err(DbError::value(ACTION))?,
-                None => Vec::new(),
-            },
-        };
-        entries.push((key, entry));
+        let name = row.try_get::<String, _>(0).unwrap_or_default();
+        let read = database.unreadable();
+        entries.extend(read.or_pass_over("notification_log", &name, entry(&row)));
     }
     Ok(entries)
+}
+
+fn entry(row: &SqliteRow) -> Result<(LogKey, LogEntry), DbError> {
+    const ACTION: &str = "read notification log";
+    let text = |i: usize| -> Result<Option<String>, DbError> {
+        row.try_get(i).map_err(DbError::query(ACTION))
+    };
+    let shared = |i| Ok::<_, DbError>(Arc::<str>::from(text(i)?.unwrap_or_default()));
+    let key = LogKey {
+        group_key: shared(0)?,
+        receiver: shared(1)?,
+        integration: shared(2)?,
+    };
+    let entry = LogEntry {
+        told: serde_json::from_str(&text(3)?.unwrap_or_default())
+            .map_err(DbError::value(ACTION))?,
+        expires_at: Timestamp::from_millis(row.try_get(4).map_err(DbError::query(ACTION))?),
+        outbox_id: text(5)?.map(Arc::from),
+        previous: match text(6)? {
+            Some(text) => serde_json::from_str(&text).map_err(DbError::value(ACTION))?,
+            None => Vec::new(),
+        },
+    };
+    Ok((key, entry))
 }
 
 /// Removes rows that are expired at `now`; returns how many.

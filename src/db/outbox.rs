@@ -19,7 +19,8 @@ use std::sync::Arc;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row};
 
-pub use self::delivery::{Claim, Taken, claim, exchange, finish};
+pub use self::delivery::{Claim, Ended, Take, Taken, claim, exchange, finish};
+use super::sent_messages::SentMessage;
 use super::{Database, DbError, MAX_BINDS, Transaction, WRITTEN_AT_ONCE};
 use crate::model::notification::Notification;
 use crate::model::timestamp::Timestamp;
@@ -44,7 +45,7 @@ pub enum Fate {
     Sending,
     /// Accepted by the receiver.
     Delivered,
-    /// Refused, expired or withdrawn: nobody was told.
+    /// Refused, expired or withdrawn, and no fallback receiver stood in: nobody was told.
     Dead,
 }
 
@@ -66,6 +67,8 @@ pub enum Outcome {
     Delivered {
         /// What the receiver answered.
         status: String,
+        /// The message that can be changed later; `None` leaves what is known.
+        sent: Option<SentMessage>,
     },
     /// To be tried again.
     Retry {
@@ -84,6 +87,20 @@ pub enum Outcome {
         /// The last error; never a secret.
         error: String,
     },
+    /// Claimed and given back without an attempt.
+    Unsent,
+}
+
+impl Outcome {
+    /// When it is to be tried again, and why.
+    fn retry(&self) -> Option<(Timestamp, &String)> {
+        match self {
+            Self::Retry { at, error } => Some((*at, error)),
+            Self::Delivered { .. } | Self::Failed { .. } | Self::Expired { .. } | Self::Unsent => {
+                None
+            }
+        }
+    }
 }
 
 /// One line of a list of notifications.
@@ -108,7 +125,7 @@ pub struct Backlog {
     pub waiting: u64,
     /// When the oldest of them was written.
     pub oldest: Option<Timestamp>,
-    /// When the next one is due.
+    /// When the next one becomes due; those that are due already do not count.
     pub next_attempt: Option<Timestamp>,
 }
 
@@ -130,7 +147,7 @@ pub async fn insert(transaction: &mut Transaction, rows: &[OutboxRow]) -> Result
     while !rest.is_empty() {
         let mut payloads = Vec::new();
         let mut bytes = 0;
-        for row in rest.iter().take(MAX_BINDS / 9) {
+        for row in rest.iter().take(MAX_BINDS / 10) {
             let payload =
                 serde_json::to_string(&row.notification).map_err(DbError::value(ACTION))?;
             bytes += payload.len();
@@ -145,11 +162,13 @@ pub async fn insert(transaction: &mut Transaction, rows: &[OutboxRow]) -> Result
         next += i64::try_from(chunk.len()).unwrap_or(i64::MAX);
         let mut query = QueryBuilder::new(
             "INSERT INTO outbox (id, idempotency_key, group_key, receiver, integration, payload_id, created_at, \
-             next_attempt_at, updated_at, state, attempts) ",
+             next_attempt_at, updated_at, undelivered, state, attempts) ",
         );
         query.push_values((first..).zip(chunk), |mut to, (payload_id, row)| {
             let notification = &row.notification;
             let created_at = notification.created_at.millis();
+            let undelivered = notification.undelivered.as_ref();
+            let undelivered = undelivered.map(|undelivered| &*undelivered.notification);
             to.push_bind(&*notification.id)
                 .push_bind(&*row.idempotency_key)
                 .push_bind(&*notification.group_key)
@@ -159,6 +178,7 @@ pub async fn insert(transaction: &mut Transaction, rows: &[OutboxRow]) -> Result
                 .push_bind(created_at)
                 .push_bind(created_at)
                 .push_bind(created_at)
+                .push_bind(undelivered)
                 .push("'pending'")
                 .push("0");
         });
@@ -212,7 +232,8 @@ pub async fn supersede(
     Ok(())
 }
 
-/// What became of these notifications; one that is not stored (any more) is missing.
+/// What became of these notifications; one that is not stored (any more) is missing. One that was given up shares the
+/// fate of what went to the fallback receiver instead: told is told.
 ///
 /// # Errors
 /// Where the database cannot be read.
@@ -247,7 +268,42 @@ pub async fn fates(
             fates.insert(id.into(), fate);
         }
     }
+    let dead = fates.iter().filter(|(_, fate)| **fate == Fate::Dead);
+    let dead: Vec<Arc<str>> = dead.map(|(id, _)| Arc::clone(id)).collect();
+    for chunk in dead.chunks(MAX_BINDS) {
+        for (id, state) in stand_ins(transaction, chunk).await? {
+            let Some(fate) = fates.get_mut(&*id) else {
+                continue;
+            };
+            match (state.as_str(), *fate) {
+                ("delivered", _) => *fate = Fate::Delivered,
+                // It cannot be withdrawn by the id that is asked for.
+                ("pending" | "sending", Fate::Dead) => *fate = Fate::Sending,
+                _ => {}
+            }
+        }
+    }
     Ok(fates)
+}
+
+/// The notifications to the fallback receiver that stand in for these: whom for, and their state.
+async fn stand_ins(
+    transaction: &mut Transaction,
+    undelivered: &[Arc<str>],
+) -> Result<Vec<(String, String)>, DbError> {
+    let mut query =
+        QueryBuilder::new("SELECT undelivered, state FROM outbox WHERE undelivered IN (");
+    let mut list = query.separated(", ");
+    for id in undelivered {
+        list.push_bind(&**id);
+    }
+    query.push(")");
+    query
+        .build_query_as()
+        .persistent(false)
+        .fetch_all(transaction.connection())
+        .await
+        .map_err(DbError::query("read outbox"))
 }
 
 /// Makes pending again what was being sent when the process ended. To be called once, before the first claim.
@@ -287,18 +343,19 @@ pub async fn clock_stepped_back(database: &Database, now: Timestamp) -> Result<(
     transaction.commit().await
 }
 
-/// How much waits, and until when.
+/// How much waits at `now`, and until when.
 ///
 /// # Errors
 /// Where the database cannot be read.
-pub async fn backlog(database: &Database) -> Result<Backlog, DbError> {
+pub async fn backlog(database: &Database, now: Timestamp) -> Result<Backlog, DbError> {
     const ACTION: &str = "read outbox";
     // Each by an index of its own, so that no row is read.
     let row = sqlx::query(
         "SELECT (SELECT COUNT(*) FROM outbox WHERE state IN ('pending', 'sending')), \
          (SELECT MIN(created_at) FROM outbox WHERE state IN ('pending', 'sending')), \
-         (SELECT MIN(next_attempt_at) FROM outbox WHERE state = 'pending')",
+         (SELECT MIN(next_attempt_at) FROM outbox WHERE state = 'pending' AND next_attempt_at > $1)",
     )
+    .bind(now.millis())
     .fetch_one(database.reader())
     .await
     .map_err(DbError::query(ACTION))?;
@@ -331,7 +388,11 @@ pub async fn recent(database: &Database, limit: u32) -> Result<Vec<Summary>, DbE
     .fetch_all(database.reader())
     .await
     .map_err(DbError::query(ACTION))?;
-    rows.iter().map(|row| summary(row, ACTION)).collect()
+    let read = |row: &SqliteRow| {
+        let unreadable = database.unreadable();
+        unreadable.or_pass_over("outbox", "among the newest", summary(row, ACTION))
+    };
+    Ok(rows.iter().filter_map(read).collect())
 }
 
 fn summary(row: &SqliteRow, action: &'static str) -> Result<Summary, DbError> {

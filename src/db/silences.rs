@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
 use super::{Database, DbError, Transaction};
 use crate::model::matcher::Matcher;
@@ -42,7 +43,7 @@ pub async fn save(transaction: &mut Transaction, silences: &[Silence]) -> Result
     Ok(())
 }
 
-/// All silences.
+/// All silences; one that cannot be read is passed over, and the alerts it spoke of are told.
 ///
 /// # Errors
 /// Where the database cannot be read.
@@ -54,35 +55,41 @@ pub async fn load(database: &Database) -> Result<Vec<Silence>, DbError> {
     .fetch_all(database.reader())
     .await
     .map_err(DbError::query(ACTION))?;
-    rows.iter()
-        .map(|row| {
-            let text = |i: usize| row.try_get::<String, _>(i).map_err(DbError::query(ACTION));
-            let time = |i: usize| {
-                row.try_get(i)
-                    .map(Timestamp::from_millis)
-                    .map_err(DbError::query(ACTION))
-            };
-            let fields: Vec<MatcherFields> =
-                serde_json::from_str(&text(1)?).map_err(DbError::value(ACTION))?;
-            let matchers = fields
-                .into_iter()
-                .map(Matcher::try_from)
-                .collect::<Result<_, _>>()
-                .map_err(DbError::value(ACTION))?;
-            let annotations: BTreeMap<String, String> =
-                serde_json::from_str(&text(7)?).map_err(DbError::value(ACTION))?;
-            Ok(Silence {
-                id: text(0)?.into(),
-                matchers,
-                starts_at: time(2)?,
-                ends_at: time(3)?,
-                updated_at: time(4)?,
-                created_by: text(5)?,
-                comment: text(6)?,
-                annotations,
-            })
-        })
-        .collect()
+    let read = |row: &SqliteRow| {
+        let id = row.try_get::<String, _>(0).unwrap_or_default();
+        let unreadable = database.unreadable();
+        unreadable.or_pass_over("silences", &id, silence(row))
+    };
+    Ok(rows.iter().filter_map(read).collect())
+}
+
+fn silence(row: &SqliteRow) -> Result<Silence, DbError> {
+    const ACTION: &str = "read silences";
+    let text = |i: usize| row.try_get::<String, _>(i).map_err(DbError::query(ACTION));
+    let time = |i: usize| {
+        row.try_get(i)
+            .map(Timestamp::from_millis)
+            .map_err(DbError::query(ACTION))
+    };
+    let fields: Vec<MatcherFields> =
+        serde_json::from_str(&text(1)?).map_err(DbError::value(ACTION))?;
+    let matchers = fields
+        .into_iter()
+        .map(Matcher::try_from)
+        .collect::<Result<_, _>>()
+        .map_err(DbError::value(ACTION))?;
+    let annotations: BTreeMap<String, String> =
+        serde_json::from_str(&text(7)?).map_err(DbError::value(ACTION))?;
+    Ok(Silence {
+        id: text(0)?.into(),
+        matchers,
+        starts_at: time(2)?,
+        ends_at: time(3)?,
+        updated_at: time(4)?,
+        created_by: text(5)?,
+        comment: text(6)?,
+        annotations,
+    })
 }
 
 /// Forgets silences that ended before `before`; returns how many.

@@ -1,5 +1,6 @@
 mod alert_state;
 mod quiet;
+mod unreadable;
 
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use super::outbox::{Fate, OutboxRow, Outcome};
 use super::*;
 use crate::model::labels::Labels;
 use crate::model::matcher::Matcher;
-use crate::model::notification::{Decision, Integration, Notification, Reason};
+use crate::model::notification::{Decision, Integration, Notification, Reason, Undelivered};
 use crate::model::timestamp::Timestamp;
 
 fn at(millis: i64) -> Timestamp {
@@ -40,6 +41,7 @@ fn notification(id: &str, group_key: &str, created_at: i64) -> OutboxRow {
             truncated: 0,
             created_at: at(created_at),
             digest: None,
+            undelivered: None,
         },
     }
 }
@@ -153,6 +155,7 @@ async fn a_groups_notifications_are_claimed_one_after_the_other() {
     assert_eq!(claimed(&database, 10).await, [""; 0]);
     let delivered = Outcome::Delivered {
         status: "200".into(),
+        sent: None,
     };
     outbox::finish(
         &database,
@@ -165,7 +168,7 @@ async fn a_groups_notifications_are_claimed_one_after_the_other() {
 
     // The process dies: what was being sent is sent again.
     assert_eq!(outbox::release(&database, at(20)).await.unwrap(), 2);
-    let backlog = outbox::backlog(&database).await.unwrap();
+    let backlog = outbox::backlog(&database, at(0)).await.unwrap();
     assert_eq!((backlog.waiting, backlog.oldest), (2, Some(at(2))));
     assert_eq!(claimed(&database, 20).await.len(), 2);
 

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row};
 
+use super::unreadable::Unreadable;
 use super::{Database, DbError, MAX_BINDS, Transaction};
 use crate::model::timestamp::Timestamp;
 
@@ -60,6 +62,8 @@ pub struct Stored {
     pub digests: Vec<DigestRow>,
     /// Their items, in order.
     pub items: Vec<ItemRow>,
+    /// Counts the items that cannot be read.
+    pub unreadable: Unreadable,
 }
 
 const ACTION: &str = "write throttle state";
@@ -185,15 +189,12 @@ pub async fn prune(transaction: &mut Transaction, before: Timestamp) -> Result<u
         .map_err(DbError::query("prune throttle state"))
 }
 
-/// Reads everything.
+/// Reads everything; a row that cannot be read is passed over.
 ///
 /// # Errors
 /// Where the database cannot be read.
 pub async fn load(database: &Database) -> Result<Stored, DbError> {
-    async fn rows(
-        database: &Database,
-        sql: &'static str,
-    ) -> Result<Vec<sqlx::sqlite::SqliteRow>, DbError> {
+    async fn rows(database: &Database, sql: &'static str) -> Result<Vec<SqliteRow>, DbError> {
         sqlx::query(sql)
             .fetch_all(database.reader())
             .await
@@ -214,41 +215,64 @@ pub async fn load(database: &Database) -> Result<Stored, DbError> {
         "SELECT digest_id, group_key, position, payload FROM throttle_items ORDER BY digest_id, position",
     )
     .await?;
-    let read = || -> Result<Stored, sqlx::Error> {
-        let shared = |row: &sqlx::sqlite::SqliteRow, i: usize| {
-            row.try_get::<String, _>(i).map(Arc::<str>::from)
-        };
-        let bucket = |row: &_| {
-            Ok::<_, sqlx::Error>(BucketKey {
-                receiver: shared(row, 0)?,
-                integration: shared(row, 1)?,
-                severity: shared(row, 2)?,
-            })
-        };
-        let mut stored = Stored::default();
-        for row in &buckets {
+    let unreadable = database.unreadable();
+    let mut stored = Stored {
+        unreadable: unreadable.clone(),
+        ..Stored::default()
+    };
+    for row in &buckets {
+        let read = || -> Result<_, sqlx::Error> {
             let level = BucketLevel {
                 tokens: row.try_get(3)?,
                 at: Timestamp::from_millis(row.try_get(4)?),
             };
-            stored.buckets.push((bucket(row)?, level));
-        }
-        for row in &digests {
-            stored.digests.push(DigestRow {
+            Ok((bucket(row)?, level))
+        };
+        let name = name(row, 0);
+        let read = unreadable.or_pass_over("throttle_buckets", &name, read());
+        stored.buckets.extend(read);
+    }
+    for row in &digests {
+        let read = || -> Result<_, sqlx::Error> {
+            Ok(DigestRow {
                 id: shared(row, 3)?,
                 bucket: bucket(row)?,
                 opened_at: Timestamp::from_millis(row.try_get(4)?),
-            });
-        }
-        for row in &items {
-            stored.items.push(ItemRow {
+            })
+        };
+        let name = name(row, 3);
+        let read = unreadable.or_pass_over("throttle_digests", &name, read());
+        stored.digests.extend(read);
+    }
+    for row in &items {
+        let read = || -> Result<_, sqlx::Error> {
+            Ok(ItemRow {
                 digest_id: shared(row, 0)?,
                 group_key: shared(row, 1)?,
                 position: row.try_get(2)?,
                 payload: row.try_get(3)?,
-            });
-        }
-        Ok(stored)
-    };
-    read().map_err(DbError::query("read throttle state"))
+            })
+        };
+        let name = name(row, 1);
+        let read = unreadable.or_pass_over("throttle_items", &name, read());
+        stored.items.extend(read);
+    }
+    Ok(stored)
+}
+
+fn shared(row: &SqliteRow, column: usize) -> Result<Arc<str>, sqlx::Error> {
+    row.try_get::<String, _>(column).map(Arc::from)
+}
+
+fn bucket(row: &SqliteRow) -> Result<BucketKey, sqlx::Error> {
+    Ok(BucketKey {
+        receiver: shared(row, 0)?,
+        integration: shared(row, 1)?,
+        severity: shared(row, 2)?,
+    })
+}
+
+/// What to call a row that may not be readable.
+fn name(row: &SqliteRow, column: usize) -> String {
+    row.try_get(column).unwrap_or_default()
 }

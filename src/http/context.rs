@@ -9,11 +9,14 @@ use futures_util::future::BoxFuture;
 use prometheus_client::registry::Registry;
 use tokio::sync::{Semaphore, watch};
 
+use crate::alerts::enrich::Enrichment;
 use crate::alerts::run::AlertSink;
 use crate::clock::Clock;
 use crate::db::Database;
 use crate::document::diagnostics::Diagnostic;
+use crate::model::signature::Signer;
 use crate::model::timestamp::Timestamp;
+use crate::notify::breaker::Circuits;
 use crate::notify::heartbeat;
 use crate::promql::eval::Engine;
 use crate::rules::manager::RuleManager;
@@ -48,6 +51,8 @@ pub struct Context {
     pub alerts: AlertSink,
     /// Notifications and decisions.
     pub database: Database,
+    /// Which receivers are left alone for a while.
+    pub circuits: Circuits,
     /// Runbooks, replaced on reload.
     pub runbooks: watch::Receiver<Arc<Runbooks>>,
     /// All metrics of the process.
@@ -64,6 +69,8 @@ pub struct Context {
     pub reload: Box<dyn Fn() -> BoxFuture<'static, Result<(), Vec<Diagnostic>>> + Send + Sync>,
     /// Whether only what Alertmanager has is served.
     pub upstream_only: bool,
+    /// Signs and verifies links and forms.
+    pub signer: Signer,
     /// Where this port is bound.
     pub listen: SocketAddr,
 }
@@ -102,6 +109,8 @@ pub struct RoutingShown {
     pub receivers: Vec<Arc<str>>,
     /// After how long an alert without an end counts as ended.
     pub resolve_timeout: Duration,
+    /// What is added to alerts that others post.
+    pub enrichment: Option<Enrichment>,
 }
 
 /// A reload that was tried.

@@ -8,6 +8,7 @@ pub mod error;
 mod fill;
 pub mod graph;
 pub mod handlers;
+pub mod quiet;
 pub mod runbook;
 pub mod status;
 #[cfg(test)]
@@ -36,6 +37,8 @@ pub enum Section {
     Status,
     /// `/graph`.
     Query,
+    /// `/silences`, and what links in messages lead to.
+    Silences,
     /// `/runbooks` and what is below.
     Runbooks,
     /// None of them: an error.
@@ -44,13 +47,14 @@ pub enum Section {
 
 impl Section {
     /// Those that are shown, in order.
-    pub const ALL: &'static [Self] = &[Self::Status, Self::Query, Self::Runbooks];
+    pub const ALL: &'static [Self] = &[Self::Status, Self::Query, Self::Silences, Self::Runbooks];
 
     /// What the link says.
     pub fn name(self) -> &'static str {
         match self {
             Self::Status => "Status",
             Self::Query => "Query",
+            Self::Silences => "Silences",
             Self::Runbooks => "Runbooks",
             Self::Elsewhere => "",
         }
@@ -61,6 +65,7 @@ impl Section {
         match self {
             Self::Status | Self::Elsewhere => "/",
             Self::Query => "/graph",
+            Self::Silences => "/silences",
             Self::Runbooks => "/runbooks",
         }
     }

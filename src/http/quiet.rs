@@ -3,6 +3,8 @@
 //! Answers have the form of Prometheus's API: `{"status": "success", "data": …}`. Bodies are JSON.
 
 pub mod acks;
+pub mod preview;
+pub mod recurring;
 
 use axum::Json;
 use axum::body::Bytes;
@@ -14,10 +16,12 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::errors::{ApiError, ErrorKind};
+use crate::alerts::interval::schedule::Span;
 use crate::alerts::matchers;
 use crate::alerts::run::Closed;
 use crate::model::matcher::Matcher;
 use crate::model::silence::MatcherFields;
+use crate::model::timestamp::Timestamp;
 
 /// How long a client may take to send its body.
 const BODY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
@@ -71,6 +75,20 @@ async fn read<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
         })?;
     serde_json::from_slice(&body)
         .map_err(|error| ApiError::new(ErrorKind::BadData, format!("read body: {error}")))
+}
+
+/// A time as RFC 3339.
+fn time_of(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, ApiError> {
+    text.map(|text| {
+        Timestamp::parse_rfc3339(text).map_err(|error| ApiError::parameter(name, error))
+    })
+    .transpose()
+}
+
+fn spans(spans: &[Span]) -> Value {
+    let span =
+        |(start, end): &Span| json!({"startsAt": start.to_rfc3339(), "endsAt": end.to_rfc3339()});
+    spans.iter().map(span).collect()
 }
 
 fn success(data: Value) -> Json<Value> {

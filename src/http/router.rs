@@ -11,9 +11,10 @@ use axum::routing::{get, post};
 use super::alertmanager;
 use super::context::Context;
 use super::errors::{self, ErrorKind};
+use super::pages::quiet as quiet_pages;
 use super::prometheus::{query, rules, series, status, targets};
-use super::quiet::acks;
-use super::{guard, health, ledger, metrics, middleware, pages};
+use super::quiet::{acks, preview, recurring};
+use super::{guard, health, ledger, metrics, middleware, pages, receivers};
 
 /// The largest body of a request.
 const MAX_BODY_BYTES: usize = 4 << 20;
@@ -25,6 +26,10 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/", get(pages::handlers::status))
         .route("/graph", get(pages::handlers::graph))
         .route("/query", get(pages::handlers::graph))
+        .route(
+            "/silences",
+            get(quiet_pages::list::show).post(quiet_pages::list::act),
+        )
         .route("/runbooks", get(pages::handlers::runbooks))
         .route("/runbooks/{slug}", get(pages::handlers::runbook))
         .route("/assets/style.css", get(pages::handlers::style))
@@ -53,6 +58,7 @@ pub fn router(context: Arc<Context>) -> Router {
         // Why somebody was, or was not, told; under its older name too.
         .route("/api/v2/ledger", get(ledger::entries))
         .route("/api/v1/notifications/log", get(ledger::entries))
+        .route("/api/v1/notifications/receivers", get(receivers::receivers))
         // Alertmanager's API.
         .route(
             "/api/v2/alerts",
@@ -92,6 +98,27 @@ fn beyond_upstream(upstream_only: bool) -> Router<Arc<Context>> {
         // Who has taken charge of what.
         .route("/api/v1/acks", get(acks::list).post(acks::post))
         .route("/api/v1/acks/{id}", get(acks::one).delete(acks::withdraw))
+        // Where links in messages lead.
+        .route(
+            "/ack",
+            get(quiet_pages::action::show_ack).post(quiet_pages::action::ack),
+        )
+        .route(
+            "/silence",
+            get(quiet_pages::action::show_silence).post(quiet_pages::action::act_silence),
+        )
+        // Silences beyond Alertmanager's.
+        .route("/api/v1/silences/preview", post(preview::post))
+        .route(
+            "/api/v1/recurring-silences",
+            get(recurring::list).post(recurring::post),
+        )
+        .route(
+            "/api/v1/recurring-silences/{id}",
+            get(recurring::one)
+                .put(recurring::put)
+                .delete(recurring::remove),
+        )
 }
 
 async fn not_found(request: Request) -> Response {

@@ -166,6 +166,38 @@ pub struct Notification {
     /// What the message gathers; present exactly for [`Reason::Digest`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
+    /// Where it could not be delivered; present exactly where this one goes to the fallback receiver instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undelivered: Option<Undelivered>,
+}
+
+/// A notification that another receiver was to get, and did not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undelivered {
+    /// Its id.
+    pub notification: Arc<str>,
+    /// The receiver it was for.
+    pub receiver: Arc<str>,
+    /// Which of its integrations.
+    pub integration: Integration,
+    /// Why it could not be delivered; never a secret.
+    pub error: String,
+}
+
+/// One sentence for the people who are told instead.
+impl fmt::Display for Undelivered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            receiver,
+            integration,
+            error,
+            ..
+        } = self;
+        write!(
+            f,
+            "This could not be delivered to receiver {receiver} ({integration}): {error}. You are its fallback; nobody there was told."
+        )
+    }
 }
 
 impl Notification {
@@ -339,9 +371,34 @@ pub enum Decision {
         /// The last error; never a secret.
         error: String,
     },
+    /// Could not be delivered where the routes sent it, and goes to the fallback receiver.
+    FellBack {
+        /// The notification to the fallback receiver.
+        notification: Arc<str>,
+        /// The one it stands in for.
+        undelivered: Arc<str>,
+        /// The receiver that was to be told.
+        receiver: Arc<str>,
+        /// Its integration, such as `webhook[0]`.
+        integration: String,
+    },
 }
 
 impl Decision {
+    /// The names of the decisions that [`Decision::suppresses`] tells of.
+    pub const SUPPRESSIONS: [&'static str; 10] = [
+        "acknowledged",
+        "deduplicated",
+        "inactive",
+        "inhibited",
+        "muted",
+        "never_told",
+        "no_integration",
+        "resolved_not_wanted",
+        "silenced",
+        "superseded",
+    ];
+
     /// The decision's name: metric label, log field and ledger column.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -364,6 +421,7 @@ impl Decision {
             Self::Delivered { .. } => "delivered",
             Self::Failed { .. } => "failed",
             Self::Expired { .. } => "expired",
+            Self::FellBack { .. } => "fell_back",
         }
     }
 
@@ -374,7 +432,8 @@ impl Decision {
             | Self::Superseded { notification, .. }
             | Self::Delivered { notification, .. }
             | Self::Failed { notification, .. }
-            | Self::Expired { notification, .. } => Some(notification),
+            | Self::Expired { notification, .. }
+            | Self::FellBack { notification, .. } => Some(notification),
             Self::Throttled { digest } => Some(digest),
             Self::Deduplicated
             | Self::NeverTold
@@ -413,7 +472,8 @@ impl Decision {
             | Self::Throttled { .. }
             | Self::Delivered { .. }
             | Self::Failed { .. }
-            | Self::Expired { .. } => false,
+            | Self::Expired { .. }
+            | Self::FellBack { .. } => false,
         }
     }
 }
@@ -468,6 +528,14 @@ impl fmt::Display for Decision {
             Self::Expired { error, .. } => {
                 write!(f, "not delivered, gave up after retries: {error}")
             }
+            Self::FellBack {
+                receiver,
+                integration,
+                ..
+            } => write!(
+                f,
+                "queued for the fallback receiver: not delivered to {receiver} ({integration})"
+            ),
         }
     }
 }
@@ -505,6 +573,7 @@ mod tests {
             truncated: 0,
             created_at: Timestamp::from_millis(4),
             digest: None,
+            undelivered: None,
         };
         let text = serde_json::to_string(&notification).unwrap();
         assert_eq!(
@@ -512,6 +581,9 @@ mod tests {
             notification
         );
 
+        for quiet in [Decision::Deduplicated, Decision::Inactive] {
+            assert!(quiet.suppresses() && Decision::SUPPRESSIONS.contains(&quiet.kind()));
+        }
         // As written before it was kept what the receiver knows, and what the value went through.
         let older = text
             .replace(r#""known":true,"#, "")

@@ -4,6 +4,7 @@
 //! end. It is no secret by itself: whoever holds the link may follow it.
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -17,6 +18,22 @@ pub const KEY_BYTES: usize = 32;
 #[derive(Clone)]
 pub struct Signer {
     key: [u8; KEY_BYTES],
+}
+
+/// A signer that is there once the database is open; clones share it. What is loaded before holds on to it.
+#[derive(Clone, Debug, Default)]
+pub struct LateSigner(Arc<OnceLock<Signer>>);
+
+impl LateSigner {
+    /// Hands it the signer; the first one stays.
+    pub fn set(&self, signer: Signer) {
+        self.0.get_or_init(|| signer);
+    }
+
+    /// The signer, where it is there.
+    pub fn get(&self) -> Option<&Signer> {
+        self.0.get()
+    }
 }
 
 /// Never the key.

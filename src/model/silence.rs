@@ -12,6 +12,15 @@ use super::matcher::{MatchOp, Matcher};
 use super::re2::RegexError;
 use super::timestamp::Timestamp;
 
+/// The annotation of a silence that ends when nothing fires any more that it matches; its value is [`RESOLVED`].
+pub const UNTIL: &str = "outrigger/until";
+/// The value of [`UNTIL`].
+pub const RESOLVED: &str = "resolved";
+/// The annotation of a silence that a recurring one made; its value is the recurring one's id.
+pub const RECURRING: &str = "outrigger/recurring";
+/// The annotation of a silence that may be as broad as it likes; its value is `true`.
+pub const FORCE: &str = "outrigger/force";
+
 /// A silence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Silence {
@@ -68,6 +77,13 @@ impl Silence {
         } else {
             SilenceState::Active
         }
+    }
+
+    /// Whether it ends when nothing fires any more that it matches.
+    pub fn is_until_resolved(&self) -> bool {
+        self.annotations
+            .get(UNTIL)
+            .is_some_and(|until| until == RESOLVED)
     }
 
     /// Whether its matchers match, whatever the time.

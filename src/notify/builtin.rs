@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::message::{self, duration_text, lasting, runbook, summary, value_text};
 use crate::model::labels::Labels;
-use crate::model::notification::{AlertStatus, Notification, NotifiedAlert};
+use crate::model::notification::{AlertStatus, Change, Notification, NotifiedAlert, Reason};
 use crate::model::timestamp::Timestamp;
 
 /// Alerts listed in full.
@@ -23,12 +23,17 @@ pub fn subject(notification: &Notification) -> String {
     } else {
         title(notification)
     };
-    let severity = message::severity(notification);
-    if severity.is_empty() {
-        format!("[{status}] {what}")
+    let severity = match message::severity(notification) {
+        "" => String::new(),
+        severity => format!(" ({severity})"),
+    };
+    let still = if notification.reason == Reason::Repeat {
+        let longest = message::longest(notification, notification.created_at);
+        format!(", still firing {}", duration_text(longest))
     } else {
-        format!("[{status}] {what} ({severity})")
-    }
+        String::new()
+    };
+    format!("[{status}] {what}{severity}{still}")
 }
 
 /// The number of alerts that fire.
@@ -50,11 +55,21 @@ fn title(notification: &Notification) -> String {
     }
 }
 
-/// Every alert with its summary, value, age, labels and links.
+/// What changed first: each alert with its summary, value, age, labels and links; those that still fire in one line each.
 pub fn text(notification: &Notification, now: Timestamp) -> String {
     let mut out = String::new();
-    for notified in notification.alerts.iter().take(MAX_LISTED) {
-        alert(&mut out, notified, now);
+    let mut listed: Vec<&NotifiedAlert> = notification.alerts.iter().collect();
+    listed.sort_by_key(|alert| match alert.change() {
+        Change::New => 0,
+        Change::JustResolved => 1,
+        Change::StillFiring => 2,
+        Change::EndedBefore => 3,
+    });
+    for notified in listed.into_iter().take(MAX_LISTED) {
+        match notified.change() {
+            Change::New | Change::JustResolved => alert(&mut out, notified, now),
+            Change::StillFiring | Change::EndedBefore => line(&mut out, notified, now),
+        }
     }
     let hidden = notification.alerts.len().saturating_sub(MAX_LISTED);
     let hidden = u64::try_from(hidden).unwrap_or(u64::MAX) + notification.truncated;
@@ -76,8 +91,9 @@ fn alert(out: &mut String, notified: &NotifiedAlert, now: Timestamp) {
             summary(notified)
         ),
     );
-    if let Some(value) = alert.value {
-        push(out, format_args!("  value:   {}\n", value_text(value)));
+    let values = values(notified);
+    if !values.is_empty() {
+        push(out, format_args!("  value:   {values}\n"));
     }
     let since = alert.starts_at;
     match notified.status {
@@ -93,6 +109,49 @@ fn alert(out: &mut String, notified: &NotifiedAlert, now: Timestamp) {
     if !alert.generator_url.is_empty() {
         push(out, format_args!("  source:  {}\n", alert.generator_url));
     }
+}
+
+fn line(out: &mut String, notified: &NotifiedAlert, now: Timestamp) {
+    let how = match notified.status {
+        AlertStatus::Firing => "STILL FIRING",
+        AlertStatus::Resolved => "RESOLVED",
+    };
+    let values = match values(notified) {
+        values if values.is_empty() => values,
+        values => format!("{values}, "),
+    };
+    let runbook = match runbook(notified) {
+        "" => String::new(),
+        runbook => format!(" {runbook}"),
+    };
+    let (name, summary) = (notified.alert.name(), summary(notified));
+    let age = duration_text(lasting(notified, now));
+    let labels = label_list(&notified.alert.labels);
+    push(
+        out,
+        format_args!("{how} {name}: {summary} ({values}{age}) {labels}{runbook}\n"),
+    );
+}
+
+/// `0.25, threshold 0.05` while it fires, `0.01 now, peak 0.5, threshold 0.05` when it ended; empty where nobody knows.
+fn values(notified: &NotifiedAlert) -> String {
+    let alert = &notified.alert;
+    let course = &alert.course;
+    let text = |value: Option<f64>, before: &str, after: &str| {
+        value.map(|value| format!("{before}{}{after}", value_text(value)))
+    };
+    let peak = course.peak.filter(|peak| Some(*peak) != alert.value);
+    let parts = match notified.change() {
+        Change::New => [text(alert.value, "", ""), None],
+        Change::StillFiring => [text(alert.value, "", ""), text(peak, "peak ", "")],
+        Change::JustResolved | Change::EndedBefore => [
+            text(course.resolved, "", " now"),
+            text(course.peak, "peak ", ""),
+        ],
+    };
+    let threshold = text(course.threshold, "threshold ", "");
+    let parts: Vec<String> = parts.into_iter().chain([threshold]).flatten().collect();
+    parts.join(", ")
 }
 
 /// `name=value` pairs without the alert's name.
@@ -123,11 +182,25 @@ mod tests {
         assert_eq!(
             text(&all[1], now),
             "FIRING HighErrorRate: an example made up to try templates\n\
-             \x20 value:   0.25\n\
+             \x20 value:   0.25, threshold 0.05\n\
              \x20 since:   2023-11-14T22:08:20.000Z (5m)\n\
              \x20 labels:  instance=api:8080 job=example severity=critical\n\
              \x20 runbook: http://localhost:9797/runbooks/example\n\
              \x20 source:  http://localhost:9797/graph?g0.expr=up\n"
+        );
+        assert!(text(&all[2], now).contains("  value:   0.01 now, peak 0.5, threshold 0.05\n"));
+        assert_eq!(
+            subject(&all[5]),
+            "[FIRING:1] HighErrorRate (critical), still firing 5m"
+        );
+        let still = "STILL FIRING HighErrorRate: an example made up to try templates \
+                     (0.25, peak 0.5, threshold 0.05, 5m) instance=api:8080 job=example severity=critical \
+                     http://localhost:9797/runbooks/example\n";
+        assert_eq!(text(&all[5], now), still);
+        let mixed = text(&all[6], now);
+        assert!(
+            mixed.starts_with("FIRING DiskSpaceLow") && mixed.ends_with(still),
+            "{mixed}"
         );
     }
 }

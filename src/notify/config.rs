@@ -36,6 +36,7 @@ use crate::document::diagnostics::Diagnostics;
 use crate::document::fields::{Fields, Value};
 use crate::document::{Kind as NodeKind, Node, Position};
 use crate::model::notification;
+use crate::model::signature::LateSigner;
 use crate::model::timestamp::Timestamp;
 use crate::net::credentials::{SecretSource, read_secret_pair};
 
@@ -48,6 +49,10 @@ pub struct Options<'a> {
     pub external_url: &'a str,
     /// Whether requests carry nothing that Alertmanager's would not.
     pub upstream_only: bool,
+    /// Signs the links by which people acknowledge and silence.
+    pub signer: &'a LateSigner,
+    /// Whether a Slack bot's messages are changed and answered where the file does not say.
+    pub slack_threads: bool,
     /// The files of `templates`, read.
     pub templates: &'a [TemplateFile],
     /// Who prints.
@@ -119,6 +124,12 @@ pub struct Configured {
 }
 
 impl Loaded {
+    /// Whether there is a receiver of this name, with an integration.
+    pub fn tells_somebody(&self, name: &str) -> bool {
+        let mut receivers = self.receivers.iter();
+        receivers.any(|receiver| &*receiver.name == name && !receiver.integrations.is_empty())
+    }
+
     /// The integrations for the outbox's worker.
     pub fn integrations(&self) -> Receivers {
         Receivers::new(self.receivers.iter().flat_map(|receiver| {
@@ -143,6 +154,7 @@ pub fn template_globs(root: &Fields<'_>) -> Vec<(String, Position)> {
 pub fn read(root: &Fields<'_>, options: &Options<'_>, diagnostics: &Diagnostics) -> Loaded {
     let surroundings = Arc::new(Surroundings {
         upstream_only: options.upstream_only,
+        signer: options.signer.clone(),
         external_url: options.external_url.trim_end_matches('/').to_owned(),
         templates: defaults::template_set(
             options.templates,
@@ -159,6 +171,7 @@ pub fn read(root: &Fields<'_>, options: &Options<'_>, diagnostics: &Diagnostics)
             try_defaults: !options.templates.is_empty(),
         },
         surroundings: &surroundings,
+        slack_threads: options.slack_threads && !options.upstream_only,
         global: &global,
         base: options.base,
         templates: options.templates,
@@ -227,6 +240,7 @@ fn calls_templates(node: &Node) -> bool {
 struct Reader<'a> {
     texts: Texts<'a>,
     surroundings: &'a Arc<Surroundings>,
+    slack_threads: bool,
     global: &'a Global,
     base: &'a Path,
     templates: &'a [TemplateFile],

@@ -79,6 +79,7 @@ impl Integration for Console {
             Ok(Delivered {
                 status: "written".to_owned(),
                 template_failures: Vec::new(),
+                ..Delivered::default()
             })
         })
     }
@@ -95,6 +96,9 @@ fn block(notification: &Notification, now: Timestamp, colored: bool) -> String {
         printable(&builtin::subject(notification)),
         printable(&notification.receiver)
     );
+    if let Some(undelivered) = &notification.undelivered {
+        out.push_str(&printable(&format!("  {undelivered}\n")));
+    }
     if let Some(digest) = &notification.digest {
         for count in &digest.counts {
             out.push_str(&format!(

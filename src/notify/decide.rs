@@ -46,6 +46,7 @@ pub fn decide(
         Ok(delivered) => {
             return Outcome::Delivered {
                 status: delivered.status.clone(),
+                sent: delivered.sent.clone(),
             };
         }
         Err(error) => error,
@@ -103,6 +104,7 @@ mod tests {
             Outcome::Delivered { .. } => Err("delivered"),
             Outcome::Failed { .. } => Err("failed"),
             Outcome::Expired { .. } => Err("expired"),
+            Outcome::Unsent => Err("unsent"),
         };
         assert_eq!(
             got, want,

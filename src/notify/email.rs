@@ -71,6 +71,7 @@ impl Integration for Email {
             Ok(Delivered {
                 status,
                 template_failures: rendering.failures,
+                ..Delivered::default()
             })
         })
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+use crate::db::sent_messages::SentMessage;
 use crate::model::notification::Notification;
 use crate::model::timestamp::Timestamp;
 
@@ -56,6 +57,22 @@ pub trait Integration: Send + Sync + fmt::Debug {
     /// Which way.
     fn kind(&self) -> Kind;
 
+    /// Whether it changes messages that it sent: then [`Self::follow_up`] is called.
+    fn follows_up(&self) -> bool {
+        false
+    }
+
+    /// As [`Self::send`], knowing the message that was last sent about the group.
+    fn follow_up<'a>(
+        &'a self,
+        notification: &'a Notification,
+        earlier: Option<SentMessage>,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Delivered, SendError>> {
+        drop(earlier);
+        self.send(notification, now)
+    }
+
     /// Tries once. Bounded in time by itself; retrying is the outbox's affair.
     fn send<'a>(
         &'a self,
@@ -71,6 +88,8 @@ pub struct Delivered {
     pub status: String,
     /// Templates that failed; the message was sent with built-in text in their place.
     pub template_failures: Vec<String>,
+    /// The message, where it can be changed later.
+    pub sent: Option<SentMessage>,
 }
 
 /// Why an attempt failed; the value of the label `reason`.

@@ -6,8 +6,8 @@
 //! .NotificationReason  alert: .Status .Labels .Annotations .StartsAt .EndsAt .GeneratorURL .Fingerprint
 //!
 //! only here:  .New .StillFiring .JustResolved, of .Alerts too: against what this integration was told last
-//!             .GroupKey .Severity .Color .Lasting .TruncatedAlerts .Digest
-//!             alert: .Name .Severity .Summary .RunbookURL .Lasting .Change
+//!             .GroupKey .Severity .Color .Lasting .TruncatedAlerts .Digest .AckURL .SilenceURL
+//!             alert: .Name .Severity .Summary .RunbookURL .Lasting .Change .AckURL .SilenceURL
 //!                    .Value .PeakValue .ResolvedValue .Threshold, and each with Text behind it for people
 //!             digest: .Severity .OpenedAt .Total .Firing .Resolved .Counts .First .Worst .New .Groups
 //! ```
@@ -17,10 +17,13 @@
 
 use std::time::Duration;
 
+use super::render::Surroundings;
+use crate::model::action_link::{Action, LINK_LASTS, Subject, link};
 use crate::model::labels::Labels;
 use crate::model::notification::{
     AlertStatus, Change, Digest, Notification, NotifiedAlert, severity_rank,
 };
+use crate::model::signature::Signer;
 use crate::model::timestamp::Timestamp;
 use crate::template::kv::Kv;
 use crate::template::value::{List, Map, Object, Value};
@@ -36,7 +39,7 @@ const RUNBOOK: &str = "runbook_url";
 const DATA: usize = 8;
 const ALERT: usize = 7;
 /// The fields that follow, without the lists that repeat alerts.
-const DATA_OURS: usize = 6;
+const DATA_OURS: usize = 8;
 
 /// What the alerts of a message have in common.
 #[derive(Clone, Debug)]
@@ -207,18 +210,65 @@ pub fn longest(notification: &Notification, now: Timestamp) -> Duration {
         .unwrap_or_default()
 }
 
+/// Links by which people act on what a message is about; empty where nothing fires, and in Alertmanager's place.
+struct Links<'a> {
+    signer: Option<(&'a Signer, &'a str)>,
+    until: Timestamp,
+}
+
+#[derive(Default)]
+struct ActionUrls {
+    ack: String,
+    silence: String,
+}
+
+impl<'a> Links<'a> {
+    fn new(notification: &Notification, surroundings: &'a Surroundings) -> Self {
+        let signer = surroundings.signer.get();
+        let signer = signer.filter(|_| !surroundings.upstream_only);
+        Self {
+            signer: signer.map(|signer| (signer, surroundings.external_url.as_str())),
+            until: notification.created_at + LINK_LASTS,
+        }
+    }
+
+    fn of(&self, subject: &Subject) -> ActionUrls {
+        let Some((signer, base)) = self.signer else {
+            return ActionUrls::default();
+        };
+        let url = |action| format!("{base}{}", link(signer, action, subject, self.until));
+        ActionUrls {
+            ack: url(Action::Ack),
+            silence: url(Action::Silence),
+        }
+    }
+
+    fn alert(&self, notified: &NotifiedAlert) -> ActionUrls {
+        match notified.status {
+            AlertStatus::Firing => self.of(&Subject::Alert(notified.alert.fingerprint())),
+            AlertStatus::Resolved => ActionUrls::default(),
+        }
+    }
+
+    /// A digest is of many groups.
+    fn group(&self, notification: &Notification) -> ActionUrls {
+        if notification.digest.is_some() || !notification.is_firing() {
+            return ActionUrls::default();
+        }
+        self.of(&Subject::group(&notification.group_key))
+    }
+}
+
 /// The value of a template's dot. `toJson` of it holds what Alertmanager's holds, and ours too unless `upstream_only`.
-pub fn data(
-    notification: &Notification,
-    external_url: &str,
-    upstream_only: bool,
-    now: Timestamp,
-) -> Value {
+pub fn data(notification: &Notification, surroundings: &Surroundings, now: Timestamp) -> Value {
+    let upstream_only = surroundings.upstream_only;
+    let links = Links::new(notification, surroundings);
+    let group = links.group(notification);
     let common = Common::of(&notification.alerts);
     let alerts: Vec<Value> = notification
         .alerts
         .iter()
-        .map(|alert| alert_data(alert, upstream_only, now))
+        .map(|alert| alert_data(alert, &links, upstream_only, now))
         .collect();
     let severity = severity(notification);
     let digest = notification.digest.as_ref().map_or(Value::Nil, |digest| {
@@ -244,7 +294,7 @@ pub fn data(
             ("GroupLabels", kv(&notification.group_labels)),
             ("CommonLabels", kv(&common.labels)),
             ("CommonAnnotations", kv(&common.annotations)),
-            ("ExternalURL", external_url.into()),
+            ("ExternalURL", surroundings.external_url.as_str().into()),
             ("NotificationReason", notification.reason.as_str().into()),
             ("Lasting", duration_text(longest(notification, now)).into()),
             ("GroupKey", Value::from(&*notification.group_key)),
@@ -252,6 +302,8 @@ pub fn data(
             ("Color", color(notification.is_firing(), severity).into()),
             ("TruncatedAlerts", count(notification.truncated)),
             ("Digest", digest),
+            ("AckURL", group.ack.into()),
+            ("SilenceURL", group.silence.into()),
             ("New", new),
             ("StillFiring", still_firing),
             ("JustResolved", just_resolved),
@@ -265,8 +317,14 @@ pub fn data(
     .into_value()
 }
 
-fn alert_data(notified: &NotifiedAlert, upstream_only: bool, now: Timestamp) -> Value {
+fn alert_data(
+    notified: &NotifiedAlert,
+    links: &Links<'_>,
+    upstream_only: bool,
+    now: Timestamp,
+) -> Value {
     let alert = &notified.alert;
+    let own = links.alert(notified);
     let ends_at = match notified.status {
         AlertStatus::Firing => zero_time(),
         AlertStatus::Resolved => time(alert.ends_at),
@@ -295,6 +353,8 @@ fn alert_data(notified: &NotifiedAlert, upstream_only: bool, now: Timestamp) -> 
             ("ResolvedValueText", number_text(alert.course.resolved)),
             ("Threshold", number(alert.course.threshold)),
             ("ThresholdText", number_text(alert.course.threshold)),
+            ("AckURL", own.ack.into()),
+            ("SilenceURL", own.silence.into()),
         ],
     )
     .in_json(if upstream_only { ALERT } else { usize::MAX })

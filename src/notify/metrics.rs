@@ -14,7 +14,7 @@ use prometheus_client::registry::Registry;
 use super::integration::{Delivered, Reason, SendError};
 use super::outbox::Receivers;
 use crate::db::outbox::{Backlog, Outcome};
-use crate::model::notification::Notification;
+use crate::model::notification::{Integration, Notification};
 use crate::model::timestamp::Timestamp;
 use crate::telemetry::progress::Progress;
 
@@ -39,6 +39,14 @@ struct ByIntegration {
     integration: Arc<str>,
 }
 
+/// The integrations of one kind of a receiver share their metrics.
+fn place(receiver: &Arc<str>, integration: &Integration) -> Place {
+    Place {
+        receiver: Arc::clone(receiver),
+        integration: Arc::clone(&integration.kind),
+    }
+}
+
 type FloatGauge = Gauge<f64, AtomicU64>;
 
 /// The metrics of delivery. Clones share them.
@@ -48,6 +56,9 @@ pub struct Metrics {
     failed: Family<Failure, Counter>,
     refused: Family<Place, Counter>,
     expired: Family<Place, Counter>,
+    fallbacks: Family<Place, Counter>,
+    circuit_open: Family<Place, Gauge>,
+    circuit_opened: Family<Place, Counter>,
     duration: Family<ByIntegration, Histogram>,
     last_success: Family<Place, FloatGauge>,
     template_failures: Counter,
@@ -65,6 +76,9 @@ impl Metrics {
             failed: Family::default(),
             refused: Family::default(),
             expired: Family::default(),
+            fallbacks: Family::default(),
+            circuit_open: Family::default(),
+            circuit_opened: Family::default(),
             duration: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             last_success: Family::default(),
             template_failures: Counter::default(),
@@ -91,6 +105,21 @@ impl Metrics {
             "outrigger_notifications_expired",
             "Notifications given up because no attempt succeeded in time",
             metrics.expired.clone(),
+        );
+        registry.register(
+            "outrigger_notifications_fallback",
+            "Notifications queued for the fallback receiver because another one could not be told",
+            metrics.fallbacks.clone(),
+        );
+        registry.register(
+            "outrigger_receiver_circuit_open",
+            "Integrations of a receiver that are left alone because they failed again and again",
+            metrics.circuit_open.clone(),
+        );
+        registry.register(
+            "outrigger_receiver_circuit_opened",
+            "Times that a receiver's integration began to be left alone",
+            metrics.circuit_opened.clone(),
         );
         registry.register(
             "outrigger_notification_duration_seconds",
@@ -123,13 +152,13 @@ impl Metrics {
     /// Shows every configured integration from the beginning, so that a first failure is an increase from zero.
     pub fn announce(&self, receivers: &Receivers) {
         for (receiver, integration) in receivers.places() {
-            let place = Place {
-                receiver: Arc::clone(receiver),
-                integration: Arc::clone(&integration.kind),
-            };
+            let place = place(receiver, integration);
             drop(self.sent.get_or_create(&place));
             drop(self.refused.get_or_create(&place));
             drop(self.expired.get_or_create(&place));
+            drop(self.fallbacks.get_or_create(&place));
+            drop(self.circuit_open.get_or_create(&place));
+            drop(self.circuit_opened.get_or_create(&place));
             for reason in Reason::ALL {
                 let failure = Failure {
                     receiver: Arc::clone(receiver),
@@ -141,6 +170,26 @@ impl Metrics {
         }
     }
 
+    /// Counts a notification to the fallback receiver.
+    pub fn fell_back(&self, notification: &Notification) {
+        let place = place(&notification.receiver, &notification.integration);
+        self.fallbacks.get_or_create(&place).inc();
+    }
+
+    /// An integration is left alone from now on.
+    pub fn circuit_opened(&self, receiver: &Arc<str>, integration: &Integration) {
+        let place = place(receiver, integration);
+        self.circuit_open.get_or_create(&place).inc();
+        self.circuit_opened.get_or_create(&place).inc();
+    }
+
+    /// It no longer is.
+    pub fn circuit_closed(&self, receiver: &Arc<str>, integration: &Integration) {
+        self.circuit_open
+            .get_or_create(&place(receiver, integration))
+            .dec();
+    }
+
     /// Counts one attempt and what followed it.
     pub fn attempt(
         &self,
@@ -150,10 +199,7 @@ impl Metrics {
         took: Duration,
         now: Timestamp,
     ) {
-        let place = Place {
-            receiver: Arc::clone(&notification.receiver),
-            integration: Arc::clone(&notification.integration.kind),
-        };
+        let place = place(&notification.receiver, &notification.integration);
         let by_integration = ByIntegration {
             integration: Arc::clone(&place.integration),
         };
@@ -183,7 +229,7 @@ impl Metrics {
             Outcome::Expired { .. } => {
                 self.expired.get_or_create(&place).inc();
             }
-            Outcome::Delivered { .. } | Outcome::Retry { .. } => {}
+            Outcome::Delivered { .. } | Outcome::Retry { .. } | Outcome::Unsent => {}
         }
     }
 

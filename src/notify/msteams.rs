@@ -82,6 +82,7 @@ impl Integration for MsTeams {
             Ok(Delivered {
                 status: reply.answer.status.as_str().to_owned(),
                 template_failures: rendering.failures,
+                ..Delivered::default()
             })
         })
     }

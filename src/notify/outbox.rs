@@ -10,10 +10,14 @@
 //!   claimed in the same transaction, the following ones are sent and gather. One batch is written at a time.
 //! * Receivers do not wait for each other: each integration of each receiver has its own few places. Notifications of
 //!   one group to one integration go out in order, one at a time.
-//! * A notification that is not delivered within an hour is given up: a page that late misleads more than it helps. The
-//!   routes then count it as not told and tell anew at the group's next flush, with what is true by then.
+//! * A notification that is not delivered within an hour is given up: a page that late misleads more than it helps. It
+//!   goes to the fallback receiver where one is configured ([`super::fallback`]). Otherwise the routes count it as not
+//!   told and tell anew at the group's next flush, with what is true by then.
+//! * A receiver that fails again and again is left alone for a while ([`super::breaker`]).
 //! * What was being sent when the process died is sent again after the restart: at least once, not exactly once. The
 //!   window is the time between the receiver's acceptance and the commit that records it.
+
+mod restrain;
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
@@ -27,12 +31,15 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::Notify;
 use tracing::{Instrument, Span};
 
-use super::decide::{Policy, decide, is_over};
+use super::breaker::Circuits;
+use super::decide::{decide, is_over};
+use super::delivery::Delivery;
+use super::fallback;
 use super::integration::{Delivered, Integration, Reason, SendError};
 use super::metrics::Metrics;
 use crate::clock::{Clock, Stopwatch};
-use crate::db::outbox::{self as table, Backlog, Claim, Claimed, Outcome, Taken};
-use crate::db::{Database, DbError};
+use crate::db::outbox::{self as table, Backlog, Claim, Claimed, Ended, Outcome, Take, Taken};
+use crate::db::{Database, DbError, sent_messages};
 use crate::model::notification::{self, Notification};
 use crate::model::timestamp::Timestamp;
 use crate::tasks::Stop;
@@ -57,9 +64,12 @@ const LONGEST_UNWRITTEN: Duration = Duration::from_millis(20);
 /// The pause after the database failed.
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 
-/// The configured integrations, by receiver and place.
+/// The configured integrations, by receiver and place, and how to deliver to them.
 #[derive(Debug, Default)]
-pub struct Receivers(HashMap<Place, Arc<dyn Integration>>);
+pub struct Receivers {
+    integrations: HashMap<Place, Arc<dyn Integration>>,
+    delivery: Delivery,
+}
 
 /// One integration of one receiver.
 pub type Place = (Arc<str>, notification::Integration);
@@ -67,17 +77,31 @@ pub type Place = (Arc<str>, notification::Integration);
 impl Receivers {
     /// From receiver names, places and integrations.
     pub fn new(entries: impl IntoIterator<Item = (Place, Arc<dyn Integration>)>) -> Self {
-        Self(entries.into_iter().collect())
+        Self {
+            integrations: entries.into_iter().collect(),
+            delivery: Delivery::default(),
+        }
+    }
+
+    /// The same, delivered to in another way.
+    #[must_use]
+    pub fn delivering(self, delivery: Delivery) -> Self {
+        Self { delivery, ..self }
+    }
+
+    /// How to deliver.
+    pub fn delivery(&self) -> &Delivery {
+        &self.delivery
     }
 
     /// The integration a notification is for.
     pub fn get(&self, notification: &Notification) -> Option<Arc<dyn Integration>> {
-        self.0.get(&place(notification)).map(Arc::clone)
+        self.integrations.get(&place(notification)).map(Arc::clone)
     }
 
     /// All of them.
     pub fn places(&self) -> impl Iterator<Item = &Place> {
-        self.0.keys()
+        self.integrations.keys()
     }
 }
 
@@ -101,8 +125,8 @@ pub struct Dependencies {
     pub metrics: Metrics,
     /// Rung after the outbox was written.
     pub wake: Arc<Notify>,
-    /// When to try again and when to give up.
-    pub policy: Policy,
+    /// Which receivers are left alone for a while.
+    pub circuits: Circuits,
     /// How long shutdown may wait for what is due and under way.
     pub drain: Duration,
 }
@@ -120,7 +144,7 @@ pub struct Worker {
     /// When the outbox was last looked into.
     looked_at: Timestamp,
     /// Outcomes that the database did not take yet; their notifications are not sent again meanwhile.
-    unwritten: Vec<(Notification, Outcome)>,
+    unwritten: Ended,
     /// Since the first of them ended.
     unwritten_since: Option<Stopwatch>,
     /// What is being written and read: one transaction at a time.
@@ -133,7 +157,7 @@ pub struct Worker {
 
 /// How a transaction with the outbox ended.
 struct Exchanged {
-    outcomes: Vec<(Notification, Outcome)>,
+    ended: Ended,
     result: Result<Found, DbError>,
     now: Timestamp,
 }
@@ -183,6 +207,8 @@ struct Finished {
     attempts: u32,
     result: Result<Delivered, SendError>,
     took: Duration,
+    /// Whether the receiver was asked at all.
+    tried: bool,
     /// What is said of the outcome belongs to the attempt's trace.
     span: Span,
 }
@@ -198,7 +224,7 @@ impl Worker {
             look: true,
             // The first look puts right what was written before a step that the process did not see.
             looked_at: Timestamp::MAX,
-            unwritten: Vec::new(),
+            unwritten: Ended::default(),
             unwritten_since: None,
             exchange: FuturesUnordered::new(),
             resting: false,
@@ -242,7 +268,7 @@ impl Worker {
                 "stop delivery: what is under way is sent again after the next start"
             );
         }
-        match table::backlog(&self.with.database).await {
+        match table::backlog(&self.with.database, self.with.clock.now()).await {
             Ok(backlog) if backlog.waiting > 0 => tracing::warn!(
                 waiting = backlog.waiting,
                 "notifications remain in the outbox; they are sent after the next start"
@@ -303,11 +329,14 @@ impl Worker {
         let now = self.with.clock.now();
         let stepped_back = now + CLOCK_SLACK < self.looked_at;
         self.looked_at = now;
-        let wanted = self.wanted();
+        let wanted = self.wanted(now);
         let count = self
             .counted
             .is_none_or(|counted| counted.elapsed() >= COUNTED_EVERY);
-        let outcomes = std::mem::take(&mut self.unwritten);
+        // With the last of them the figures go to zero at once.
+        let busy = |lane: &Lane| lane.under_way > 0 || !lane.waiting.is_empty();
+        let is_idle = !self.lanes.values().any(busy);
+        let ended = std::mem::take(&mut self.unwritten);
         self.unwritten_since = None;
         let database = self.with.database.clone();
         self.exchange.push(
@@ -316,21 +345,16 @@ impl Worker {
                     if stepped_back {
                         table::clock_stepped_back(&database, now).await?;
                     }
-                    let taken = table::exchange(&database, &outcomes, &wanted, now).await?;
-                    // With the last of them the figures go to zero at once.
-                    let backlog = if count || taken.next_attempt.is_none() {
-                        Some(table::backlog(&database).await?)
+                    let taken = table::exchange(&database, &ended, &wanted, now).await?;
+                    let backlog = if count || (is_idle && taken.claimed.is_empty()) {
+                        Some(table::backlog(&database, now).await?)
                     } else {
                         None
                     };
                     Ok(Found { taken, backlog })
                 };
                 let result = result.await;
-                Exchanged {
-                    outcomes,
-                    result,
-                    now,
-                }
+                Exchanged { ended, result, now }
             }
             .boxed(),
         );
@@ -342,13 +366,13 @@ impl Worker {
             return false;
         };
         let flows = |lane: &Lane| lane.under_way > 0 && lane.waiting.len() > WRITTEN_AT_ONCE / 4;
-        self.unwritten.len() < WRITTEN_AT_ONCE
+        self.unwritten.outcomes.len() < WRITTEN_AT_ONCE
             && since.elapsed() < LONGEST_UNWRITTEN
             && self.lanes.values().any(flows)
     }
 
     /// Room for more, by integration.
-    fn wanted(&mut self) -> Claim {
+    fn wanted(&mut self, now: Timestamp) -> Claim {
         let mut limits = Vec::with_capacity(self.lanes.len());
         for ((receiver, integration), lane) in &mut self.lanes {
             let limit = if lane.has_room() {
@@ -362,8 +386,11 @@ impl Worker {
             } else {
                 0
             };
-            limits.push(((receiver.to_string(), integration.to_string()), limit));
+            let lane = (receiver.to_string(), integration.to_string());
+            limits.push((lane, Take::UpTo(limit)));
         }
+        // The first of two limits counts.
+        limits.splice(0..0, self.restraints(now));
         Claim {
             limit: CLAIMED_AT_ONCE,
             limits,
@@ -373,7 +400,7 @@ impl Worker {
     /// Takes what the database answered, and says how long there is nothing more to do.
     fn take_in(&mut self, exchanged: Exchanged) -> Duration {
         let Exchanged {
-            mut outcomes,
+            mut ended,
             result,
             now,
         } = exchanged;
@@ -381,8 +408,8 @@ impl Worker {
             Ok(found) => found,
             Err(error) => {
                 tracing::error!(%error, "outbox cannot be read or written; trying again");
-                outcomes.append(&mut self.unwritten);
-                self.unwritten = outcomes;
+                ended.append(std::mem::take(&mut self.unwritten));
+                self.unwritten = ended;
                 self.resting = true;
                 self.look = true;
                 return DATABASE_PAUSE;
@@ -404,32 +431,40 @@ impl Worker {
             self.with.metrics.backlog(&backlog, now);
         }
         self.with.metrics.progress.mark();
-        match taken.next_attempt {
-            // Due but not claimed: its places are taken or its group is under way, and a finished send looks again.
-            Some(at) if at <= now => LONGEST_SLEEP,
-            Some(at) => at.since(now).min(LONGEST_SLEEP),
-            None => LONGEST_SLEEP,
-        }
+        // What is due and was not claimed waits for its places, its group or its circuit: a finished send looks again.
+        let next = self.next_trial(now).into_iter();
+        let next = next.chain(taken.next_attempt).min();
+        next.map_or(LONGEST_SLEEP, |at| at.since(now).min(LONGEST_SLEEP))
     }
 
-    /// Shows the metrics of receivers that a reload brought.
+    /// Shows the metrics of receivers that a reload brought, and tries all of them anew.
     fn announce(&mut self) {
         let receivers = self.with.receivers.load_full();
         let known = self.announced.as_ref();
         if known.is_none_or(|known| !Arc::ptr_eq(known, &receivers)) {
             self.with.metrics.announce(&receivers);
+            self.close_all(&receivers);
             self.announced = Some(receivers);
         }
     }
 
-    /// Starts what waits while there are places.
+    /// Starts what waits while there are places; what may not be tried now goes back.
     fn advance(&mut self, place: &Place, now: Timestamp) {
         while let Some(lane) = self.lanes.get_mut(place)
             && lane.under_way < PLACES_PER_INTEGRATION
             && let Some(claimed) = lane.waiting.pop_front()
         {
-            lane.under_way += 1;
-            self.start(claimed, now);
+            let under_way = lane.under_way;
+            if self.may_start(place, &claimed.notification, under_way, now) {
+                if let Some(lane) = self.lanes.get_mut(place) {
+                    lane.under_way += 1;
+                }
+                self.start(claimed, now);
+            } else {
+                let unsent = (claimed.notification, Outcome::Unsent);
+                self.unwritten.outcomes.push(unsent);
+                self.look = true;
+            }
         }
         if self
             .lanes
@@ -446,8 +481,11 @@ impl Worker {
             attempts,
             last_error,
         } = claimed;
-        let integration = self.with.receivers.load().get(&notification);
-        let over = is_over(&self.with.policy, notification.created_at, now);
+        let receivers = self.with.receivers.load();
+        let integration = receivers.get(&notification);
+        let database = self.with.database.clone();
+        let over = is_over(&receivers.delivery.policy, notification.created_at, now);
+        let tried = integration.is_some() && !over;
         let span = tracing::info_span!(
             "send",
             receiver = %notification.receiver,
@@ -473,21 +511,24 @@ impl Worker {
                     Reason::Gone,
                     "the receiver is no longer configured",
                 )),
-                Some(integration) => AssertUnwindSafe(integration.send(&notification, now))
-                    .catch_unwind()
-                    .await
-                    .unwrap_or_else(|_| {
-                        Err(SendError::temporary(
-                            Reason::Configuration,
-                            "sending panicked; this is a bug in Outrigger",
-                        ))
-                    }),
+                Some(integration) => {
+                    AssertUnwindSafe(send(&*integration, &notification, &database, now))
+                        .catch_unwind()
+                        .await
+                        .unwrap_or_else(|_| {
+                            Err(SendError::temporary(
+                                Reason::Configuration,
+                                "sending panicked; this is a bug in Outrigger",
+                            ))
+                        })
+                }
             };
             Finished {
                 notification,
                 attempts,
                 result,
                 took: stopwatch.elapsed(),
+                tried,
                 span: within,
             }
         };
@@ -504,6 +545,9 @@ impl Worker {
                 lane.under_way = lane.under_way.saturating_sub(1);
                 lane.quick = finished.result.is_ok() && finished.took < QUICK;
             }
+            if finished.tried {
+                self.judge(&place, &finished.result, now);
+            }
             self.decide(finished, now);
             self.advance(&place, now);
             next = self.under_way.next().now_or_never().flatten();
@@ -517,10 +561,12 @@ impl Worker {
             attempts,
             result,
             took,
+            tried: _,
             span,
         } = finished;
+        let receivers = self.with.receivers.load();
         let outcome = decide(
-            &self.with.policy,
+            &receivers.delivery.policy,
             &result,
             attempts + 1,
             notification.created_at,
@@ -531,9 +577,40 @@ impl Worker {
             .metrics
             .attempt(&notification, &result, &outcome, took, now);
         span.in_scope(|| log(&notification, attempts + 1, &result, &outcome));
-        self.unwritten.push((notification, outcome));
+        if let Outcome::Failed { error } | Outcome::Expired { error } = &outcome {
+            let fallback = receivers.delivery.fallback.as_deref();
+            let rows = fallback::instead(&notification, error, fallback, receivers.places(), now);
+            for row in &rows {
+                self.with.metrics.fell_back(&row.notification);
+                tracing::warn!(
+                    receiver = &*row.notification.receiver,
+                    integration = &*row.integration,
+                    notification.id = &*row.notification.id,
+                    undelivered = &*notification.id,
+                    "notification goes to the fallback receiver"
+                );
+            }
+            self.unwritten.instead.extend(rows);
+        }
+        self.unwritten.outcomes.push((notification, outcome));
         self.unwritten_since.get_or_insert_with(Stopwatch::start);
     }
+}
+
+/// Tries once, with the message that was last sent about the group where the integration wants to know it.
+async fn send(
+    integration: &dyn Integration,
+    notification: &Notification,
+    database: &Database,
+    now: Timestamp,
+) -> Result<Delivered, SendError> {
+    if !integration.follows_up() {
+        return integration.send(notification, now).await;
+    }
+    let earlier = sent_messages::find(database, notification).await;
+    let earlier =
+        earlier.map_err(|error| SendError::temporary(Reason::Configuration, error.to_string()))?;
+    integration.follow_up(notification, earlier, now).await
 }
 
 fn log(
@@ -558,8 +635,9 @@ fn log(
         }
     }
     match outcome {
+        Outcome::Unsent => {}
         // In a storm a line for each would be a storm of its own: the ledger has them all.
-        Outcome::Delivered { status } if attempt == 1 => {
+        Outcome::Delivered { status, .. } if attempt == 1 => {
             tracing::debug!(
                 receiver,
                 integration,
@@ -569,7 +647,7 @@ fn log(
                 "notification delivered"
             );
         }
-        Outcome::Delivered { status } => {
+        Outcome::Delivered { status, .. } => {
             tracing::info!(
                 receiver,
                 integration,

@@ -11,6 +11,7 @@ use super::integration::{Reason, SendError};
 use super::message;
 use crate::model::notification::Notification;
 use crate::model::secret::Secret;
+use crate::model::signature::LateSigner;
 use crate::model::timestamp::Timestamp;
 use crate::net::credentials::SecretSource;
 use crate::template::error::TemplateError;
@@ -24,6 +25,8 @@ pub struct Surroundings {
     pub external_url: String,
     /// Whether requests carry nothing that Alertmanager's would not.
     pub upstream_only: bool,
+    /// Signs the links by which people acknowledge and silence.
+    pub signer: LateSigner,
     /// The named templates: our own, and the user's over them.
     pub templates: TemplateSet,
 }
@@ -129,7 +132,9 @@ pub struct Rendering<'a> {
     at: Timestamp,
     now: jiff::Timestamp,
     external_url: &'a str,
-    upstream_only: bool,
+    /// Why this comes to another receiver than the routes chose.
+    undelivered: Option<String>,
+    surroundings: &'a Surroundings,
     /// What failed so far, one line each.
     pub failures: Vec<String>,
 }
@@ -143,11 +148,12 @@ impl<'a> Rendering<'a> {
     ) -> Self {
         Self {
             notification,
+            surroundings,
             data: OnceLock::new(),
             at: now,
-            upstream_only: surroundings.upstream_only,
             now: jiff::Timestamp::from_millisecond(now.millis()).unwrap_or_default(),
             external_url: &surroundings.external_url,
+            undelivered: notification.undelivered.as_ref().map(ToString::to_string),
             failures: Vec::new(),
         }
     }
@@ -185,8 +191,17 @@ impl<'a> Rendering<'a> {
             .map_err(|error| SendError::permanent(Reason::Configuration, error.to_string()))
     }
 
-    /// One sentence for the message itself, where a field failed.
+    /// What the message itself has to begin with: that it was for somebody else, or that a field failed.
     pub fn apology(&self) -> Option<String> {
+        match (&self.undelivered, self.failure()) {
+            (Some(undelivered), Some(failure)) => Some(format!("{undelivered} {failure}")),
+            (Some(undelivered), None) => Some(undelivered.clone()),
+            (None, failure) => failure,
+        }
+    }
+
+    /// One sentence, where a field failed.
+    pub fn failure(&self) -> Option<String> {
         let first = self.failures.first()?;
         let more = match self.failures.len() {
             1 => String::new(),
@@ -197,16 +212,15 @@ impl<'a> Rendering<'a> {
         ))
     }
 
+    /// One sentence, where this was for somebody else.
+    pub fn undelivered(&self) -> Option<&str> {
+        self.undelivered.as_deref()
+    }
+
     fn render(&self, field: &Field, html: bool) -> Result<String, TemplateError> {
         let data = || {
-            self.data.get_or_init(|| {
-                message::data(
-                    self.notification,
-                    self.external_url,
-                    self.upstream_only,
-                    self.at,
-                )
-            })
+            self.data
+                .get_or_init(|| message::data(self.notification, self.surroundings, self.at))
         };
         // Not kept: it may hold a query function, which is bound to one thread.
         let context = Context {

@@ -1,24 +1,28 @@
 //! Slack: an incoming webhook, or a bot's token with `chat.postMessage`; also what speaks like them (Mattermost).
 //!
 //! One attachment a message, as Alertmanager sends it. Lengths are cut at what Slack documents or shows, and the cut is
-//! said. Slack answers errors with status 200 too: `{"ok":false,"error":"..."}`, or a text that is not `ok`.
+//! said. What becomes of later messages about a group: [`conversation`].
 //!
 //! See <https://docs.slack.dev/legacy/legacy-messaging/legacy-secondary-message-attachments> and
 //! <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>.
+
+mod answer;
+mod conversation;
 
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use self::conversation::Conversation;
 use super::builtin;
 use super::cut;
-use super::http::{Answer, Sender, load, quote};
+use super::http::{Sender, load};
 use super::integration::{Delivered, Integration, Kind, Reason, SendError};
 use super::render::{Field, Rendering, Surroundings};
-use super::wire;
+use crate::db::sent_messages::SentMessage;
 use crate::model::notification::Notification;
 use crate::model::timestamp::Timestamp;
 use crate::net::credentials::SecretSource;
@@ -144,8 +148,21 @@ pub struct Slack {
     pub link_names: bool,
     /// Which parts hold markup; empty means `fallback`, `pretext` and `text`.
     pub mrkdwn_in: Vec<String>,
+    /// What becomes of later messages about a group.
+    pub updates: Updates,
     /// What templates see beside the notification.
     pub surroundings: Arc<Surroundings>,
+}
+
+/// What becomes of later messages about a group; by default each is one of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Updates {
+    /// The first message is changed to what is true now.
+    pub message: bool,
+    /// What changed is an answer in its thread.
+    pub thread: bool,
+    /// Answers about what fires are shown in the channel too.
+    pub broadcast: bool,
 }
 
 impl Integration for Slack {
@@ -158,40 +175,72 @@ impl Integration for Slack {
         notification: &'a Notification,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Delivered, SendError>> {
+        self.follow_up(notification, None, now)
+    }
+
+    fn follows_up(&self) -> bool {
+        self.updates != Updates::default()
+    }
+
+    fn follow_up<'a>(
+        &'a self,
+        notification: &'a Notification,
+        earlier: Option<SentMessage>,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Delivered, SendError>> {
         Box::pin(async move {
-            let mut rendering = Rendering::new(&self.surroundings, notification, now);
-            let request = self.request(&mut rendering, notification, now);
-            let body = wire::encode(&request)
-                .map_err(|error| SendError::permanent(Reason::Configuration, error.to_string()))?;
-            let mut headers = HeaderMap::new();
-            let url = match &self.access {
-                Access::Webhook(source) => load(source).await?.expose().to_owned(),
-                Access::Bot { token, url } => {
-                    let token = load(token).await?;
-                    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
-                        .map_err(|_| {
-                            SendError::permanent(
-                                Reason::Configuration,
-                                "app_token holds characters that no header may hold",
-                            )
-                        })?;
-                    value.set_sensitive(true);
-                    headers.insert(AUTHORIZATION, value);
-                    url.clone()
-                }
+            let (url, headers) = self.way().await?;
+            let conversation = Conversation {
+                slack: self,
+                notification,
+                url,
+                headers,
+                now,
+                template_failures: Vec::new(),
             };
-            let answer = self.sender.post_json(&url, body, headers, now).await?;
-            understand(&answer)?;
-            Ok(Delivered {
-                status: answer.status.as_str().to_owned(),
-                template_failures: rendering.failures,
-            })
+            conversation.run(earlier).await
         })
+    }
+}
+
+impl Slack {
+    /// The address to post to, and the headers that let us in.
+    async fn way(&self) -> Result<(String, HeaderMap), SendError> {
+        let mut headers = HeaderMap::new();
+        let url = match &self.access {
+            Access::Webhook(source) => load(source).await?.expose().to_owned(),
+            Access::Bot { token, url } => {
+                let token = load(token).await?;
+                let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
+                    .map_err(|_| {
+                        SendError::permanent(
+                            Reason::Configuration,
+                            "app_token holds characters that no header may hold",
+                        )
+                    })?;
+                value.set_sensitive(true);
+                headers.insert(AUTHORIZATION, value);
+                url.clone()
+            }
+        };
+        Ok((url, headers))
     }
 }
 
 #[derive(Serialize)]
 struct Request {
+    /// The message to change.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    ts: String,
+    /// The message to answer.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    thread_ts: String,
+    /// Whether the answer is shown in the channel too.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    reply_broadcast: bool,
+    /// Our own id of the message, the same in each attempt.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    client_msg_id: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     channel: String,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -306,6 +355,10 @@ impl Slack {
             },
         };
         let mut request = Request {
+            ts: String::new(),
+            thread_ts: String::new(),
+            reply_broadcast: false,
+            client_msg_id: String::new(),
             channel: rendering.text(&texts.channel),
             username: rendering.text(&texts.username),
             icon_emoji: rendering.text(&texts.icon_emoji),
@@ -367,113 +420,4 @@ pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
-}
-
-#[derive(Deserialize)]
-struct ApiAnswer {
-    #[serde(default)]
-    ok: bool,
-    #[serde(default)]
-    error: String,
-}
-
-/// Reads an answer of class 2xx.
-fn understand(answer: &Answer) -> Result<(), SendError> {
-    if answer.media_type == "application/json" {
-        let parsed: ApiAnswer = serde_json::from_slice(&answer.body).map_err(|_| {
-            SendError::temporary(
-                Reason::BadResponse,
-                format!("answer is no JSON: {}", quote(&answer.body)),
-            )
-        })?;
-        return if parsed.ok {
-            Ok(())
-        } else {
-            Err(api_error(&parsed.error))
-        };
-    }
-    // An incoming webhook says `ok`; some that imitate it say nothing.
-    match answer.body.trim_ascii() {
-        b"ok" | b"" => Ok(()),
-        body => Err(SendError::permanent(
-            Reason::ClientError,
-            format!("Slack says: {}", quote(body)),
-        )),
-    }
-}
-
-/// The errors of <https://docs.slack.dev/reference/methods/chat.postMessage#errors>, by what helps.
-fn api_error(error: &str) -> SendError {
-    let detail = format!("Slack says: {}", quote(error.as_bytes()));
-    match error {
-        "ratelimited" | "rate_limited" | "message_limit_exceeded" => {
-            SendError::temporary(Reason::RateLimited, detail)
-        }
-        "internal_error"
-        | "fatal_error"
-        | "service_unavailable"
-        | "request_timeout"
-        | "team_added_to_org"
-        | "accesslimited" => SendError::temporary(Reason::ServerError, detail),
-        "invalid_auth"
-        | "not_authed"
-        | "account_inactive"
-        | "token_revoked"
-        | "token_expired"
-        | "missing_scope"
-        | "not_allowed_token_type"
-        | "no_permission" => SendError::permanent(Reason::Auth, detail),
-        _ => SendError::permanent(Reason::ClientError, detail),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn errors_behind_status_200_are_understood() {
-        let check = |media_type: &str, body: &'static str, want: Result<(), (Reason, bool)>| {
-            let answer = Answer {
-                status: http::StatusCode::OK,
-                media_type: media_type.to_owned(),
-                body: body.into(),
-            };
-            let got = understand(&answer).map_err(|error| (error.reason, error.retryable));
-            assert_eq!(got, want, "{body}");
-        };
-        check("text/html", "ok", Ok(()));
-        check("text/plain", "ok\n", Ok(()));
-        check(
-            "text/plain",
-            "invalid_payload",
-            Err((Reason::ClientError, false)),
-        );
-        check("application/json", r#"{"ok":true,"ts":"1.2"}"#, Ok(()));
-        check(
-            "application/json",
-            r#"{"ok":false,"error":"ratelimited"}"#,
-            Err((Reason::RateLimited, true)),
-        );
-        check(
-            "application/json",
-            r#"{"ok":false,"error":"invalid_auth"}"#,
-            Err((Reason::Auth, false)),
-        );
-        check(
-            "application/json",
-            r#"{"ok":false,"error":"channel_not_found"}"#,
-            Err((Reason::ClientError, false)),
-        );
-        check(
-            "application/json",
-            r#"{"ok":false,"error":"internal_error"}"#,
-            Err((Reason::ServerError, true)),
-        );
-        check(
-            "application/json",
-            "<html>",
-            Err((Reason::BadResponse, true)),
-        );
-    }
 }

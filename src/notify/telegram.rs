@@ -132,6 +132,7 @@ impl Integration for Telegram {
             Ok(Delivered {
                 status: reply.answer.status.as_str().to_owned(),
                 template_failures: rendering.failures,
+                ..Delivered::default()
             })
         })
     }
@@ -178,7 +179,10 @@ impl Telegram {
         match self.parse_mode {
             ParseMode::Html => {
                 let text = match rendering.html(&self.message) {
-                    Some(html) => html,
+                    Some(html) => match rendering.undelivered() {
+                        Some(undelivered) => format!("⚠️ {}\n{html}", escape(undelivered)),
+                        None => html,
+                    },
                     None => escape(&plain(rendering, notification, now)),
                 };
                 cut_html(&text, MAX_TEXT)

@@ -1,5 +1,6 @@
 //! The way from the outbox to a receiver, with a real database and real sockets; time is moved by hand.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,17 +8,19 @@ use arc_swap::ArcSwap;
 use prometheus_client::registry::Registry;
 use tokio::sync::Notify;
 
+use super::breaker::{self, Circuits};
 use super::config::{self, Console, Options};
-use super::decide::Policy;
+use super::delivery::Delivery;
 use super::message::synthetic;
 use super::metrics::Metrics;
-use super::outbox::{Dependencies, Worker};
+use super::outbox::{Dependencies, Receivers, Worker};
 use super::testing::{Answer, Recorder};
 use crate::clock::Clock;
 use crate::db::ledger::{self, LedgerFilter};
 use crate::db::{Database, outbox};
 use crate::document::{self, diagnostics::Diagnostics};
 use crate::model::notification::Notification;
+use crate::model::signature::LateSigner;
 use crate::model::timestamp::Timestamp;
 use crate::tasks::Tasks;
 use crate::telemetry;
@@ -25,8 +28,10 @@ use crate::telemetry;
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 mod chats;
+mod failing;
 mod pagers;
 mod receivers;
+mod slack;
 mod telegram;
 
 /// A worker on a database file of its own, with receivers from a file's text.
@@ -44,24 +49,18 @@ impl Bench {
         Self::start(directory, receivers, Clock::manual(NOW)).await
     }
 
+    /// The same, delivered to in another way.
+    async fn delivering(receivers: &str, delivery: Delivery) -> Self {
+        let bench = Self::new(receivers).await;
+        let receivers = bench.integrations(receivers).delivering(delivery);
+        bench.with.receivers.store(Arc::new(receivers));
+        bench
+    }
+
     async fn start(directory: tempfile::TempDir, receivers: &str, clock: Clock) -> Self {
-        let diagnostics = Diagnostics::default();
-        let document = document::parse("am.yml", receivers, &diagnostics).unwrap();
-        let options = Options {
-            upstream_only: false,
-            base: directory.path(),
-            external_url: "http://out:9797",
-            templates: &[],
-            console: Console::Off,
-            now: NOW,
-        };
-        let root = document.value(&diagnostics).fields().unwrap();
-        let loaded = config::read(&root, &options, &diagnostics);
-        root.finish();
-        assert!(diagnostics.is_empty(), "{diagnostics:?}");
+        let receivers = integrations(directory.path(), receivers);
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
-        let receivers = loaded.integrations();
         let with = Dependencies {
             database: Database::open(&directory.path().join("outrigger.db"))
                 .await
@@ -70,7 +69,7 @@ impl Bench {
             receivers: Arc::new(ArcSwap::from_pointee(receivers)),
             metrics,
             wake: Arc::new(Notify::new()),
-            policy: Policy::default(),
+            circuits: Circuits::default(),
             drain: Duration::from_secs(5),
         };
         Self {
@@ -80,6 +79,10 @@ impl Bench {
             worker: Worker::new(with.clone()),
             with,
         }
+    }
+
+    fn integrations(&self, receivers: &str) -> Receivers {
+        integrations(self.directory.path(), receivers)
     }
 
     /// A new process on the same file.
@@ -128,6 +131,27 @@ impl Bench {
         });
         found.unwrap_or_else(|| panic!("{line} is not in\n{text}"))
     }
+}
+
+/// The receivers of a file's text.
+fn integrations(base: &Path, text: &str) -> Receivers {
+    let diagnostics = Diagnostics::default();
+    let document = document::parse("am.yml", text, &diagnostics).unwrap();
+    let options = Options {
+        upstream_only: false,
+        signer: &LateSigner::default(),
+        slack_threads: true,
+        base,
+        external_url: "http://out:9797",
+        templates: &[],
+        console: Console::Off,
+        now: NOW,
+    };
+    let root = document.value(&diagnostics).fields().unwrap();
+    let loaded = config::read(&root, &options, &diagnostics);
+    root.finish();
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    loaded.integrations()
 }
 
 /// A notification with one firing alert to `receiver`'s first integration of a kind.
@@ -289,11 +313,19 @@ async fn a_receiver_that_hangs_delays_nobody_else() {
     let running = tasks.spawn("outbox", worker.run(stop.clone()));
     healthy.wait_for(20).await;
     // Until the last outcome is written.
-    while outbox::backlog(&bench.with.database).await.unwrap().waiting > 20 {}
+    while outbox::backlog(&bench.with.database, NOW)
+        .await
+        .unwrap()
+        .waiting
+        > 20
+    {}
     assert_eq!(hanging.requests().len(), 8, "its places, no more");
     stop.cancel();
     running.await.unwrap();
-    let waiting = outbox::backlog(&bench.with.database).await.unwrap().waiting;
+    let waiting = outbox::backlog(&bench.with.database, NOW)
+        .await
+        .unwrap()
+        .waiting;
     assert_eq!(
         waiting, 20,
         "those of the slow receiver remain for the next start"
@@ -351,7 +383,10 @@ async fn what_was_under_way_when_the_process_died_is_sent_after_the_restart() {
     ids.sort();
     assert_eq!(ids, ["1", "2"]);
     assert_eq!(
-        outbox::backlog(&bench.with.database).await.unwrap().waiting,
+        outbox::backlog(&bench.with.database, NOW)
+            .await
+            .unwrap()
+            .waiting,
         0
     );
 }

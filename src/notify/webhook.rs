@@ -67,6 +67,7 @@ impl Integration for Webhook {
             Ok(Delivered {
                 status: answer.status.as_str().to_owned(),
                 template_failures: rendering.failures,
+                ..Delivered::default()
             })
         })
     }

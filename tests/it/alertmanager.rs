@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::support::http;
-use crate::support::outrigger::{Outrigger, free_port};
+use crate::support::outrigger::{BINARY, Outrigger, free_port};
 use crate::support::peers::{peer, run, succeed};
 use crate::support::place::Place;
 use crate::support::process::Process;
@@ -193,25 +193,16 @@ fn amtool_works_with_it() {
     amtool.fails(&["silence", "expire", "11111111-2222-3333-4444-555555555555"]);
 }
 
-#[test]
-fn alerts_of_a_real_prometheus_go_the_way_of_its_own() {
-    let Some(program) = peer(
-        "alerts_of_a_real_prometheus_go_the_way_of_its_own",
-        "prometheus",
-    ) else {
-        return;
-    };
-    let scene = Scene::new("flag 0\n", RULES);
-    let outrigger = scene.start();
-    let place = Place::new();
-    let rules = "groups: [{name: g, rules: [{alert: Foreign, expr: vector(7), labels: {severity: page}, annotations: {summary: 'it is {{ $value }}'}}]}]";
+/// A real Prometheus with one rule that fires at once, of a name that the shipped runbooks know; it sends to this address.
+fn prometheus(program: PathBuf, place: &Place, to: &str) -> Process {
+    let rules = "groups: [{name: g, rules: [{alert: TargetDown, expr: vector(7), labels: {severity: page, team: north}, annotations: {summary: 'it is {{ $value }}'}}]}]";
     place.write("rules.yml", rules);
     let config = place.write(
         "prometheus.yml",
         &format!(
             "global: {{evaluation_interval: 1s, external_labels: {{site: north}}}}\nrule_files: [rules.yml]\n\
              alerting: {{alertmanagers: [{{static_configs: [{{targets: ['{}']}}]}}]}}\n",
-            outrigger.address()
+            to
         ),
     );
     let mut command = Command::new(program);
@@ -224,18 +215,70 @@ fn alerts_of_a_real_prometheus_go_the_way_of_its_own() {
             "--storage.tsdb.path={}",
             place.path().join("data").display()
         ));
-    let _prometheus = Process::start("prometheus", place.path(), &mut command);
+    Process::start("prometheus", place.path(), &mut command)
+}
 
+/// What its alert looks like at the webhook; returns its annotations.
+#[track_caller]
+fn foreign_alert(scene: &Scene) -> Value {
     let told = scene.wait_for_told(1);
     let alert = &told[0]["alerts"][0];
-    assert_eq!(
-        alert["labels"],
-        json!({"alertname": "Foreign", "severity": "page", "site": "north"})
-    );
-    assert_eq!(alert["annotations"], json!({"summary": "it is 7"}));
+    let labels =
+        json!({"alertname": "TargetDown", "severity": "page", "team": "north", "site": "north"});
+    assert_eq!(alert["labels"], labels);
     assert_eq!(alert["status"], "firing");
     let url = alert["generatorURL"].as_str().expect("a link");
     assert!(url.contains("vector%287%29"), "{url}");
+    alert["annotations"].clone()
+}
+
+#[test]
+fn alerts_of_a_real_prometheus_arrive_with_runbook_and_owner() {
+    let test = "alerts_of_a_real_prometheus_arrive_with_runbook_and_owner";
+    let Some(program) = peer(test, "prometheus") else {
+        return;
+    };
+    let scene = Scene::new("flag 0\n", RULES);
+    scene.settings(
+        "enrich: {alerts: {rules: [{matchers: [team=north], annotations: {owner: ann, summary: not this}}]}}\n",
+    );
+    let outrigger = scene.start();
+    let place = Place::new();
+    let _prometheus = prometheus(program, &place, &outrigger.address());
+    let annotations = foreign_alert(&scene);
+    let runbook = format!("{}/runbooks/target-down", outrigger.url());
+    assert_eq!(
+        annotations,
+        json!({"summary": "it is 7", "owner": "ann", "runbook_url": runbook})
+    );
+    assert_eq!(outrigger.get("/runbooks/target-down").status, 200);
     let listed = outrigger.get("/api/v2/alerts").json();
-    assert_eq!(listed[0]["fingerprint"], alert["fingerprint"], "{listed}");
+    let told = &scene.told()[0]["alerts"][0];
+    assert_eq!(listed[0]["fingerprint"], told["fingerprint"], "{listed}");
+    let ledger = outrigger.data("/api/v2/ledger?filter[]=alertname=TargetDown&kind=enqueued");
+    assert_eq!(ledger[0]["labels"]["site"], "north", "{ledger}");
+}
+
+#[test]
+fn alerts_of_a_real_prometheus_are_left_as_they_are_in_alertmanagers_place() {
+    let test = "alerts_of_a_real_prometheus_are_left_as_they_are_in_alertmanagers_place";
+    let Some(program) = peer(test, "prometheus") else {
+        return;
+    };
+    let scene = Scene::new("flag 0\n", RULES);
+    let address = format!("127.0.0.1:{}", free_port());
+    let mut command = Command::new(BINARY);
+    command.current_dir(scene.place.path()).args([
+        "alertmanager",
+        "--config.file=alertmanager.yml",
+        "--storage.path=data",
+        &format!("--web.listen-address={address}"),
+    ]);
+    let _alertmanager = Process::start("alertmanager", scene.place.path(), &mut command);
+    wait_until("the routes to be ready", PATIENCE, || {
+        http::get(&address, "/-/ready").is_ok_and(|answer| answer.status == 200)
+    });
+    let place = Place::new();
+    let _prometheus = prometheus(program, &place, &address);
+    assert_eq!(foreign_alert(&scene), json!({"summary": "it is 7"}));
 }

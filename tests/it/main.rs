@@ -6,6 +6,7 @@
     reason = "a test that cannot go on panics"
 )]
 
+mod acks;
 mod alertmanager;
 mod architecture;
 mod bad_configuration;
@@ -26,6 +27,7 @@ mod reload;
 mod routing;
 mod rule_tests;
 mod shutdown;
+mod slack_bot;
 mod storage_trouble;
 mod support;
 mod telemetry;

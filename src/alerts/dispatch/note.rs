@@ -110,5 +110,6 @@ fn tag(decision: &Decision) -> u8 {
         Decision::AckEnded { .. } => 17,
         Decision::SilenceBegan { .. } => 18,
         Decision::SilenceEnded { .. } => 19,
+        Decision::FellBack { .. } => 20,
     }
 }

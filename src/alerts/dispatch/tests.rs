@@ -3,6 +3,7 @@
 mod acks;
 mod changes;
 mod histories;
+mod quiet;
 mod timelines;
 
 use super::super::config::tests::routing;
@@ -68,7 +69,7 @@ impl Simulation {
         let routing = Arc::new(routing);
         let now = Timestamp::from_millis(1_000_000_000);
         Self {
-            dispatcher: Dispatcher::new(Arc::clone(&routing), Restored::default(), now).unwrap(),
+            dispatcher: Dispatcher::new(Arc::clone(&routing), Restored::default(), now),
             disk: Disk::default(),
             now,
             routing,
@@ -234,8 +235,9 @@ impl Simulation {
             throttle: self.disk.throttle.clone(),
             silences: self.stored_silences(),
             acks: self.stored_acks(),
+            recurrings: Vec::new(),
         };
-        self.dispatcher = Dispatcher::new(Arc::clone(&self.routing), restored, self.now).unwrap();
+        self.dispatcher = Dispatcher::new(Arc::clone(&self.routing), restored, self.now);
     }
 
     /// Lets time pass up to a second, flushing whenever something is due.

@@ -98,7 +98,7 @@ impl Dispatcher {
             .collect()
     }
 
-    fn shown(&self, alert: Arc<Alert>, now: Timestamp) -> AlertSnapshot {
+    pub(super) fn shown(&self, alert: Arc<Alert>, now: Timestamp) -> AlertSnapshot {
         AlertSnapshot {
             status: status(&alert, now),
             inhibited_by: self

@@ -65,7 +65,7 @@ pub fn run(routing: &Arc<Routing>, test: &RouteTest) -> Vec<Failure> {
 }
 
 fn play(routing: &Arc<Routing>, test: &RouteTest) -> Result<History, DbError> {
-    let mut dispatcher = Dispatcher::new(Arc::clone(routing), Restored::default(), test.start)?;
+    let mut dispatcher = Dispatcher::new(Arc::clone(routing), Restored::default(), test.start);
     let end = test.start + test.until;
     let mut changes: Vec<(Timestamp, Alert)> = test
         .alerts

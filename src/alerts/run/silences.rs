@@ -80,7 +80,7 @@ impl Runner {
         match command {
             Command::Set(request, reply) => {
                 let new_id = uuid::Uuid::new_v4().to_string();
-                let change = self.dispatcher.silences.set(*request, &new_id, now);
+                let change = self.dispatcher.set_silence(*request, &new_id, now);
                 reply.send(self.change(change, "set").await).ok();
             }
             Command::Expire(id, reply) => {

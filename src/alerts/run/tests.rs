@@ -138,6 +138,7 @@ async fn a_process_that_dies_and_comes_back_tells_each_thing_once() {
     assert_eq!(claimed.len(), 1, "the same message, once");
     let delivered = Outcome::Delivered {
         status: "200".to_owned(),
+        sent: None,
     };
     outbox::finish(
         &running.database,
@@ -280,6 +281,7 @@ async fn what_was_posted_and_the_time_it_waits_for_outlive_the_process() {
         let claimed = outbox::claim(database, clock.now(), 10, &[]).await.unwrap();
         let delivered = Outcome::Delivered {
             status: "200".to_owned(),
+            sent: None,
         };
         let ended = |claimed: &outbox::Claimed| (claimed.notification.clone(), delivered.clone());
         let outcomes: Vec<_> = claimed.iter().map(ended).collect();

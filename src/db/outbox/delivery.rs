@@ -6,9 +6,11 @@ use std::sync::Arc;
 use sqlx::{QueryBuilder, Row};
 
 use super::super::ledger::{self, LedgerEntry};
+use super::super::sent_messages;
+use super::super::unreadable::Unreadable;
 use super::super::{Database, DbError, MAX_BINDS, Transaction};
-use super::{Claimed, Outcome};
-use crate::model::notification::{Decision, Notification};
+use super::{Claimed, OutboxRow, Outcome, insert};
+use crate::model::notification::{Decision, Notification, NotifiedAlert};
 use crate::model::timestamp::Timestamp;
 
 /// Bytes of payloads that one claim takes, about; at least one notification of each integration all the same.
@@ -20,7 +22,43 @@ pub struct Claim {
     /// Notifications for each integration of each receiver.
     pub limit: u32,
     /// Other limits, by receiver and integration.
-    pub limits: Vec<((String, String), u32)>,
+    pub limits: Vec<((String, String), Take)>,
+}
+
+/// What may be taken for an integration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Take {
+    /// So many of those that are due.
+    UpTo(u32),
+    /// Of those that are due what was written at this time or earlier, to be given up: so many.
+    WrittenBy(Timestamp, u32),
+    /// One, due or not.
+    One,
+}
+
+/// What became of notifications.
+#[derive(Clone, Debug, Default)]
+pub struct Ended {
+    /// How attempts ended.
+    pub outcomes: Vec<(Notification, Outcome)>,
+    /// What goes to the fallback receiver instead.
+    pub instead: Vec<OutboxRow>,
+    /// Integrations that answer again: what waits for their next attempt is due.
+    pub revived: Vec<(String, String)>,
+}
+
+impl Ended {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.outcomes.is_empty() && self.instead.is_empty() && self.revived.is_empty()
+    }
+
+    /// Puts what follows behind it.
+    pub fn append(&mut self, mut later: Self) {
+        self.outcomes.append(&mut later.outcomes);
+        self.instead.append(&mut later.instead);
+        self.revived.append(&mut later.revived);
+    }
 }
 
 /// What a worker got.
@@ -28,16 +66,16 @@ pub struct Claim {
 pub struct Taken {
     /// The notifications.
     pub claimed: Vec<Claimed>,
-    /// When the first of those that still wait is due.
+    /// When the next one becomes due; those that are due already do not count.
     pub next_attempt: Option<Timestamp>,
 }
 
 impl Claim {
-    fn limit(&self, lane: &(String, String)) -> u32 {
+    fn take(&self, lane: &(String, String)) -> Take {
         self.limits
             .iter()
             .find(|(other, _)| other == lane)
-            .map_or(self.limit, |(_, limit)| *limit)
+            .map_or(Take::UpTo(self.limit), |(_, take)| *take)
     }
 }
 
@@ -53,9 +91,10 @@ pub async fn claim(
     limit: u32,
     full: &[(String, String)],
 ) -> Result<Vec<Claimed>, DbError> {
-    let limits = full.iter().map(|lane| (lane.clone(), 0)).collect();
+    let limits = full.iter().map(|lane| (lane.clone(), Take::UpTo(0)));
+    let limits = limits.collect();
     let wanted = Claim { limit, limits };
-    let taken = exchange(database, &[], &wanted, now).await?;
+    let taken = exchange(database, &Ended::default(), &wanted, now).await?;
     Ok(taken.claimed)
 }
 
@@ -75,24 +114,30 @@ pub async fn finish(
     transaction.commit().await
 }
 
-/// Both at once, in one transaction: [`finish`], then [`claim`].
+/// Both at once, in one transaction: [`finish`] with all that follows from it, then [`claim`].
 ///
 /// # Errors
 /// As for the two; then neither happened.
 pub async fn exchange(
     database: &Database,
-    outcomes: &[(Notification, Outcome)],
+    ended: &Ended,
     wanted: &Claim,
     now: Timestamp,
 ) -> Result<Taken, DbError> {
     let mut transaction = database.begin().await?;
-    write_outcomes(&mut transaction, outcomes, now).await?;
-    let claimed = take(&mut transaction, wanted, now).await?;
-    let next: Option<i64> =
-        sqlx::query_scalar("SELECT MIN(next_attempt_at) FROM outbox WHERE state = 'pending'")
-            .fetch_one(transaction.connection())
-            .await
-            .map_err(DbError::query(CLAIM))?;
+    write_outcomes(&mut transaction, &ended.outcomes, now).await?;
+    write_instead(&mut transaction, &ended.instead, now).await?;
+    for lane in &ended.revived {
+        make_due(&mut transaction, lane, now).await?;
+    }
+    let claimed = take(&mut transaction, wanted, database.unreadable(), now).await?;
+    let next: Option<i64> = sqlx::query_scalar(
+        "SELECT MIN(next_attempt_at) FROM outbox WHERE state = 'pending' AND next_attempt_at > $1",
+    )
+    .bind(now.millis())
+    .fetch_one(transaction.connection())
+    .await
+    .map_err(DbError::query(CLAIM))?;
     transaction.commit().await?;
     Ok(Taken {
         claimed,
@@ -113,13 +158,14 @@ struct Due {
 async fn take(
     transaction: &mut Transaction,
     wanted: &Claim,
+    unreadable: &Unreadable,
     now: Timestamp,
 ) -> Result<Vec<Claimed>, DbError> {
     let mut due = Vec::new();
     for lane in lanes(transaction).await? {
-        let limit = wanted.limit(&lane);
-        if limit > 0 {
-            due.extend(due_in(transaction, &lane, limit, now).await?);
+        let take = wanted.take(&lane);
+        if take != Take::UpTo(0) {
+            due.extend(due_in(transaction, &lane, take, now).await?);
         }
     }
     let mut payloads = payloads(transaction, &due).await?;
@@ -127,8 +173,10 @@ async fn take(
     let mut ids = Vec::with_capacity(due.len());
     for row in due {
         let payload = payloads.remove(&row.payload_id).unwrap_or_default();
-        match serde_json::from_str(&payload) {
-            Ok(notification) => {
+        let read = serde_json::from_str(&payload);
+        let why = read.as_ref().err().map(ToString::to_string);
+        match unreadable.or_pass_over("outbox", &row.id, read) {
+            Some(notification) => {
                 claimed.push(Claimed {
                     notification,
                     attempts: row.attempts,
@@ -136,9 +184,9 @@ async fn take(
                 });
                 ids.push(row.id);
             }
-            Err(error) => {
-                // Written by a version this one cannot read: it would come up again for ever.
-                tracing::error!(notification.id = row.id, %error, "notification in the outbox is not readable");
+            None => {
+                // It would come up again for ever.
+                let error = why.unwrap_or_default();
                 sqlx::query("UPDATE outbox SET state = 'failed', last_error = $2, updated_at = $3 WHERE id = $1")
                     .bind(row.id)
                     .bind(format!("stored notification is not readable: {error}"))
@@ -188,13 +236,19 @@ async fn lanes(transaction: &mut Transaction) -> Result<Vec<(String, String)>, D
 async fn due_in(
     transaction: &mut Transaction,
     lane: &(String, String),
-    limit: u32,
+    take: Take,
     now: Timestamp,
 ) -> Result<Vec<Due>, DbError> {
+    let (due_by, written_by, limit) = match take {
+        Take::UpTo(limit) => (now, Timestamp::MAX, limit),
+        Take::WrittenBy(time, limit) => (now, time, limit),
+        Take::One => (Timestamp::MAX, Timestamp::MAX, 1),
+    };
     let rows = sqlx::query(
         "SELECT o.id, o.payload_id, o.attempts, o.last_error, OCTET_LENGTH(p.payload) FROM outbox AS o \
          JOIN outbox_payloads AS p ON p.id = o.payload_id \
          WHERE o.state = 'pending' AND o.receiver = $1 AND o.integration = $2 AND o.next_attempt_at <= $3 \
+         AND o.created_at <= $5 \
          AND NOT EXISTS (SELECT 1 FROM outbox AS before WHERE before.group_key = o.group_key \
             AND before.receiver = o.receiver AND before.integration = o.integration \
             AND before.state IN ('pending', 'sending') AND before.created_at < o.created_at) \
@@ -202,8 +256,9 @@ async fn due_in(
     )
     .bind(&lane.0)
     .bind(&lane.1)
-    .bind(now.millis())
+    .bind(due_by.millis())
     .bind(i64::from(limit))
+    .bind(written_by.millis())
     .fetch_all(transaction.connection())
     .await
     .map_err(DbError::query(CLAIM))?;
@@ -265,8 +320,14 @@ async fn write_outcomes(
     let mut entries = Vec::with_capacity(outcomes.len());
     for (notification, outcome) in outcomes {
         let id = Arc::clone(&notification.id);
+        if let Outcome::Delivered {
+            sent: Some(sent), ..
+        } = outcome
+        {
+            sent_messages::save(transaction, notification, sent, now).await?;
+        }
         let (state, error, decision) = match outcome {
-            Outcome::Delivered { status } => (
+            Outcome::Delivered { status, .. } => (
                 "delivered",
                 None,
                 Decision::Delivered {
@@ -290,20 +351,25 @@ async fn write_outcomes(
                     error: error.clone(),
                 },
             ),
-            Outcome::Retry { at, error } => match newer(transaction, notification).await? {
-                Some(newer) => (
-                    "superseded",
-                    Some(error),
-                    Decision::Superseded {
-                        notification: id,
-                        by: Some(newer.into()),
-                    },
-                ),
-                None => {
-                    retry(transaction, &id, *at, error, now).await?;
-                    continue;
+            Outcome::Retry { .. } | Outcome::Unsent => {
+                match newer(transaction, notification).await? {
+                    Some(newer) => (
+                        "superseded",
+                        outcome.retry().map(|(_, error)| error),
+                        Decision::Superseded {
+                            notification: id,
+                            by: Some(newer.into()),
+                        },
+                    ),
+                    None => {
+                        match outcome.retry() {
+                            Some((at, error)) => retry(transaction, &id, at, error, now).await?,
+                            None => give_back(transaction, &id, now).await?,
+                        }
+                        continue;
+                    }
                 }
-            },
+            }
         };
         let alike = ended.entry((state, error.map(String::as_str))).or_default();
         alike.push(&notification.id);
@@ -370,4 +436,68 @@ async fn retry(
     .await
     .map(drop)
     .map_err(DbError::query(FINISH))
+}
+
+/// As if it had not been claimed.
+async fn give_back(transaction: &mut Transaction, id: &str, now: Timestamp) -> Result<(), DbError> {
+    sqlx::query(
+        "UPDATE outbox SET state = 'pending', attempts = attempts - 1, updated_at = $2 WHERE id = $1",
+    )
+    .bind(id)
+    .bind(now.millis())
+    .execute(transaction.connection())
+    .await
+    .map(drop)
+    .map_err(DbError::query(FINISH))
+}
+
+/// Makes due what waits for an integration's next attempt.
+async fn make_due(
+    transaction: &mut Transaction,
+    (receiver, integration): &(String, String),
+    now: Timestamp,
+) -> Result<(), DbError> {
+    sqlx::query(
+        "UPDATE outbox SET next_attempt_at = $3 WHERE receiver = $1 AND integration = $2 AND state = 'pending' \
+         AND next_attempt_at > $3",
+    )
+    .bind(receiver)
+    .bind(integration)
+    .bind(now.millis())
+    .execute(transaction.connection())
+    .await
+    .map(drop)
+    .map_err(DbError::query(FINISH))
+}
+
+/// Notifications to the fallback receiver, with one ledger entry an alert.
+async fn write_instead(
+    transaction: &mut Transaction,
+    rows: &[OutboxRow],
+    now: Timestamp,
+) -> Result<(), DbError> {
+    insert(transaction, rows).await?;
+    let entries: Vec<LedgerEntry> = rows.iter().flat_map(|row| fallen_back(row, now)).collect();
+    ledger::append(transaction, &entries).await
+}
+
+fn fallen_back(row: &OutboxRow, now: Timestamp) -> Vec<LedgerEntry> {
+    let notification = &row.notification;
+    let Some(undelivered) = &notification.undelivered else {
+        return Vec::new();
+    };
+    let entry = |alert: &NotifiedAlert| LedgerEntry {
+        at: now,
+        group_key: Arc::clone(&notification.group_key),
+        receiver: Arc::clone(&notification.receiver),
+        integration: Arc::clone(&row.integration),
+        labels: Some(alert.alert.labels.clone()),
+        decision: Decision::FellBack {
+            notification: Arc::clone(&notification.id),
+            undelivered: Arc::clone(&undelivered.notification),
+            receiver: Arc::clone(&undelivered.receiver),
+            integration: undelivered.integration.to_string(),
+        },
+    };
+    notification.alerts.iter().map(entry).collect()
 }

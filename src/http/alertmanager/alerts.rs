@@ -18,11 +18,12 @@ use super::time::Time;
 use super::{FORM, Fault};
 use crate::alerts::dispatch::view::AlertSnapshot;
 use crate::alerts::run::Posted;
-use crate::http::context::Context;
+use crate::http::context::{Configuration, Context};
 use crate::http::params::Params;
 use crate::model::alert::{Alert, Course};
 use crate::model::labels::{Labels, Pairs, Text};
 use crate::model::timestamp::Timestamp;
+use crate::runbooks::Runbooks;
 
 /// The alerts that fire, by fingerprint.
 ///
@@ -150,9 +151,14 @@ pub async fn post(
     request: Request,
 ) -> Result<StatusCode, Fault> {
     let text = receive(request, "alerts").await?;
-    let resolve_timeout = context.configuration.borrow().routing.resolve_timeout;
-    let (valid, mistakes) = read(&text, resolve_timeout, context.clock.now())?;
+    let configuration = Arc::clone(&context.configuration.borrow());
+    let runbooks = Arc::clone(&context.runbooks.borrow());
+    let resolve_timeout = configuration.routing.resolve_timeout;
+    let (mut valid, mistakes) = read(&text, resolve_timeout, context.clock.now())?;
     drop(text);
+    for posted in &mut valid {
+        enrich(&mut posted.alert, &configuration, &runbooks);
+    }
     context.alerts.post(valid).await?;
     if mistakes.is_empty() {
         return Ok(StatusCode::OK);
@@ -190,6 +196,18 @@ pub fn read(
         }
     }
     Ok((valid, mistakes))
+}
+
+/// Adds the annotations that the settings give it and the runbook that this process has for it.
+fn enrich(alert: &mut Alert, configuration: &Configuration, runbooks: &Runbooks) {
+    let Some(enrichment) = &configuration.routing.enrichment else {
+        return;
+    };
+    let address = |slug: &str| format!("{}/runbooks/{slug}", configuration.external_url);
+    alert.annotations = enrichment.annotations(alert, |name| {
+        let runbook = runbooks.for_alert(name)?;
+        Some(address(&runbook.slug))
+    });
 }
 
 /// What the API's description asks of an alert.

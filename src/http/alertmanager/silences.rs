@@ -19,7 +19,7 @@ use crate::alerts::silence::{SilenceError, SilenceRequest};
 use crate::http::context::Context;
 use crate::http::params::Params;
 use crate::model::matcher::Matcher;
-use crate::model::silence::{MatcherFields, Silence, SilenceState};
+use crate::model::silence::{FORCE, MatcherFields, Silence, SilenceState};
 use crate::model::timestamp::Timestamp;
 
 /// All silences: active ones by their end, pending ones by their start, expired ones by their end, the latest first.
@@ -104,10 +104,23 @@ pub async fn post(
     State(context): State<Arc<Context>>,
     request: Request,
 ) -> Result<Json<Value>, Fault> {
+    let forced = !context.upstream_only && is_forced(request.uri().query());
     let given: Option<PostableSilence> = read(request, "silence").await?;
-    let request = requested(given.ok_or_else(|| Fault::required("silence"))?)?;
+    let mut request = requested(given.ok_or_else(|| Fault::required("silence"))?)?;
+    if forced {
+        let force = (FORCE.to_owned(), "true".to_owned());
+        request.annotations.extend([force]);
+    }
     let id = context.alerts.set_silence(request).await.map_err(fault)?;
     Ok(Json(json!({"silenceID": &*id})))
+}
+
+/// Whether `force=true` stands in the query: then the silence may be as broad as it likes.
+fn is_forced(query: Option<&str>) -> bool {
+    let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    pairs
+        .into_iter()
+        .any(|(name, value)| name == "force" && value == "true")
 }
 
 /// What is missing is told in the order of the names, as upstream.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::graph::{GraphPage, Outcome as QueryOutcome, QueryError, Row};
 use super::status::{
-    ConfigError, Counts, GroupRow, Health, NotificationRow, Outcome, Readiness, Reload, RuleKind,
-    RuleRow, StatusPage, TargetRow,
+    ConfigError, Counts, GroupRow, Health, NotificationRow, Outcome, Readiness, ReceiverRow,
+    Reload, RuleKind, RuleRow, StatusPage, TargetRow,
 };
 use super::view::{AlertRow, Bounded};
 use crate::clock::Stopwatch;
@@ -17,6 +17,7 @@ use crate::model::go_float;
 use crate::model::labels::ALERT_NAME;
 use crate::model::timestamp::Timestamp;
 use crate::notify;
+use crate::notify::breaker::State;
 use crate::promql::eval::{Deadline, Query, QueryResult, QueryValue};
 use crate::promql::{parser, support};
 use crate::rules::file;
@@ -80,6 +81,7 @@ pub(super) async fn status(context: &Context) -> StatusPage {
         alerts: alerts.into_iter().collect(),
         targets: targets.active.iter().map(target_row).collect(),
         groups: groups.iter().map(|group| group_row(group)).collect(),
+        failing: failing(context),
         notifications,
         storage: storage(context, now)
             .into_iter()
@@ -287,6 +289,22 @@ fn rule_row(rule: &Rule) -> RuleRow {
         last_evaluation: memory.last_evaluation,
         duration: memory.last_evaluation.map(|_| memory.evaluation_time),
     }
+}
+
+/// The receivers whose circuit is open.
+fn failing(context: &Context) -> Bounded<ReceiverRow> {
+    let circuits = context.circuits.list().into_iter();
+    let open = circuits.filter_map(|((receiver, integration), circuit)| match circuit.state {
+        State::Closed { .. } => None,
+        State::Open { since, until, .. } => Some(ReceiverRow {
+            receiver: receiver.to_string(),
+            integration: integration.to_string(),
+            since,
+            until,
+            error: circuit.last_error,
+        }),
+    });
+    open.collect()
 }
 
 fn notification_row(summary: &Summary) -> NotificationRow {

@@ -34,6 +34,8 @@ pub struct StatusPage {
     pub targets: Bounded<TargetRow>,
     /// In the order of their files.
     pub groups: Bounded<GroupRow>,
+    /// Those that are left alone because they fail.
+    pub failing: Bounded<ReceiverRow>,
     /// The latest first.
     pub notifications: Bounded<NotificationRow>,
     /// Names and figures, as they are to be shown.
@@ -169,6 +171,21 @@ pub enum RuleKind {
     Alerting,
     /// Series.
     Recording,
+}
+
+/// An integration of a receiver that is left alone for a while.
+#[derive(Clone, Debug)]
+pub struct ReceiverRow {
+    /// The receiver's name.
+    pub receiver: String,
+    /// `slack[0]`, ...
+    pub integration: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// When one notification is tried.
+    pub until: Timestamp,
+    /// The last failure.
+    pub error: String,
 }
 
 /// One notification.
@@ -335,6 +352,12 @@ impl GroupRow {
             (0, all) => format!("{all} rules ok"),
             (failing, _) => format!("{failing} failing"),
         }
+    }
+}
+
+impl ReceiverRow {
+    fn wait(&self, now: &Timestamp) -> String {
+        view::rough(&self.until.since(*now))
     }
 }
 

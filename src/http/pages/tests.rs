@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use super::graph::{GraphPage, QueryError, Row};
 use super::status::{
-    ConfigError, Counts, GroupRow, Health, NotificationRow, Readiness, Reload, RuleKind, RuleRow,
-    StatusPage, TargetRow,
+    ConfigError, Counts, GroupRow, Health, NotificationRow, Readiness, ReceiverRow, Reload,
+    RuleKind, RuleRow, StatusPage, TargetRow,
 };
 use super::view::{AlertRow, Bounded, MAX_ROWS};
 use super::*;
@@ -159,6 +159,15 @@ fn troubled() -> StatusPage {
         ]
         .into_iter()
         .collect(),
+        failing: [ReceiverRow {
+            receiver: "on-call".to_owned(),
+            integration: "slack[0]".to_owned(),
+            since: before(130),
+            until: now() + Duration::from_secs(42),
+            error: "server_error: answered 503".to_owned(),
+        }]
+        .into_iter()
+        .collect(),
         notifications: [
             notification(status::Outcome::Delivered, None),
             notification(
@@ -193,6 +202,7 @@ fn quiet() -> StatusPage {
         alerts: Bounded::default(),
         targets: Bounded::default(),
         groups: Bounded::default(),
+        failing: Bounded::default(),
         notifications: Bounded::default(),
         storage: Vec::new(),
         ..troubled()

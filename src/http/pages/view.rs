@@ -138,6 +138,28 @@ pub(super) fn time(now: &Timestamp, then: &Timestamp) -> String {
     )
 }
 
+/// The class of a silence's badge.
+pub(super) fn silence_class(state: &str) -> &'static str {
+    match state {
+        "active" => "info",
+        "pending" => "warn",
+        _ => "idle",
+    }
+}
+
+/// How far ahead an instant is, with the instant for machines and for the pointer. This is HTML.
+pub(super) fn ahead(now: &Timestamp, then: &Timestamp) -> String {
+    if then <= now {
+        return time(now, then);
+    }
+    format!(
+        r#"<time datetime="{}" title="{}">in {}</time>"#,
+        then.to_rfc3339(),
+        clock_text(then),
+        rough(&then.since(*now))
+    )
+}
+
 /// As [`time`]; a dash where there was none. This is HTML.
 pub(super) fn maybe_time(now: &Timestamp, then: &Option<Timestamp>) -> String {
     then.as_ref()

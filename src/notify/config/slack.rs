@@ -7,7 +7,9 @@ use super::global::check_url;
 use crate::document::fields::{Fields, Value};
 use crate::net::credentials::{SecretSource, read_secret_pair};
 use crate::notify::http::Sender;
-use crate::notify::slack::{Access, Confirm, POST_MESSAGE, Slack, SlackAction, SlackField, Texts};
+use crate::notify::slack::{
+    Access, Confirm, POST_MESSAGE, Slack, SlackAction, SlackField, Texts, Updates,
+};
 
 pub(super) fn read(reader: &Reader<'_>, fields: &Fields<'_>) -> Option<Slack> {
     let http = reader.http(fields);
@@ -30,16 +32,7 @@ pub(super) fn read(reader: &Reader<'_>, fields: &Fields<'_>) -> Option<Slack> {
         .and_then(|value| value.texts())
         .unwrap_or_default();
     let timeout = fields.duration("timeout").unwrap_or_default();
-    for key in ["update_message", "post_updates_to_thread"] {
-        if let Some(value) = fields.get(key)
-            && value.bool() == Some(true)
-        {
-            value.error(
-                format!("{key} is not supported yet"),
-                "remove it; each notification is a message of its own",
-            );
-        }
-    }
+    let updates = read_updates(reader, fields, access.as_ref());
     Some(Slack {
         access: access?,
         sender: Sender::new(http, timeout),
@@ -48,8 +41,47 @@ pub(super) fn read(reader: &Reader<'_>, fields: &Fields<'_>) -> Option<Slack> {
         actions,
         link_names,
         mrkdwn_in,
+        updates,
         surroundings: Arc::clone(reader.surroundings),
     })
+}
+
+/// Where the file says nothing of it a bot's messages are changed and answered, unless this is Alertmanager's place; where
+/// it does, the keys mean what they mean to Alertmanager.
+fn read_updates(reader: &Reader<'_>, fields: &Fields<'_>, access: Option<&Access>) -> Updates {
+    let said = ["update_message", "post_updates_to_thread"].map(|key| {
+        let value = fields.get(key)?;
+        let wanted = value.bool();
+        let posts = match access {
+            Some(Access::Bot { .. }) | None => true,
+            // What stands in a file may be the right address.
+            Some(Access::Webhook(SecretSource::File(_))) => true,
+            Some(Access::Webhook(SecretSource::Inline(url))) => url
+                .expose()
+                .trim_end_matches('/')
+                .ends_with("/chat.postMessage"),
+        };
+        if wanted == Some(true) && !posts {
+            value.error(
+                format!("{key} works with bot tokens only"),
+                format!("use app_token, or api_url: {POST_MESSAGE} with the token in http_config"),
+            );
+        }
+        wanted
+    });
+    if let [None, None] = said {
+        let ours = reader.slack_threads && matches!(access, Some(Access::Bot { .. }));
+        return Updates {
+            message: ours,
+            thread: ours,
+            broadcast: ours,
+        };
+    }
+    Updates {
+        message: said[0] == Some(true),
+        thread: said[1] == Some(true),
+        broadcast: false,
+    }
 }
 
 /// The integration's own address or token wins over the global ones.

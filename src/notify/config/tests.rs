@@ -1,5 +1,6 @@
 use super::*;
 use crate::document;
+use crate::model::signature::LateSigner;
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -12,6 +13,8 @@ pub(crate) fn load(
     let document = document::parse("am.yml", text, &diagnostics).expect("the test's YAML is valid");
     let options = Options {
         upstream_only: false,
+        signer: &LateSigner::default(),
+        slack_threads: true,
         base: Path::new("/etc/am"),
         external_url: "http://out:9797/",
         templates,

@@ -278,10 +278,10 @@ async fn a_template_that_fails_leaves_a_readable_mail() {
         return;
     };
     let integration = server.integration(
-        "    to: a@example.org\n    require_tls: false\n    html: '<body>{{ if eq .Receiver \"example\" }}{{ if eq .NotificationReason \"repeat\" }}{{ index .Alerts 99 }}{{ end }}{{ end }}</body>'\n",
+        "    to: a@example.org\n    require_tls: false\n    html: '<body>{{ if eq .GroupKey \"bad\" }}{{ index .Alerts 99 }}{{ end }}</body>'\n",
     );
     let mut notification = synthetic(NOW).remove(1);
-    notification.reason = crate::model::notification::Reason::Repeat;
+    notification.group_key = "bad".into();
     let delivered = integration.send(&notification, NOW).await.unwrap();
     assert_eq!(delivered.template_failures.len(), 1);
     let mail = server.received();

@@ -104,5 +104,6 @@ fn notification(reason: Reason, alerts: Vec<NotifiedAlert>, now: Timestamp) -> N
         truncated: 0,
         created_at: now,
         digest: None,
+        undelivered: None,
     }
 }

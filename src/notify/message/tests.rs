@@ -1,6 +1,16 @@
 use super::*;
+use crate::model::signature::LateSigner;
 use crate::template::functions::Functions;
 use crate::template::{Context, TemplateSet};
+
+fn surroundings(upstream_only: bool) -> Surroundings {
+    Surroundings {
+        external_url: "http://out:9797".to_owned(),
+        upstream_only,
+        signer: LateSigner::default(),
+        templates: TemplateSet::new(Functions::alertmanager()),
+    }
+}
 
 fn render(text: &str, index: usize) -> String {
     let now = Timestamp::from_millis(1_700_000_000_000);
@@ -9,7 +19,7 @@ fn render(text: &str, index: usize) -> String {
     TemplateSet::new(Functions::alertmanager())
         .render_text(
             text,
-            &data(notification, "http://out:9797", false, now),
+            &data(notification, &surroundings(false), now),
             &Context::at(at),
         )
         .unwrap_or_else(|error| panic!("{text}: {error}"))
@@ -96,7 +106,7 @@ fn templates_see_what_changed_and_what_the_value_went_through() {
     );
     let values = "{{ range .Alerts }}{{ .Value }} {{ .PeakValueText }} {{ .ResolvedValue }} {{ .ThresholdText }}{{ end }}";
     check(2, values, "0.25 0.5 0.01 0.05");
-    check(1, values, "0.25 0.5 <nil> 0.05");
+    check(1, values, "0.25 0.5 <no value> 0.05");
 }
 
 #[test]
@@ -104,7 +114,7 @@ fn json_of_the_data_is_alertmanagers_in_its_place() {
     let keys = |upstream_only: bool, text: &str| {
         let now = Timestamp::from_millis(1_700_000_000_000);
         let all = synthetic(now);
-        let data = data(&all[2], "http://out:9797", upstream_only, now);
+        let data = data(&all[2], &surroundings(upstream_only), now);
         let at = jiff::Timestamp::from_millisecond(now.millis()).unwrap();
         let json = TemplateSet::new(Functions::alertmanager())
             .render_text(text, &data, &Context::at(at))

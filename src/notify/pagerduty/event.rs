@@ -7,7 +7,7 @@ use super::{Api, PagerDuty};
 use crate::model::notification::{Notification, severity_rank};
 use crate::notify::incident::{self, Step};
 use crate::notify::render::Rendering;
-use crate::notify::{builtin, cut, wire};
+use crate::notify::{builtin, cut, fallback, wire};
 
 const MAX_SUMMARY: usize = 1024;
 const MAX_EVENT_BYTES: usize = 512_000;
@@ -169,8 +169,14 @@ impl PagerDuty {
 }
 
 fn apologise(details: &mut Map<String, Value>, rendering: &Rendering<'_>, step: &Step) {
-    if let Some(apology) = rendering.apology().filter(|_| step.whole) {
-        details.insert("template_error".to_owned(), apology.into());
+    if !step.whole {
+        return;
+    }
+    if let Some(failure) = rendering.failure() {
+        details.insert("template_error".to_owned(), failure.into());
+    }
+    if let Some(undelivered) = rendering.undelivered() {
+        details.insert(fallback::ANNOTATION.to_owned(), undelivered.into());
     }
 }
 

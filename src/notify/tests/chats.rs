@@ -63,7 +63,7 @@ async fn discord_gets_one_embed() {
     let (bench, bodies) = deliver(&recorder, &receiver(&recorder.url), "discord", 1).await;
     assert_eq!(bench.ledger().await, ["delivered: 204"]);
     let description = format!(
-        "🔥 **an example made up to try templates** — 0.25\ncritical, since 2023-11-14 22:08:20 UTC (5m)\n\
+        "🔥 **an example made up to try templates** — 0.25 (threshold 0.05)\ncritical, since 2023-11-14 22:08:20 UTC (5m)\n\
          It is not real.\n{LINKS}\n\n{LABELS}"
     );
     assert_eq!(
@@ -85,7 +85,7 @@ async fn discord_gets_one_embed() {
     assert_eq!(embed["color"], 0x12_a150);
     let text = embed["description"].as_str().unwrap();
     assert!(
-        text.starts_with("✅ **an example made up to try templates** — 0.25\ncritical, ended 2023-11-14 22:13:20 UTC after 5m\n"),
+        text.starts_with("✅ **an example made up to try templates** — now 0.01, peak 0.5 (threshold 0.05)\ncritical, ended 2023-11-14 22:13:20 UTC after 5m\n"),
         "{text}"
     );
 }
@@ -164,7 +164,7 @@ async fn a_teams_connector_gets_a_message_card() {
     let (bench, bodies) = deliver(&recorder, &receiver(&recorder.url), "msteams", 1).await;
     assert_eq!(bench.ledger().await, ["delivered: 200"]);
     let text = format!(
-        "🔥 **an example made up to try templates** — 0.25\n\ncritical, since 2023-11-14 22:08:20 UTC (5m)\n\n\
+        "🔥 **an example made up to try templates** — 0.25 (threshold 0.05)\n\ncritical, since 2023-11-14 22:08:20 UTC (5m)\n\n\
          It is not real.\n\n{LINKS}\n\n{LABELS}"
     );
     assert_eq!(

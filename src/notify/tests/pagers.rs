@@ -5,6 +5,7 @@ use serde_json::json;
 use super::chats::{deliver, refuse};
 use super::*;
 use crate::model::secret::Secret;
+use crate::model::signature::LateSigner;
 use crate::net::credentials::SecretSource;
 use crate::notify::http::Sender;
 use crate::notify::integration::Integration;
@@ -138,6 +139,7 @@ async fn pagerduty_version_1_has_its_own_words() {
     let surroundings = Arc::new(Surroundings {
         external_url: "http://out:9797".to_owned(),
         upstream_only: true,
+        signer: LateSigner::default(),
         templates: TemplateSet::new(Functions::alertmanager()),
     });
     let field = |text: &str| Field::compile(&surroundings.templates, "x", text).unwrap();
@@ -221,7 +223,7 @@ async fn opsgenie_creates_updates_and_closes() {
         ]
     );
     assert_eq!(requests[0].header("authorization"), "GenieKey k");
-    let description = "FIRING an example made up to try templates — 0.25\nsince 2023-11-14 22:08:20 UTC (5m)\n\
+    let description = "FIRING an example made up to try templates — 0.25 (threshold 0.05)\nsince 2023-11-14 22:08:20 UTC (5m)\n\
         It is not real.\nalertname=HighErrorRate instance=api:8080 job=example severity=critical \n\
         Runbook: http://localhost:9797/runbooks/example\nSource: http://localhost:9797/graph?g0.expr=up\n\n";
     assert_eq!(

@@ -23,7 +23,7 @@ async fn telegram_gets_html() {
         head.starts_with("POST /bot1:t/sendMessage HTTP/1.1\r\n"),
         "{head}"
     );
-    let text = "<b>[FIRING:1] HighErrorRate (critical)</b>\n\n🔥 <b>an example made up to try templates</b> — 0.25\n\
+    let text = "<b>[FIRING:1] HighErrorRate (critical)</b>\n\n🔥 <b>an example made up to try templates</b> — 0.25 (threshold 0.05)\n\
         since 2023-11-14 22:08:20 UTC (5m)\nIt is not real.\n<code>alertname=HighErrorRate</code> \
         <code>instance=api:8080</code> <code>job=example</code> <code>severity=critical</code> \n\
         <a href=\"http://localhost:9797/runbooks/example\">Runbook</a> · \

@@ -24,6 +24,8 @@ pub fn read(value: &Value<'_>) -> EnrichConfig {
         }
         labels.finish();
     }
+    // Read by the routes.
+    fields.get("alerts");
     fields.finish();
     config
 }

@@ -101,6 +101,7 @@ impl Dispatcher {
             truncated: 0,
             created_at: now,
             digest: None,
+            undelivered: None,
         };
         writes.outbox.push(OutboxRow {
             idempotency_key,

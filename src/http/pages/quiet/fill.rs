@@ -1,0 +1,149 @@
+//! From acks, silences and alerts to the structs of the pages.
+
+use std::sync::Arc;
+
+use super::{AckRow, Bounded, MatchRow, Matches, RecurringRow, SilenceRow};
+use crate::alerts::dispatch::quiet::Preview;
+use crate::alerts::dispatch::view::AlertSnapshot;
+use crate::alerts::explain::matchers_text;
+use crate::alerts::interval::schedule::Span;
+use crate::alerts::recurring::RecurringShown;
+use crate::http::context::Context;
+use crate::http::pages::view;
+use crate::http::quiet::preview::told_of;
+use crate::model::ack::Ack;
+use crate::model::labels::{ALERT_NAME, Labels};
+use crate::model::matcher::Matcher;
+use crate::model::silence::{RECURRING, Silence};
+use crate::model::timestamp::Timestamp;
+
+/// Alerts of one ack that are shown.
+const ACKED: usize = 5;
+/// Hours of the ledger that a preview looks back.
+const HOURS: u64 = 24;
+
+/// What a silence with these matchers would match.
+pub(super) async fn matches(context: &Context, matchers: &[Matcher], now: Timestamp) -> Matches {
+    let past = told_of(context, matchers.to_vec(), HOURS, now).await;
+    let preview = context
+        .alerts
+        .preview(matchers.to_vec(), view::MAX_ROWS)
+        .await;
+    let mut matches = preview.map_or_else(|_| Matches::default(), shown);
+    matches.past = past.ok().map(|alerts| alerts.len());
+    matches
+}
+
+fn shown(preview: Preview) -> Matches {
+    let rows: Vec<MatchRow> = preview.alerts.iter().map(match_row).collect();
+    Matches {
+        alerts: Bounded {
+            more: preview.matched - rows.len(),
+            rows,
+        },
+        matched: preview.matched,
+        firing: preview.firing,
+        too_broad: preview.too_broad.map(|reason| reason.to_string()),
+        ..Matches::default()
+    }
+}
+
+/// These alerts and no others.
+pub(super) fn exactly(alerts: &[AlertSnapshot]) -> Matches {
+    Matches {
+        alerts: Bounded::map(alerts, match_row),
+        matched: alerts.len(),
+        ..Matches::default()
+    }
+}
+
+fn match_row(shown: &AlertSnapshot) -> MatchRow {
+    let alert = &shown.alert;
+    let text = |value: Option<&str>| value.map(str::to_owned);
+    MatchRow {
+        name: alert.name().to_owned(),
+        severity: text(alert.labels.get("severity")),
+        labels: alert
+            .labels
+            .iter()
+            .filter(|(name, _)| !matches!(*name, ALERT_NAME | "severity"))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
+        summary: text(alert.annotations.get("summary")),
+        since: alert.starts_at,
+        acked: shown.acked_by.is_some(),
+        silenced: !shown.silenced_by.is_empty(),
+    }
+}
+
+/// An ack that holds.
+pub(super) fn ack_row(ack: &Arc<Ack>) -> AckRow {
+    let holding: Vec<_> = ack
+        .alerts
+        .iter()
+        .filter(|alert| alert.ended.is_none())
+        .collect();
+    AckRow {
+        id: ack.id.to_string(),
+        alerts: holding
+            .iter()
+            .take(ACKED)
+            .map(|alert| name_and_labels(&alert.labels))
+            .collect(),
+        more: holding.len().saturating_sub(ACKED),
+        owner: ack.owner.clone(),
+        note: ack.note.clone(),
+        since: ack.created_at,
+        until: ack.expires_at,
+    }
+}
+
+fn name_and_labels(labels: &Labels) -> String {
+    let rest = labels.filter(|name| name != ALERT_NAME);
+    match (labels.value(ALERT_NAME), rest.is_empty()) {
+        (name, true) => name.to_owned(),
+        (name, false) => format!("{name}{rest}"),
+    }
+}
+
+/// A silence, with how many of the alerts that fire it matches.
+pub(super) fn silence_row(silence: &Silence, firing: &[Labels], now: Timestamp) -> SilenceRow {
+    let matched = firing.iter().filter(|labels| silence.matches(labels));
+    SilenceRow {
+        id: silence.id.to_string(),
+        state: silence.state(now).as_str(),
+        matchers: matchers_text(&silence.matchers),
+        comment: silence.comment.clone(),
+        created_by: silence.created_by.clone(),
+        starts: silence.starts_at,
+        ends: silence.ends_at,
+        until_resolved: silence.is_until_resolved(),
+        recurs: silence.annotations.contains_key(RECURRING),
+        matched: matched.count(),
+    }
+}
+
+/// A recurring silence.
+pub(super) fn recurring_row(shown: &RecurringShown) -> RecurringRow {
+    let recurring = &shown.recurring;
+    RecurringRow {
+        id: recurring.id.to_string(),
+        matchers: matchers_text(&recurring.matchers),
+        schedule: recurring.schedule.clone(),
+        comment: recurring.comment.clone(),
+        created_by: recurring.created_by.clone(),
+        active: shown.active.is_some(),
+        next: shown.upcoming.iter().map(span_text).collect(),
+    }
+}
+
+/// `2026-11-20 22:00 – 2026-11-21 02:00 UTC`.
+pub(super) fn span_text(span: &Span) -> String {
+    let text = |at: Timestamp| at.to_rfc3339().get(..16).map(|text| text.replace('T', " "));
+    let (start, end) = (text(span.0), text(span.1));
+    format!(
+        "{} – {} UTC",
+        start.unwrap_or_default(),
+        end.unwrap_or_default()
+    )
+}
