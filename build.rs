@@ -42,7 +42,7 @@ fn main() -> io::Result<()> {
     fs::write(out.join("embedded.rs"), table)
 }
 
-/// Keeps the functions that every process runs side by side, so that it maps a third of the program's pages. The linker leaves
+/// Keeps the functions that every process runs side by side, so that it maps fewer of the program's pages. The linker leaves
 /// out names it does not find; `.ci/order-functions` writes them anew.
 fn order_functions(manifest: &Path) {
     watch(ORDER);

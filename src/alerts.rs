@@ -1,9 +1,9 @@
-//! From alerts to notifications: routes, groups, inhibition, mute times, deduplication, throttling.
+//! From alerts to notifications: routes, groups, inhibition, mute times, deduplication, throttling, storms, flapping.
 //!
 //! ```text
-//! insert ──▶ routes ──▶ groups ──(group_wait, group_interval)──▶ flush
-//!                                                                 │
-//!     inhibit ─▶ active and mute times ─▶ silence ─▶ deduplicate ─▶ throttle ─▶ outbox
+//! insert ─▶ flap ─▶ routes ─▶ groups ──(group_wait, group_interval)──▶ flush
+//!                                                                  │
+//!     inhibit ─▶ active and mute times ─▶ silence ─▶ deduplicate ─▶ throttle, storm ─▶ outbox
 //!        │                │                                │              │
 //!        └────────────────┴──────────── ledger ◀───────────┴──────────────┘
 //! ```
@@ -18,8 +18,10 @@ pub mod dedup;
 pub mod dispatch;
 pub mod enrich;
 pub mod explain;
+pub mod flap;
 pub mod inhibit;
 pub mod interval;
+pub mod limits;
 pub mod matchers;
 pub mod metrics;
 pub mod quiet;
@@ -28,5 +30,6 @@ pub mod route;
 pub mod route_test;
 pub mod run;
 pub mod silence;
+pub mod storm;
 pub mod throttle;
 pub mod writes;

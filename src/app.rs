@@ -8,6 +8,7 @@
 
 mod build;
 mod maintenance;
+mod pictures;
 mod reload;
 mod signals;
 #[cfg(test)]
@@ -22,7 +23,7 @@ use tokio::net::TcpListener;
 use crate::clock::Clock;
 use crate::config::{Config, Sources};
 use crate::http::context::Readiness;
-use crate::http::{router, server};
+use crate::http::{prefix, router, server};
 use crate::tasks::Tasks;
 use crate::telemetry::logs;
 
@@ -60,7 +61,7 @@ pub async fn run(config: Config, sources: Sources) -> anyhow::Result<()> {
     let http_stop = tasks.stop_token().child_token();
     let serving = server::serve(
         listener,
-        router::router(context),
+        prefix::under(&parts.route_prefix, router::router(context)),
         parts.http_metrics.clone(),
         tasks.clone(),
         http_stop.clone(),

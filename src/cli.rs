@@ -1,5 +1,6 @@
 //! Commands. The only module that prints.
 
+mod ack;
 mod alertmanager;
 mod ask;
 mod check;
@@ -75,6 +76,8 @@ enum Command {
     Parse(parse::ParseArgs),
     /// Show the routing, and say what it would do with an alert. Exits with 1 where the receivers are not those expected.
     Routes(routes::RoutesArgs),
+    /// Take charge of alerts that fire on a running Outrigger: nobody is told of them again before they resolve.
+    Ack(ack::AckArgs),
     /// Ask a running Outrigger why somebody was, or was not, told.
     Explain(explain::ExplainArgs),
     /// Run in Alertmanager's place, with its flags: routes, silences and receivers, nothing else. Also when the program is
@@ -110,6 +113,9 @@ struct SourceArgs {
     /// Where people reach this Outrigger, for links in messages.
     #[arg(long, visible_alias = "web.external-url", value_name = "URL")]
     external_url: Option<String>,
+    /// The path that everything is served below; that of the external URL unless given.
+    #[arg(long = "web.route-prefix", value_name = "PATH")]
+    route_prefix: Option<String>,
     /// Listen on an address that is not loopback, without authentication.
     #[arg(long = "web.insecure")]
     insecure: bool,
@@ -146,6 +152,7 @@ impl SourceArgs {
             data: self.data,
             listen: self.listen,
             external_url: self.external_url,
+            route_prefix: self.route_prefix,
             insecure: self.insecure,
             log_level: self.log_level,
             log_format: self.log_format,
@@ -191,6 +198,7 @@ pub fn main() -> ExitCode {
         Some(Command::Query(args)) => query::query(&args, environment.no_color),
         Some(Command::Parse(args)) => parse::parse(&args),
         Some(Command::Routes(args)) => routes::routes(args, environment),
+        Some(Command::Ack(args)) => ack::ack(&args),
         Some(Command::Explain(args)) => explain::explain(&args, environment.no_color),
         Some(Command::Alertmanager(args)) => run::run(args.into_sources(environment)),
         Some(Command::Test(args)) => test::test(&args, environment.no_color),

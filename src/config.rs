@@ -18,6 +18,7 @@ mod scraping;
 pub mod settings;
 #[cfg(test)]
 mod tests;
+mod upstream_defaults;
 
 use std::collections::BTreeMap;
 use std::collections::HashSet;
@@ -26,9 +27,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alerts::limits::Limits;
 use crate::alerts::quiet::QuietConfig;
 use crate::alerts::route::Routing;
-use crate::alerts::throttle::ThrottleConfig;
 use crate::document::Position;
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::{self};
@@ -73,7 +74,7 @@ pub enum Mode {
     Full,
     /// Exactly what the file says, as Prometheus would.
     Exactly,
-    /// The routes alone, in Alertmanager's place: nothing is scraped, no rule is evaluated, nothing is throttled.
+    /// The routes alone, in Alertmanager's place: nothing is scraped, no rule is evaluated, nothing is throttled or held.
     RoutesOnly,
 }
 
@@ -160,7 +161,7 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
     let mut settings = settings::read(&root, &base, sources.file.is_none(), &mut warnings);
     settings.apply(overrides, diagnostics);
     if sources.mode == Mode::RoutesOnly {
-        settings.throttle = ThrottleConfig::disabled();
+        settings.limits = Limits::disabled();
         settings.delivery = Delivery::upstream();
         settings.alert_enrichment = None;
         settings.quiet = QuietConfig::upstream();

@@ -1,7 +1,8 @@
 //! The database: one file of SQLite in WAL mode, one writing connection, few reading ones.
 //!
 //! Repositories are plain functions by subject: [`notification_log`], [`outbox`], [`ledger`], [`throttle`],
-//! [`rule_state`], [`silences`], [`recurring_silences`], [`acks`], [`signing_key`]. What belongs together is written through one [`Transaction`]; with a single writer a transaction
+//! [`rule_state`], [`silences`], [`recurring_silences`], [`acks`], [`signing_key`], [`storms`]. What belongs together is
+//! written through one [`Transaction`]; with a single writer a transaction
 //! sees nothing change under it. Decisions are not made here.
 //!
 //! SQL stays within what PostgreSQL also reads (`ON CONFLICT`, partial indexes, `BIGINT` milliseconds, JSON as text), so
@@ -18,6 +19,7 @@ pub mod rule_state;
 pub mod sent_messages;
 pub mod signing_key;
 pub mod silences;
+pub mod storms;
 pub mod throttle;
 pub mod unreadable;
 
@@ -38,6 +40,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (3, include_str!("../migrations/0003_ledger_times.sql")),
     (4, include_str!("../migrations/0004_signing_key.sql")),
     (5, include_str!("../migrations/0005_undelivered.sql")),
+    (6, include_str!("../migrations/0006_storms_and_flaps.sql")),
     (7, include_str!("../migrations/0007_sent_messages.sql")),
     (8, include_str!("../migrations/0008_acks.sql")),
     (10, include_str!("../migrations/0010_delivery_at_scale.sql")),

@@ -25,6 +25,7 @@ pub mod email;
 pub mod fallback;
 pub mod heartbeat;
 pub mod http;
+pub mod illustrate;
 pub mod incident;
 pub mod integration;
 pub mod markdown;
@@ -38,6 +39,7 @@ pub mod render;
 pub mod slack;
 pub mod telegram;
 pub mod tree;
+pub mod trial;
 pub mod webhook;
 pub mod wire;
 

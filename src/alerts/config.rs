@@ -8,13 +8,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::inhibit::InhibitRule;
+use super::flap::FlapConfig;
+use super::inhibit::{InhibitRule, Source};
 use super::interval::{self, NamedInterval};
 use super::matchers;
 use super::quiet::QuietConfig;
 use super::route::{
     GroupBy, Receiver, ReceiverInfo, Receivers, Route, RouteRef, Routing, matchers_text,
 };
+use super::storm::StormConfig;
 use super::throttle::ThrottleConfig;
 use crate::document::fields::{Fields, Value, nearest};
 use crate::model::matcher::{MatchOp, Matcher};
@@ -63,6 +65,8 @@ pub fn read(root: &Fields<'_>, receivers: &[ReceiverInfo]) -> Option<Routing> {
         routes,
         inhibit_rules,
         throttle: ThrottleConfig::default(),
+        storm: StormConfig::default(),
+        flapping: FlapConfig::default(),
         quiet: QuietConfig::default(),
     })
 }
@@ -95,6 +99,14 @@ impl RouteReader<'_> {
                 }
             }
             matchers.clear();
+            if let Some(value) = fields.get("continue")
+                && value.bool() == Some(true)
+            {
+                value.error(
+                    "the root route has nothing to continue with",
+                    "remove `continue`",
+                );
+            }
         }
         let text = matchers_text(&mut matchers);
         let (key, id) = match (&above, parent) {
@@ -234,7 +246,7 @@ fn positive(fields: &Fields<'_>, key: &'static str) -> Option<Duration> {
     Some(duration)
 }
 
-/// `None` where nothing is written, an empty list included: then the parent's holds, as upstream.
+/// `None` where nothing is written: then the parent's holds. An empty list makes one group of all.
 fn read_group_by(fields: &Fields<'_>) -> Option<GroupBy> {
     let items = fields.get("group_by").map(|value| one_or_many(&value))?;
     let mut names: Vec<String> = Vec::with_capacity(items.len());
@@ -262,7 +274,7 @@ fn read_group_by(fields: &Fields<'_>) -> Option<GroupBy> {
         return Some(GroupBy::All);
     }
     names.sort_unstable();
-    (!names.is_empty()).then_some(GroupBy::Labels(names))
+    Some(GroupBy::Labels(names))
 }
 
 /// A list, or one value standing for a list of one.
@@ -300,13 +312,15 @@ fn read_matchers(fields: &Fields<'_>, keys: [&'static str; 3]) -> Vec<Matcher> {
             found.extend(matcher);
         }
     }
-    if let Some(value) = fields.get(list) {
-        for item in one_or_many(&value) {
-            let remedy = "write matchers such as severity=\"critical\" or team=~\"db|web\"";
-            found.extend(item.parse(remedy, matchers::parse).unwrap_or_default());
-        }
-    }
+    found.extend(read_matcher_list(fields, list));
     found
+}
+
+fn read_matcher_list(fields: &Fields<'_>, key: &'static str) -> Vec<Matcher> {
+    let items = fields.get(key).map(|value| one_or_many(&value));
+    let remedy = "write matchers such as severity=\"critical\" or team=~\"db|web\"";
+    let read = |item: &Value<'_>| item.parse(remedy, matchers::parse).unwrap_or_default();
+    items.unwrap_or_default().iter().flat_map(read).collect()
 }
 
 fn read_inhibit_rule(value: &Value<'_>, position: usize) -> Option<InhibitRule> {
@@ -320,22 +334,69 @@ fn read_inhibit_rule(value: &Value<'_>, position: usize) -> Option<InhibitRule> 
         &fields,
         ["target_match", "target_match_re", "target_matchers"],
     );
-    let mut equal: Vec<String> = fields
-        .get("equal")
-        .map(|value| one_or_many(&value))
-        .unwrap_or_default()
+    let equal = read_equal(&fields);
+    let mut sources: Vec<Source> = fields
+        .items("sources")
         .iter()
-        .filter_map(|item| item.text().map(str::to_owned))
+        .filter_map(read_source)
         .collect();
-    equal.sort_unstable();
-    equal.dedup();
+    let alone = [
+        "source_match",
+        "source_match_re",
+        "source_matchers",
+        "equal",
+    ];
+    if !sources.is_empty()
+        && let Some(other) = alone.iter().find_map(|key| fields.get(key))
+    {
+        other.error(
+            "sources and the keys of a single source exclude each other",
+            "move it into an entry of sources",
+        );
+    }
     fields.finish();
+    if sources.is_empty() {
+        return Some(InhibitRule {
+            name,
+            source,
+            target,
+            equal,
+            more: Vec::new(),
+        });
+    }
+    let first = sources.remove(0);
     Some(InhibitRule {
         name,
-        source,
+        source: first.matchers,
         target,
-        equal,
+        equal: first.equal,
+        more: sources,
     })
+}
+
+fn read_equal(fields: &Fields<'_>) -> Vec<String> {
+    let items = fields.get("equal").map(|value| one_or_many(&value));
+    let items = items.unwrap_or_default();
+    let names = items.iter().filter_map(|item| item.text());
+    let mut names: Vec<String> = names.map(str::to_owned).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// An entry of `sources`, all of which must have an alert that fires.
+fn read_source(value: &Value<'_>) -> Option<Source> {
+    let fields = value.fields()?;
+    let matchers = read_matcher_list(&fields, "matchers");
+    if matchers.iter().all(Matcher::matches_empty) {
+        value.error(
+            "a source needs a matcher that does not match the empty string",
+            "add `matchers:`, such as severity=\"critical\"",
+        );
+    }
+    let equal = read_equal(&fields);
+    fields.finish();
+    Some(Source { matchers, equal })
 }
 
 #[cfg(test)]

@@ -18,19 +18,23 @@ pub mod view;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use self::durable::Unwritten;
 use super::ack::Acks;
+use super::flap::{FlapSnapshot, Flaps};
 use super::inhibit::Inhibitor;
 use super::recurring::Recurrings;
 use super::route::{RouteRef, Routing};
 use super::silence::{RETENTION, Silences};
+use super::storm::{StormSnapshot, Storms};
 use super::throttle::Throttle;
 use crate::db::alert_state::GroupTimer;
 use crate::db::notification_log::{LogEntry, LogKey};
+use crate::db::storms::{FlapRow, StormRow};
 use crate::db::throttle::Stored as StoredThrottle;
 use crate::model::ack::Ack;
 use crate::model::alert::Alert;
@@ -50,6 +54,24 @@ const TIMERS_KEPT: std::time::Duration = std::time::Duration::from_secs(15 * 60)
 
 type GroupId = u64;
 
+/// How long what is over is kept (Alertmanager's `--data.retention` is both).
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// Silences behind their end.
+    pub silences: Duration,
+    /// What receivers were told; it is forgotten after twice the repeat interval anyway.
+    pub log: Duration,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            silences: RETENTION,
+            log: Duration::MAX,
+        }
+    }
+}
+
 /// The state of the routes.
 #[derive(Debug)]
 pub struct Dispatcher {
@@ -67,7 +89,10 @@ pub struct Dispatcher {
     upkeep: quiet::Upkeep,
     log: HashMap<LogKey, LogEntry>,
     throttle: Throttle,
+    storms: Storms,
+    flaps: Flaps,
     hold_until: Timestamp,
+    retention: Retention,
     /// Notifications so far: two of one instant have different ids.
     sent: u64,
     unwritten: Unwritten,
@@ -92,6 +117,10 @@ pub struct Restored {
     pub acks: Vec<Ack>,
     /// Recurring silences.
     pub recurrings: Vec<RecurringSilence>,
+    /// Storms that last.
+    pub storms: Vec<StormRow>,
+    /// Alerts held as firing.
+    pub flapping: Vec<FlapRow>,
 }
 
 #[derive(Debug)]
@@ -123,6 +152,8 @@ struct Group {
 struct Member {
     alert: Arc<Alert>,
     lingering: bool,
+    /// Whether its beginning counts towards a storm already.
+    counted: bool,
     /// The last decision in the ledger: first on the alert as a whole, then for each integration; 0 is none.
     noted: SmallVec<[u8; 4]>,
 }
@@ -132,6 +163,7 @@ impl Member {
         Self {
             alert,
             lingering: false,
+            counted: false,
             noted: SmallVec::new(),
         }
     }
@@ -150,6 +182,10 @@ pub struct Counts {
     pub silences: [(SilenceState, usize); 3],
     /// Acks that hold.
     pub acks: usize,
+    /// Receivers in a storm.
+    pub storms: usize,
+    /// Alerts held as firing because they flap.
+    pub flapping: usize,
 }
 
 impl Dispatcher {
@@ -157,7 +193,10 @@ impl Dispatcher {
     pub fn new(routing: Arc<Routing>, restored: Restored, hold_until: Timestamp) -> Self {
         let mut log = HashMap::with_capacity(restored.log.len());
         log.extend(restored.log);
-        Self {
+        let storms = Storms::restore(restored.storms, &routing.storm, hold_until);
+        let mut throttle = Throttle::restore(restored.throttle);
+        throttle.hurry_storms(|receiver| storms.lasts(receiver));
+        let mut dispatcher = Self {
             inhibitor: Inhibitor::new(&routing.inhibit_rules),
             silences: Silences::restore(restored.silences),
             acks: Acks::restore(restored.acks),
@@ -170,14 +209,31 @@ impl Dispatcher {
             timers: BTreeSet::new(),
             next_group: 0,
             log,
-            throttle: Throttle::restore(restored.throttle),
+            throttle,
+            storms,
+            flaps: Flaps::default(),
             hold_until,
+            retention: Retention::default(),
             sent: 0,
             unwritten: Unwritten::default(),
             next_row: 1,
             stored_timers: HashMap::new(),
             timers_until: hold_until + TIMERS_KEPT,
+        };
+        let routing = Arc::clone(&dispatcher.routing);
+        let held = dispatcher
+            .flaps
+            .restore(restored.flapping, &routing.flapping);
+        for held in held {
+            dispatcher.place(held.alert, held.assumed_end, false, hold_until);
         }
+        dispatcher
+    }
+
+    /// With other times to keep things.
+    #[must_use]
+    pub fn with_retention(self, retention: Retention) -> Self {
+        Self { retention, ..self }
     }
 
     /// Takes an alert's newest state and puts it into its groups.
@@ -192,16 +248,30 @@ impl Dispatcher {
     }
 
     fn take(&mut self, alert: Alert, assumed_end: bool, posted: bool, now: Timestamp) {
-        let labels = alert.labels.clone();
-        let stored = self.alerts.get(&labels);
-        let (alert, assumed_end) = match stored {
-            Some(stored) if overlaps(&stored.alert, &alert) => {
-                let old = (&*stored.alert, stored.assumed_end);
-                merge(old, (alert, assumed_end), now)
+        let previous = self.alerts.get(&alert.labels).map(|stored| {
+            let real = self.flaps.real(&alert.labels);
+            real.map_or((Arc::clone(&stored.alert), stored.assumed_end), |held| {
+                (Arc::clone(held.0), held.1)
+            })
+        });
+        let (alert, assumed_end) = match &previous {
+            Some((old, old_assumed)) if overlaps(old, &alert) => {
+                merge((old, *old_assumed), (alert, assumed_end), now)
             }
             Some(_) | None => (alert, assumed_end),
         };
-        let alert = Arc::new(alert);
+        let previous = previous.as_ref().map(|(alert, _)| &**alert);
+        let settings = &self.routing.flapping;
+        let alert = self
+            .flaps
+            .observe(settings, previous, Arc::new(alert), assumed_end, now);
+        self.place(alert, assumed_end, posted, now);
+    }
+
+    /// Puts an alert, as it is to be seen from now on, into its groups; one that was `posted` is stored.
+    fn place(&mut self, alert: Arc<Alert>, assumed_end: bool, posted: bool, now: Timestamp) {
+        let labels = alert.labels.clone();
+        let stored = self.alerts.get(&labels);
         // Senders repeat for a while that an alert ended; what was flushed is not told again.
         let settled = stored.is_some_and(|stored| {
             stored.groups == 0
@@ -303,10 +373,17 @@ impl Dispatcher {
     pub fn next_due(&self) -> Option<Timestamp> {
         let group = self.timers.first().map(|(at, _)| *at);
         let digest = self.throttle.next_due(&self.routing.throttle);
-        let due = [group, digest, self.quiet_due()]
-            .into_iter()
-            .flatten()
-            .min()?;
+        let storm = self
+            .storms
+            .next_due(|receiver| self.throttle.gathers(receiver));
+        let due = [
+            group,
+            digest,
+            self.quiet_due(),
+            storm,
+            self.flaps.next_due(),
+        ];
+        let due = due.into_iter().flatten().min()?;
         Some(due.max(self.hold_until))
     }
 
@@ -377,8 +454,20 @@ impl Dispatcher {
         self.upkeep = quiet::Upkeep::default();
         self.hold_until = self.hold_until - by;
         self.throttle.clock_stepped_back(by);
+        self.storms.clock_stepped_back(by);
+        self.flaps.clock_stepped_back(by, &self.routing.flapping);
         self.rebuild_inhibitor(now);
         self.note_all();
+    }
+
+    /// Ends a receiver's storm at the next flush; returns whether there is one.
+    pub fn end_storm(&mut self, receiver: &str, now: Timestamp) -> bool {
+        self.storms.end(receiver, now)
+    }
+
+    /// The storms that last, and the alerts that are held because they flap.
+    pub fn calming(&self) -> (Vec<StormSnapshot>, Vec<FlapSnapshot>) {
+        (self.storms.snapshot(), self.flaps.snapshot())
     }
 
     /// Everybody has sent what they have: what is due may be flushed.
@@ -399,11 +488,15 @@ impl Dispatcher {
         if now >= self.timers_until {
             self.sweep_timers();
         }
-        self.log.retain(|_, entry| entry.expires_at > now);
+        let kept = self.retention.log;
+        self.log
+            .retain(|_, entry| entry.expires_at > now && now.since(entry.told.at) < kept);
         self.inhibitor.sweep(now);
-        self.silences.sweep(now - RETENTION, now);
+        self.silences.sweep(now - self.retention.silences, now);
         self.acks.sweep(now - RETENTION);
         self.throttle.sweep(&self.routing.throttle, now);
+        self.storms.sweep(&self.routing.storm, now);
+        self.flaps.sweep(&self.routing.flapping, now);
     }
 
     /// Counts for metrics.
@@ -419,6 +512,8 @@ impl Dispatcher {
             groups: self.groups.len(),
             silences: self.silences.counts(now),
             acks: self.acks.count(),
+            storms: self.storms.count(),
+            flapping: self.flaps.count(),
         }
     }
 }

@@ -109,6 +109,7 @@ fn read_rule(value: &Value<'_>) -> Option<EnrichRule> {
 mod tests {
     use super::*;
     use crate::document::{self, diagnostics::Diagnostics};
+    use crate::model::alert::Course;
     use crate::model::timestamp::Timestamp;
 
     fn enrichment(text: &str) -> Result<Enrichment, Vec<String>> {
@@ -130,7 +131,7 @@ mod tests {
             updated_at: Timestamp::from_millis(0),
             generator_url: "".into(),
             value: None,
-            course: Default::default(),
+            course: Course::default(),
         }
     }
 

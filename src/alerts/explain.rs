@@ -2,6 +2,8 @@
 //!
 //! It reads the routes alone: whether an alert that inhibits fires, or a silence matches, it does not know.
 
+pub mod json;
+
 use std::sync::Arc;
 
 use super::inhibit::InhibitRule;

@@ -24,6 +24,17 @@ pub struct InhibitRule {
     pub target: Vec<Matcher>,
     /// Labels whose values must be the same in both; one missing in both is the same.
     pub equal: Vec<String>,
+    /// Further sources, each of which must have an alert that fires too (`sources`).
+    pub more: Vec<Source>,
+}
+
+/// A further source of a rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Source {
+    /// Alerts that inhibit together with those of the rule's other sources.
+    pub matchers: Vec<Matcher>,
+    /// Labels whose values must be the same in them and in the target, sorted.
+    pub equal: Vec<String>,
 }
 
 fn matches(matchers: &[Matcher], labels: &Labels) -> bool {
@@ -35,7 +46,8 @@ fn matches(matchers: &[Matcher], labels: &Labels) -> bool {
 impl InhibitRule {
     /// Whether such an alert inhibits others by this rule.
     pub fn takes_source(&self, labels: &Labels) -> bool {
-        matches(&self.source, labels)
+        self.all_sources()
+            .any(|(source, _)| matches(source, labels))
     }
 
     /// Whether such an alert can be inhibited by this rule.
@@ -43,13 +55,20 @@ impl InhibitRule {
         matches(&self.target, labels)
     }
 
-    fn equal_values(&self, labels: &Labels) -> Labels {
-        labels.filter(|name| {
-            self.equal
-                .binary_search_by(|candidate| candidate.as_str().cmp(name))
-                .is_ok()
-        })
+    /// Matchers and equal labels of each source, in order.
+    fn all_sources(&self) -> impl Iterator<Item = (&[Matcher], &[String])> {
+        let more = self.more.iter();
+        let more = more.map(|source| (source.matchers.as_slice(), source.equal.as_slice()));
+        std::iter::once((self.source.as_slice(), self.equal.as_slice())).chain(more)
     }
+}
+
+fn values_of(equal: &[String], labels: &Labels) -> Labels {
+    labels.filter(|name| {
+        equal
+            .binary_search_by(|candidate| candidate.as_str().cmp(name))
+            .is_ok()
+    })
 }
 
 /// The firing sources, by rule.
@@ -61,7 +80,8 @@ pub(super) struct Inhibitor {
 #[derive(Debug)]
 struct Indexed {
     rule: InhibitRule,
-    sources: HashMap<Labels, Sources>,
+    /// The alerts of each source, by the values of its `equal` labels.
+    sources: Vec<HashMap<Labels, Sources>>,
 }
 
 /// Sources that share the values of the `equal` labels.
@@ -73,11 +93,17 @@ struct Sources {
     two_sided: Vec<Arc<Alert>>,
 }
 
+impl Sources {
+    fn is_empty(&self) -> bool {
+        self.plain.is_empty() && self.two_sided.is_empty()
+    }
+}
+
 impl Inhibitor {
     pub(super) fn new(rules: &[InhibitRule]) -> Self {
         let indexed = |rule: &InhibitRule| Indexed {
             rule: rule.clone(),
-            sources: HashMap::new(),
+            sources: rule.all_sources().map(|_| HashMap::new()).collect(),
         };
         Self {
             rules: rules.iter().map(indexed).collect(),
@@ -86,69 +112,93 @@ impl Inhibitor {
 
     /// Takes note of an alert's newest state.
     pub(super) fn observe(&mut self, alert: &Arc<Alert>, now: Timestamp) {
-        for indexed in &mut self.rules {
-            let rule = &indexed.rule;
-            if !matches(&rule.source, &alert.labels) {
-                continue;
-            }
-            let key = rule.equal_values(&alert.labels);
-            let resolved = alert.is_resolved(now);
-            if resolved && !indexed.sources.contains_key(&key) {
-                continue;
-            }
-            let two_sided = matches(&rule.target, &alert.labels);
-            let sources = indexed.sources.entry(key.clone()).or_default();
-            let list = if two_sided {
-                &mut sources.two_sided
-            } else {
-                &mut sources.plain
-            };
-            let known = list.iter().position(|source| source.labels == alert.labels);
-            match (known, resolved) {
-                (Some(i), true) => drop(list.swap_remove(i)),
-                (Some(i), false) => list[i] = Arc::clone(alert),
-                (None, true) => {}
-                (None, false) => list.push(Arc::clone(alert)),
-            }
-            if sources.plain.is_empty() && sources.two_sided.is_empty() {
-                indexed.sources.remove(&key);
+        for Indexed { rule, sources } in &mut self.rules {
+            for ((matchers, equal), known) in rule.all_sources().zip(sources) {
+                if matches(matchers, &alert.labels) {
+                    let key = values_of(equal, &alert.labels);
+                    note(known, key, &rule.target, alert, now);
+                }
             }
         }
     }
 
-    /// The alert that inhibits this label set, and the name of the rule; the first rule wins.
+    /// The alert that inhibits this label set, and the name of the rule; the first rule wins, and of several sources the
+    /// first one's alert is told.
     pub(super) fn inhibited(&self, labels: &Labels, now: Timestamp) -> Option<(Fingerprint, &str)> {
-        let firing = |list: &[Arc<Alert>]| {
-            let source = list.iter().find(|source| !source.is_resolved(now))?;
-            Some(source.fingerprint())
-        };
         self.rules.iter().find_map(|Indexed { rule, sources }| {
-            if sources.is_empty() || !matches(&rule.target, labels) {
+            if sources.iter().any(HashMap::is_empty) || !rule.takes_target(labels) {
                 return None;
             }
-            let sources = sources.get(&rule.equal_values(labels))?;
-            let by = firing(&sources.plain).or_else(|| {
-                let both = sources.two_sided.is_empty() || matches(&rule.source, labels);
-                if both {
-                    None
-                } else {
-                    firing(&sources.two_sided)
-                }
-            })?;
-            Some((by, rule.name.as_str()))
+            let mut first = None;
+            for ((matchers, equal), known) in rule.all_sources().zip(sources) {
+                let sources = known.get(&values_of(equal, labels))?;
+                let by = firing(sources, matchers, labels, now)?;
+                first = first.or(Some(by));
+            }
+            Some((first?, rule.name.as_str()))
         })
     }
 
     /// Forgets sources that ended without being sent again.
     pub(super) fn sweep(&mut self, now: Timestamp) {
-        for indexed in &mut self.rules {
-            indexed.sources.retain(|_, sources| {
+        for known in self.rules.iter_mut().flat_map(|rule| &mut rule.sources) {
+            known.retain(|_, sources| {
                 sources.plain.retain(|source| !source.is_resolved(now));
                 sources.two_sided.retain(|source| !source.is_resolved(now));
-                !(sources.plain.is_empty() && sources.two_sided.is_empty())
+                !sources.is_empty()
             });
         }
     }
+}
+
+/// Puts a source's newest state among those that share its `equal` values.
+fn note(
+    known: &mut HashMap<Labels, Sources>,
+    key: Labels,
+    target: &[Matcher],
+    alert: &Arc<Alert>,
+    now: Timestamp,
+) {
+    let resolved = alert.is_resolved(now);
+    if resolved && !known.contains_key(&key) {
+        return;
+    }
+    let sources = known.entry(key.clone()).or_default();
+    let list = match matches(target, &alert.labels) {
+        true => &mut sources.two_sided,
+        false => &mut sources.plain,
+    };
+    let place = list.iter().position(|source| source.labels == alert.labels);
+    match (place, resolved) {
+        (Some(i), true) => drop(list.swap_remove(i)),
+        (Some(i), false) => list[i] = Arc::clone(alert),
+        (None, true) => {}
+        (None, false) => list.push(Arc::clone(alert)),
+    }
+    if sources.is_empty() {
+        known.remove(&key);
+    }
+}
+
+/// A source that fires and may inhibit these labels.
+fn firing(
+    sources: &Sources,
+    matchers: &[Matcher],
+    labels: &Labels,
+    now: Timestamp,
+) -> Option<Fingerprint> {
+    let firing = |list: &[Arc<Alert>]| {
+        let source = list.iter().find(|source| !source.is_resolved(now))?;
+        Some(source.fingerprint())
+    };
+    firing(&sources.plain).or_else(|| {
+        let both = sources.two_sided.is_empty() || matches(matchers, labels);
+        if both {
+            None
+        } else {
+            firing(&sources.two_sided)
+        }
+    })
 }
 
 #[cfg(test)]
@@ -182,6 +232,7 @@ mod tests {
             source: matchers::parse(source).unwrap(),
             target: matchers::parse(target).unwrap(),
             equal: equal.iter().map(|name| (*name).to_owned()).collect(),
+            more: Vec::new(),
         }
     }
 
@@ -242,6 +293,33 @@ mod tests {
     }
 
     #[test]
+    fn of_several_sources_each_must_fire() {
+        let now = Timestamp::from_millis(10);
+        let rule = InhibitRule {
+            more: vec![Source {
+                matchers: matchers::parse("p=down").unwrap(),
+                equal: vec!["zone".to_owned()],
+            }],
+            ..rule("s=crit", "s=warn", &["cluster"])
+        };
+        let target = labels("s=warn cluster=a zone=z");
+        let check = |sources: &[(&str, i64)], want: bool| {
+            let mut inhibitor = Inhibitor::new(std::slice::from_ref(&rule));
+            for (source, ends_at) in sources {
+                inhibitor.observe(&alert(source, *ends_at), now);
+            }
+            let by = inhibitor.inhibited(&target, now).map(|(by, _)| by);
+            let first = labels("s=crit cluster=a").fingerprint();
+            assert_eq!(by, want.then_some(first), "{sources:?}");
+        };
+        check(&[("s=crit cluster=a", 100)], false);
+        check(&[("p=down zone=z", 100)], false);
+        check(&[("s=crit cluster=a", 100), ("p=down zone=z", 100)], true);
+        check(&[("s=crit cluster=a", 100), ("p=down zone=y", 100)], false);
+        check(&[("s=crit cluster=a", 100), ("p=down zone=z", 10)], false);
+    }
+
+    #[test]
     fn a_source_that_is_not_sent_again_stops_inhibiting_and_is_forgotten() {
         let mut inhibitor = Inhibitor::new(&[rule("s=crit", "s=warn", &[])]);
         inhibitor.observe(&alert("s=crit", 100), Timestamp::from_millis(10));
@@ -256,6 +334,6 @@ mod tests {
                 .is_none()
         );
         inhibitor.sweep(Timestamp::from_millis(100));
-        assert!(inhibitor.rules[0].sources.is_empty());
+        assert!(inhibitor.rules[0].sources[0].is_empty());
     }
 }

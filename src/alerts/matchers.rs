@@ -21,6 +21,22 @@ pub fn parse(text: &str) -> Result<Vec<Matcher>, String> {
     }
 }
 
+/// Reads one matcher, without braces.
+///
+/// # Errors
+/// What is wrong, in one line.
+pub fn parse_one(text: &str) -> Result<Matcher, String> {
+    if text.trim_start().starts_with('{') {
+        return Err("unexpected open or close brace".to_owned());
+    }
+    let mut found = parse(text)?;
+    match (found.pop(), found.is_empty()) {
+        (Some(matcher), true) => Ok(matcher),
+        (Some(_), false) => Err("expected one matcher".to_owned()),
+        (None, _) => Err("no matcher".to_owned()),
+    }
+}
+
 fn is_reserved(c: char) -> bool {
     c.is_whitespace() || "{}!=~,\"'`\\".contains(c)
 }

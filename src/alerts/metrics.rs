@@ -33,6 +33,11 @@ struct ReasonLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReceiverLabels {
+    receiver: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ThrottleLabels {
     receiver: String,
     severity: &'static str,
@@ -66,12 +71,21 @@ pub struct Metrics {
     enqueued: Family<IntegrationLabels, Counter>,
     suppressed: Family<ReasonLabels, Counter>,
     throttled: Family<ThrottleLabels, Counter>,
+    storms: Gauge,
+    storms_begun: Family<ReceiverLabels, Counter>,
+    storm_held: Family<ReceiverLabels, Counter>,
+    flapping: Gauge,
+    flaps_begun: Counter,
     /// Times a sender had to wait because the queue was full.
     pub queue_full: Counter,
     /// Times decisions could not be written.
     pub write_failures: Counter,
     /// Times the routes were replaced.
     pub reloads: Counter,
+    /// Entries of the ledger, counted from time to time.
+    pub ledger_entries: Gauge,
+    /// Entries of the ledger that retention removed.
+    pub ledger_pruned: Counter,
     /// When the dispatcher last went round its loop.
     pub progress: Progress,
 }
@@ -127,6 +141,31 @@ impl Metrics {
             self.throttled.clone(),
         );
         registry.register(
+            "outrigger_storms",
+            "Receivers in a storm: their messages come as summaries",
+            self.storms.clone(),
+        );
+        registry.register(
+            "outrigger_storms_begun",
+            "Storms that began",
+            self.storms_begun.clone(),
+        );
+        registry.register(
+            "outrigger_notifications_held_in_storm",
+            "Notifications gathered into the summary of a storm",
+            self.storm_held.clone(),
+        );
+        registry.register(
+            "outrigger_alerts_flapping",
+            "Alerts held as firing because they flap",
+            self.flapping.clone(),
+        );
+        registry.register(
+            "outrigger_alert_flaps_begun",
+            "Times an alert began to flap",
+            self.flaps_begun.clone(),
+        );
+        registry.register(
             "outrigger_dispatch_queue_full",
             "Times a sender of alerts had to wait because the queue was full",
             self.queue_full.clone(),
@@ -140,6 +179,16 @@ impl Metrics {
             "outrigger_dispatch_reloads",
             "Times the routes were replaced",
             self.reloads.clone(),
+        );
+        registry.register(
+            "outrigger_ledger_entries",
+            "Entries of the ledger, counted every 15 minutes",
+            self.ledger_entries.clone(),
+        );
+        registry.register(
+            "outrigger_ledger_pruned",
+            "Entries of the ledger removed because of their age or number",
+            self.ledger_pruned.clone(),
         );
     }
 
@@ -179,6 +228,8 @@ impl Metrics {
         }
         self.groups.set(as_gauge(counts.groups));
         self.acks.set(as_gauge(counts.acks));
+        self.storms.set(as_gauge(counts.storms));
+        self.flapping.set(as_gauge(counts.flapping));
         for (state, count) in counts.silences {
             let state = state.as_str();
             self.silences
@@ -215,7 +266,19 @@ impl Metrics {
                     .inc();
             }
         }
+        for receiver in &writes.storms_begun {
+            let receiver = receiver.to_string();
+            let labels = ReceiverLabels { receiver };
+            self.storms_begun.get_or_create(&labels).inc();
+        }
+        self.flaps_begun.inc_by(writes.flaps_begun);
         for bucket in &writes.throttled {
+            if bucket.is_storm() {
+                let receiver = bucket.receiver.to_string();
+                let labels = ReceiverLabels { receiver };
+                self.storm_held.get_or_create(&labels).inc();
+                continue;
+            }
             let labels = ThrottleLabels {
                 receiver: bucket.receiver.to_string(),
                 severity: severity_label(&bucket.severity),

@@ -5,9 +5,12 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::flap::FlapConfig;
 use super::inhibit::InhibitRule;
 use super::interval::NamedInterval;
+use super::limits::Limits;
 use super::quiet::QuietConfig;
+use super::storm::StormConfig;
 use super::throttle::ThrottleConfig;
 use crate::model::labels::{Labels, quote};
 use crate::model::matcher::Matcher;
@@ -124,6 +127,10 @@ pub struct Routing {
     pub inhibit_rules: Vec<InhibitRule>,
     /// Limits on what is sent.
     pub throttle: ThrottleConfig,
+    /// When messages are gathered because too many alerts begin.
+    pub storm: StormConfig,
+    /// When an alert is held because it flaps.
+    pub flapping: FlapConfig,
     /// How acks and silences behave beyond Alertmanager.
     pub quiet: QuietConfig,
 }
@@ -137,6 +144,17 @@ impl Routing {
     }
 
     /// The same routes under these limits.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self {
+            throttle: limits.throttle,
+            storm: limits.storm,
+            flapping: limits.flapping,
+            ..self
+        }
+    }
+
+    /// The same routes with these token buckets.
     #[must_use]
     pub fn with_throttle(mut self, throttle: ThrottleConfig) -> Self {
         self.throttle = throttle;

@@ -7,6 +7,7 @@
 //! they are written ([`silences`], [`acks`]).
 
 pub mod acks;
+mod post;
 pub mod recurring;
 pub mod silences;
 
@@ -16,17 +17,21 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::Instrument;
 
-use super::dispatch::view::{AlertSnapshot, Snapshot};
-use super::dispatch::{Dispatcher, Restored, Writes};
+pub use self::post::{PostError, Posted, Unwritten};
+use super::dispatch::view::{AlertSnapshot, Snapshot, Standing};
+use super::dispatch::{Dispatcher, Restored, Retention, Writes};
+use super::flap::FlapSnapshot;
 use super::metrics::Metrics;
 use super::route::Routing;
-use super::silence::RETENTION;
+use super::storm::StormSnapshot;
 use crate::clock::{Clock, Stopwatch};
 use crate::db::{
     Database, DbError, Transaction, acks as stored_acks, alert_state, ledger, notification_log,
-    outbox, recurring_silences, sent_messages, silences as stored_silences, throttle,
+    outbox, recurring_silences, sent_messages, silences as stored_silences,
+    storms as stored_storms, throttle,
 };
 use crate::model::alert::Alert;
+use crate::model::labels::Labels;
 use crate::model::timestamp::Timestamp;
 use crate::tasks::Stop;
 use crate::telemetry::traces;
@@ -42,7 +47,6 @@ const ALERTS_AT_ONCE: usize = 256;
 /// Messages taken from the queue before what is due is flushed.
 const MESSAGES_AT_ONCE: usize = 64;
 const WRITE_RETRY: Duration = Duration::from_secs(1);
-const MAINTENANCE: Duration = Duration::from_secs(15 * 60);
 
 /// How the dispatcher runs.
 #[derive(Clone, Debug)]
@@ -54,6 +58,12 @@ pub struct Config {
     pub start_delay: Duration,
     /// How long finished notifications and ledger entries are kept.
     pub retention: Duration,
+    /// Whether `start_delay` is kept to the end, whoever is ready sooner.
+    pub keeps_delay: bool,
+    /// How long silences are kept behind their end, and what receivers were told.
+    pub state: Retention,
+    /// How often what is over is removed.
+    pub maintenance: Duration,
     /// How many ledger entries are kept at most.
     pub ledger_entries: u32,
 }
@@ -64,6 +74,9 @@ impl Default for Config {
             queue: 256,
             start_delay: Duration::ZERO,
             retention: Duration::from_secs(14 * 24 * 3600),
+            keeps_delay: false,
+            maintenance: Duration::from_secs(15 * 60),
+            state: Retention::default(),
             ledger_entries: 200_000,
         }
     }
@@ -85,14 +98,8 @@ pub struct Deps {
 /// The alerts that fire, each with its receivers.
 pub type Firing = Vec<(AlertSnapshot, Vec<Arc<str>>)>;
 
-/// An alert that somebody posted.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Posted {
-    /// The alert.
-    pub alert: Alert,
-    /// Whether its sender named no end: then `ends_at` is only what `resolve_timeout` makes of it.
-    pub assumed_end: bool,
-}
+/// The storms that last, and the alerts that are held because they flap.
+pub type Calming = (Vec<StormSnapshot>, Vec<FlapSnapshot>);
 
 #[derive(Debug)]
 enum Message {
@@ -104,31 +111,18 @@ enum Message {
     Silence(silences::Command),
     Ack(acks::Command),
     Recurring(recurring::Command),
+    Calming(oneshot::Sender<Calming>),
+    EndStorm(String, oneshot::Sender<bool>),
     Open,
     /// Nothing but a sign of life is asked for.
     Knock,
+    Standing(Labels, Timestamp, oneshot::Sender<Standing>),
 }
 
 /// The dispatcher has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("send to the alert routes: they have been shut down")]
 pub struct Closed;
-
-/// The database does not take what was posted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("write alerts: the database cannot be written; the log says why")]
-pub struct Unwritten;
-
-/// Why alerts were not taken, or not safely.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PostError {
-    /// The dispatcher has ended.
-    #[error(transparent)]
-    Closed(#[from] Closed),
-    /// They are known and will be told of, but a crash would lose them.
-    #[error(transparent)]
-    Unwritten(#[from] Unwritten),
-}
 
 /// The way in. Clones lead to the same dispatcher.
 #[derive(Clone, Debug)]
@@ -147,25 +141,6 @@ impl AlertSink {
             return Ok(());
         }
         self.hand_in(Message::Alerts(alerts)).await
-    }
-
-    /// Hands in alerts that somebody posted; returns when they are on the disk.
-    ///
-    /// # Errors
-    /// Where the dispatcher has ended or they cannot be written.
-    pub async fn post(&self, alerts: Vec<Posted>) -> Result<(), PostError> {
-        if alerts.is_empty() {
-            return Ok(());
-        }
-        let (reply, wait) = oneshot::channel();
-        self.hand_in(Message::Posted(alerts, reply)).await?;
-        Ok(wait.await.map_err(|_| Closed)??)
-    }
-
-    /// Counts posted alerts that are refused.
-    pub fn refused(&self, count: usize) {
-        let count = u64::try_from(count).unwrap_or(u64::MAX);
-        self.metrics.invalid.inc_by(count);
     }
 
     async fn hand_in(&self, message: Message) -> Result<(), Closed> {
@@ -222,6 +197,30 @@ impl AlertSink {
         self.ask(Message::Firing).await
     }
 
+    /// The storms that last, and the alerts that are held because they flap.
+    ///
+    /// # Errors
+    /// Where the dispatcher has ended.
+    pub async fn calming(&self) -> Result<Calming, Closed> {
+        self.ask(Message::Calming).await
+    }
+
+    /// Ends a receiver's storm: its last message goes out at once. Returns whether there was one.
+    ///
+    /// # Errors
+    /// Where the dispatcher has ended.
+    pub async fn end_storm(&self, receiver: String) -> Result<bool, Closed> {
+        self.ask(|reply| Message::EndStorm(receiver, reply)).await
+    }
+
+    /// What stands around an alert with these labels at an instant.
+    ///
+    /// # Errors
+    /// Where the dispatcher has ended.
+    pub async fn standing(&self, labels: Labels, at: Timestamp) -> Result<Standing, Closed> {
+        self.ask(|reply| Message::Standing(labels, at, reply)).await
+    }
+
     async fn ask<T>(
         &self,
         question: impl FnOnce(oneshot::Sender<T>) -> Message,
@@ -255,7 +254,8 @@ pub async fn build(
     deps.metrics.announce(&routing);
     let now = deps.clock.now();
     let restored = restore(&deps.database, now).await?;
-    let mut dispatcher = Dispatcher::new(routing, restored, now + config.start_delay);
+    let mut dispatcher =
+        Dispatcher::new(routing, restored, now + config.start_delay).with_retention(config.state);
     dispatcher.restore(alert_state::load(&deps.database).await?, now);
     let (sender, queue) = mpsc::channel(config.queue.max(1));
     let sink = AlertSink {
@@ -277,19 +277,22 @@ pub async fn build(
 /// # Errors
 /// Where it cannot be read.
 pub async fn restore(database: &Database, now: Timestamp) -> Result<Restored, DbError> {
+    let (storms, flapping) = stored_storms::load(database).await?;
     Ok(Restored {
         log: notification_log::load(database, now).await?,
         throttle: throttle::load(database).await?,
         silences: stored_silences::load(database).await?,
         acks: stored_acks::load(database).await?,
         recurrings: recurring_silences::load(database).await?,
+        storms,
+        flapping,
     })
 }
 
 impl Runner {
     /// Runs until `stop`; alerts that were handed in before are still taken and what is due is written.
     pub async fn run(mut self, stop: Stop) {
-        let mut maintenance = tokio::time::interval(MAINTENANCE);
+        let mut maintenance = tokio::time::interval(self.config.maintenance);
         let mut watch = (self.deps.clock.now(), Stopwatch::start());
         loop {
             let wait = self
@@ -374,13 +377,27 @@ impl Runner {
                     self.dispatcher.insert_posted(alert, assumed_end, now);
                 }
             }
+            Message::Open if self.config.keeps_delay => {}
             Message::Open => self.dispatcher.open(now),
             Message::Knock => {}
+            Message::Standing(labels, at, reply) => {
+                reply.send(self.dispatcher.standing_of(&labels, at)).ok();
+            }
             Message::Snapshot(reply) => {
                 reply.send(self.dispatcher.snapshot(now)).ok();
             }
             Message::Firing(reply) => {
                 reply.send(self.dispatcher.firing(now)).ok();
+            }
+            Message::Calming(reply) => {
+                reply.send(self.dispatcher.calming()).ok();
+            }
+            Message::EndStorm(receiver, reply) => {
+                let ended = self.dispatcher.end_storm(&receiver, now);
+                if ended {
+                    tracing::info!(receiver, "storm ended by an operator");
+                }
+                reply.send(ended).ok();
             }
             Message::Silence(command) => self.silence(command, now).await,
             Message::Ack(command) => self.ack(command, now).await,
@@ -520,23 +537,37 @@ impl Runner {
     async fn maintain(&mut self) {
         let now = self.deps.clock.now();
         self.dispatcher.sweep(now);
-        if let Err(error) = prune(&self.deps.database, &self.config, now).await {
-            tracing::warn!(%error, "old notifications cannot be removed");
+        let pruned = match prune(&self.deps.database, &self.config, now).await {
+            Ok(pruned) => pruned,
+            Err(error) => {
+                tracing::warn!(%error, "old notifications cannot be removed");
+                return;
+            }
+        };
+        self.deps.metrics.ledger_pruned.inc_by(pruned);
+        match ledger::count(&self.deps.database).await {
+            Ok(count) => {
+                let count = i64::try_from(count).unwrap_or(i64::MAX);
+                self.deps.metrics.ledger_entries.set(count);
+            }
+            Err(error) => tracing::warn!(%error, "the ledger's entries cannot be counted"),
         }
     }
 }
 
-async fn prune(database: &Database, config: &Config, now: Timestamp) -> Result<(), DbError> {
+/// Removes what is past retention; returns how many ledger entries that were.
+async fn prune(database: &Database, config: &Config, now: Timestamp) -> Result<u64, DbError> {
     let mut transaction = database.begin().await?;
     notification_log::prune(&mut transaction, now).await?;
     let before = now - config.retention;
     outbox::prune(&mut transaction, before).await?;
     throttle::prune(&mut transaction, before).await?;
     sent_messages::prune(&mut transaction, now).await?;
-    stored_silences::prune(&mut transaction, now - RETENTION).await?;
-    stored_acks::prune(&mut transaction, now - RETENTION).await?;
-    ledger::prune(&mut transaction, before, config.ledger_entries).await?;
-    transaction.commit().await
+    stored_silences::prune(&mut transaction, now - config.state.silences).await?;
+    stored_acks::prune(&mut transaction, now - config.state.silences).await?;
+    let pruned = ledger::prune(&mut transaction, before, config.ledger_entries).await?;
+    transaction.commit().await?;
+    Ok(pruned)
 }
 
 #[cfg(test)]

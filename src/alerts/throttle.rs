@@ -16,6 +16,8 @@
 //!     digest_interval: 1m
 //! ```
 
+pub mod config;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,172 +26,19 @@ use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 use serde::{Deserialize, Serialize};
 
+use self::config::{SEVERITY, normal};
+pub use self::config::{ThrottleConfig, ThrottleRule, read};
+use super::storm::Due;
 use super::writes::{Writes, digest_of};
 use crate::db::outbox::OutboxRow;
 use crate::db::throttle::{BucketKey, BucketLevel, DigestRow, ItemRow, Stored};
-use crate::document::fields::{Fields, Value};
 use crate::model::alert::Alert;
 use crate::model::labels::Labels;
-use crate::model::matcher::{MatchOp, Matcher};
 use crate::model::notification::{
-    AlertCount, AlertStatus, Digest, DigestGroup, Integration, Notification, NotifiedAlert, Reason,
+    AlertStatus, Digest, DigestGroup, Integration, Notification, NotifiedAlert, Reason,
     severity_rank,
 };
-use crate::model::re2::RegexError;
 use crate::model::timestamp::Timestamp;
-
-const SEVERITY: &str = "severity";
-
-/// The `throttle:` section.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ThrottleConfig {
-    /// Whether anything is limited at all.
-    pub enabled: bool,
-    /// Severities without limits.
-    pub exempt: Option<Matcher>,
-    /// Limits; the first that matches counts.
-    pub rules: Vec<ThrottleRule>,
-}
-
-/// One limit.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ThrottleRule {
-    /// Receivers it holds for.
-    pub receiver: Matcher,
-    /// Severities it holds for.
-    pub severity: Matcher,
-    /// Notifications that may go out at once.
-    pub burst: u32,
-    /// Time until one more may.
-    pub refill_interval: Duration,
-    /// Shortest time between the first notification held back and its digest.
-    pub digest_interval: Duration,
-}
-
-fn pattern(name: &str, text: &str) -> Result<Matcher, RegexError> {
-    Matcher::new(name, MatchOp::Regex, text)
-}
-
-fn any(name: &str) -> Matcher {
-    pattern(name, ".*").expect("a prefix expression is valid")
-}
-
-impl Default for ThrottleRule {
-    fn default() -> Self {
-        Self {
-            receiver: any("receiver"),
-            severity: any(SEVERITY),
-            burst: 20,
-            refill_interval: Duration::from_secs(30),
-            digest_interval: Duration::from_secs(60),
-        }
-    }
-}
-
-impl Default for ThrottleConfig {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            exempt: Some(Matcher::equal(SEVERITY, "critical")),
-            rules: vec![ThrottleRule::default()],
-        }
-    }
-}
-
-impl ThrottleConfig {
-    /// No limits.
-    pub fn disabled() -> Self {
-        Self {
-            enabled: false,
-            ..Self::default()
-        }
-    }
-
-    /// The limit for a receiver and severity; `None` where there is none.
-    pub fn limit(&self, receiver: &str, severity: &str) -> Option<&ThrottleRule> {
-        if !self.enabled
-            || self
-                .exempt
-                .as_ref()
-                .is_some_and(|exempt| exempt.matches(severity))
-        {
-            return None;
-        }
-        self.rules
-            .iter()
-            .find(|rule| rule.receiver.matches(receiver) && rule.severity.matches(severity))
-    }
-}
-
-/// Reads the `throttle` key of `outrigger.yml`'s root; the defaults where it is absent.
-pub fn read(root: &Fields<'_>) -> ThrottleConfig {
-    let mut config = ThrottleConfig::default();
-    let Some(fields) = root.get("throttle").and_then(|value| value.fields()) else {
-        return config;
-    };
-    if let Some(enabled) = fields.bool("enabled") {
-        config.enabled = enabled;
-    }
-    if let Some(value) = fields.get("exempt_severity") {
-        config.exempt = match value.text() {
-            Some("") => None,
-            _ => read_pattern(&value, SEVERITY).or(config.exempt),
-        };
-    }
-    let rules = fields.items("rules");
-    let read: Vec<_> = rules.iter().filter_map(read_rule).collect();
-    config.rules.splice(0..0, read);
-    fields.finish();
-    config
-}
-
-fn read_pattern(value: &Value<'_>, name: &str) -> Option<Matcher> {
-    value.parse("correct the regular expression (RE2 syntax)", |text| {
-        pattern(name, text)
-    })
-}
-
-fn read_rule(value: &Value<'_>) -> Option<ThrottleRule> {
-    let fields = value.fields()?;
-    let mut rule = ThrottleRule::default();
-    if let Some(receiver) = fields
-        .get("receiver")
-        .and_then(|value| read_pattern(&value, "receiver"))
-    {
-        rule.receiver = receiver;
-    }
-    if let Some(severity) = fields
-        .get(SEVERITY)
-        .and_then(|value| read_pattern(&value, SEVERITY))
-    {
-        rule.severity = severity;
-    }
-    if let Some(value) = fields.get("burst") {
-        match value.unsigned().map(u32::try_from) {
-            Some(Ok(burst)) if burst > 0 => rule.burst = burst,
-            Some(_) => value.error(
-                "burst is out of range",
-                "write a number from 1 to 4294967295",
-            ),
-            None => {}
-        }
-    }
-    if let Some(value) = fields.get("refill_interval") {
-        match value.duration() {
-            Some(interval) if interval.is_zero() => value.error(
-                "refill_interval is zero",
-                "write the time one notification may take, such as 30s; to lift the limit use exempt_severity",
-            ),
-            Some(interval) => rule.refill_interval = interval,
-            None => {}
-        }
-    }
-    if let Some(interval) = fields.duration("digest_interval") {
-        rule.digest_interval = interval;
-    }
-    fields.finish();
-    Some(rule)
-}
 
 /// A notification held back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -373,6 +222,10 @@ impl Throttle {
     }
 
     fn due_at(&self, config: &ThrottleConfig, key: &BucketKey, digest: &OpenDigest) -> Timestamp {
+        if key.is_storm() && !digest.hurried {
+            // The storm says when.
+            return Timestamp::MAX;
+        }
         let limit = config.limit(&key.receiver, &key.severity);
         let Some(rule) = limit.filter(|_| !digest.hurried) else {
             return digest.opened_at;
@@ -398,6 +251,7 @@ impl Throttle {
             .iter()
             .map(|(key, digest)| self.due_at(config, key, digest))
             .min()
+            .filter(|due| *due < Timestamp::MAX)
     }
 
     /// Turns the digests that are due into notifications.
@@ -418,7 +272,9 @@ impl Throttle {
             let Some(digest) = self.digests.remove(&key) else {
                 continue;
             };
-            if let Some(rule) = config.limit(&key.receiver, &key.severity) {
+            if !key.is_storm()
+                && let Some(rule) = config.limit(&key.receiver, &key.severity)
+            {
                 let level = self.level(rule, &key, now);
                 self.set(&key, (level.tokens - 1.0).max(0.0), now, writes);
             }
@@ -426,10 +282,97 @@ impl Throttle {
             rows.push(OutboxRow {
                 idempotency_key: Arc::clone(&digest.id),
                 integration: Arc::clone(&key.integration),
-                notification: digest.into_notification(&key, now),
+                notification: digest.into_notification(&key, None, now),
             });
         }
         rows
+    }
+
+    /// A storm begins: of the digests that wait for each integration the largest becomes its first summary, so that it
+    /// has the first alerts too. Others of `held` severities go their own way.
+    pub(super) fn storm_begins(
+        &mut self,
+        receiver: &str,
+        held: impl Fn(&str) -> bool,
+        writes: &mut Writes,
+    ) {
+        let mut largest: BTreeMap<Arc<str>, (usize, BucketKey)> = BTreeMap::new();
+        for (key, digest) in &self.digests {
+            if &*key.receiver != receiver || key.is_storm() || !held(&key.severity) {
+                continue;
+            }
+            let size = digest.by_group.len();
+            let best = largest.entry(Arc::clone(&key.integration));
+            let best = best.or_insert_with(|| (size, key.clone()));
+            if size > best.0 {
+                *best = (size, key.clone());
+            }
+        }
+        for (_, old) in largest.into_values() {
+            let Some(digest) = self.digests.remove(&old) else {
+                continue;
+            };
+            let bucket = BucketKey::storm(&old.receiver, &old.integration);
+            match writes.digests.iter_mut().find(|row| row.id == digest.id) {
+                Some(row) => row.bucket = bucket.clone(),
+                None => writes.digests.push(DigestRow {
+                    id: Arc::clone(&digest.id),
+                    bucket: bucket.clone(),
+                    opened_at: digest.opened_at,
+                }),
+            }
+            self.digests.insert(bucket, digest);
+        }
+    }
+
+    /// Whether anything is gathered in a receiver's storm.
+    pub(super) fn gathers(&self, receiver: &str) -> bool {
+        let mut keys = self.digests.keys();
+        keys.any(|key| key.is_storm() && &*key.receiver == receiver)
+    }
+
+    /// The integrations that something is gathered for in a receiver's storm.
+    pub(super) fn gathering(&self, receiver: &str) -> Vec<Arc<str>> {
+        let keys = self.digests.keys();
+        keys.filter(|key| key.is_storm() && &*key.receiver == receiver)
+            .map(|key| Arc::clone(&key.integration))
+            .collect()
+    }
+
+    /// A storm's message to one integration, with what was gathered for it.
+    pub(super) fn storm_message(
+        &mut self,
+        due: &Due,
+        integration: &Arc<str>,
+        now: Timestamp,
+        writes: &mut Writes,
+    ) -> OutboxRow {
+        let key = BucketKey::storm(&due.receiver, integration);
+        let digest = match self.digests.remove(&key) {
+            Some(digest) => {
+                writes.closed.push(Arc::clone(&digest.id));
+                digest
+            }
+            None => OpenDigest {
+                id: digest_of(&[due.id.as_bytes(), key.integration.as_bytes(), b"over"]),
+                opened_at: now,
+                hurried: false,
+                items: Vec::new(),
+                by_group: HashMap::new(),
+            },
+        };
+        OutboxRow {
+            idempotency_key: Arc::clone(&digest.id),
+            integration: Arc::clone(integration),
+            notification: digest.into_notification(&key, Some(due), now),
+        }
+    }
+
+    /// Sends what was gathered in storms that are no more.
+    pub(super) fn hurry_storms(&mut self, lasts: impl Fn(&str) -> bool) {
+        for (key, digest) in &mut self.digests {
+            digest.hurried |= key.is_storm() && !lasts(&key.receiver);
+        }
     }
 
     /// The wall clock stepped back by this much.
@@ -466,12 +409,14 @@ impl OpenDigest {
         match self.items.get_mut(position) {
             Some(Some(older)) => {
                 let mut alerts = std::mem::take(&mut older.alerts);
+                let places: HashMap<Labels, usize> = alerts
+                    .iter()
+                    .enumerate()
+                    .map(|(i, known)| (known.alert.labels.clone(), i))
+                    .collect();
                 for alert in item.alerts {
-                    let known = alerts
-                        .iter_mut()
-                        .find(|known| known.alert.labels == alert.alert.labels);
-                    match known {
-                        Some(known) => *known = alert,
+                    match places.get(&alert.alert.labels) {
+                        Some(place) => alerts[*place] = alert,
                         None => alerts.push(alert),
                     }
                 }
@@ -483,9 +428,13 @@ impl OpenDigest {
         position
     }
 
-    fn into_notification(self, key: &BucketKey, now: Timestamp) -> Notification {
+    fn into_notification(
+        self,
+        key: &BucketKey,
+        storm: Option<&Due>,
+        now: Timestamp,
+    ) -> Notification {
         let mut groups = Vec::with_capacity(self.items.len());
-        let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
         let mut alerts: Vec<NotifiedAlert> = Vec::new();
         let mut places: HashMap<Labels, usize> = HashMap::new();
         for item in self.items.into_iter().flatten() {
@@ -494,79 +443,60 @@ impl OpenDigest {
                 .iter()
                 .filter(|alert| alert.status == AlertStatus::Firing)
                 .count();
-            groups.push(DigestGroup {
+            let mut group = DigestGroup {
                 group_key: item.group_key,
                 group_labels: item.group_labels,
                 reason: item.reason,
                 firing,
                 resolved: item.alerts.len() - firing,
-            });
+                alerts: Vec::with_capacity(item.alerts.len()),
+            };
             // An alert in several groups is listed once, as it was last.
             for alert in item.alerts {
                 match places.entry(alert.alert.labels.clone()) {
-                    Entry::Occupied(place) => alerts[*place.get()] = alert,
+                    Entry::Occupied(place) => {
+                        alerts[*place.get()] = alert;
+                        group.alerts.push(*place.get());
+                    }
                     Entry::Vacant(place) => {
-                        place.insert(alerts.len());
+                        group.alerts.push(*place.insert(alerts.len()));
                         alerts.push(alert);
                     }
                 }
             }
+            groups.push(group);
         }
-        for alert in &alerts {
-            let count = counts.entry(alert.alert.name().to_owned()).or_default();
-            match alert.status {
-                AlertStatus::Firing => count.0 += 1,
-                AlertStatus::Resolved => count.1 += 1,
-            }
-        }
-        let mut counts: Vec<AlertCount> = counts
-            .into_iter()
-            .map(|(name, (firing, resolved))| AlertCount {
-                name,
-                firing,
-                resolved,
-            })
-            .collect();
-        counts.sort_by_key(|count| std::cmp::Reverse(count.firing + count.resolved));
-        let indexed = || alerts.iter().enumerate();
-        let first = indexed()
-            .min_by_key(|(_, alert)| alert.alert.starts_at)
-            .map(|(i, _)| i);
-        let worst = indexed()
-            .filter(|(_, alert)| alert.status == AlertStatus::Firing)
-            .min_by_key(|(_, alert)| {
-                (
-                    severity_rank(alert.alert.labels.value(SEVERITY)),
-                    alert.alert.starts_at,
-                )
-            })
-            .map(|(i, _)| i);
-        let new = indexed()
-            .filter(|(_, alert)| alert.alert.starts_at >= self.opened_at)
-            .map(|(i, _)| i)
-            .collect();
+        let severity = if key.is_storm() {
+            let listed = alerts.iter().map(|alert| (alert.status, &*alert.alert));
+            normal(severity_of(listed)).into()
+        } else {
+            Arc::clone(&key.severity)
+        };
+        let digest = Digest::of(severity, self.opened_at, groups, &alerts);
         let integration = Integration::parse(&key.integration).unwrap_or_else(|| Integration {
             kind: Arc::clone(&key.integration),
             index: 0,
         });
         Notification {
-            group_key: format!("digest/{}", self.id).into(),
+            group_key: match storm {
+                Some(due) => format!("storm/{}", due.id).into(),
+                None => format!("digest/{}", self.id).into(),
+            },
             id: self.id,
             receiver: Arc::clone(&key.receiver),
             integration,
-            reason: Reason::Digest,
+            reason: if storm.is_some() {
+                Reason::Storm
+            } else {
+                Reason::Digest
+            },
             group_labels: Labels::empty(),
             alerts,
             truncated: 0,
             created_at: now,
             digest: Some(Digest {
-                severity: Arc::clone(&key.severity),
-                opened_at: self.opened_at,
-                groups,
-                counts,
-                first,
-                worst,
-                new,
+                storm: storm.map(|due| due.news.clone()),
+                ..digest
             }),
             undelivered: None,
         }

@@ -9,10 +9,12 @@ use crate::db::acks::{self, EndedRow};
 use crate::db::alert_state::{self, StateChanges};
 use crate::db::ledger::{self, LedgerEntry};
 use crate::db::notification_log::{self, LogEntry, LogKey};
-use crate::db::outbox::{self, OutboxRow};
+use crate::db::outbox::{self, OutboxRow, Withdrawal};
 use crate::db::silences;
+use crate::db::storms::{self, FlapRow, StormRow};
 use crate::db::throttle::{self, BucketKey, BucketLevel, DigestRow, ItemRow};
 use crate::db::{DbError, Transaction};
+use crate::model::labels::Labels;
 use crate::model::silence::Silence;
 use crate::model::timestamp::Timestamp;
 
@@ -23,8 +25,8 @@ pub struct Writes {
     pub log: HashMap<LogKey, Option<LogEntry>>,
     /// New notifications.
     pub outbox: Vec<OutboxRow>,
-    /// Pending notifications to withdraw.
-    pub superseded: Vec<Arc<str>>,
+    /// Pending notifications to withdraw, or the part of a digest.
+    pub superseded: Vec<Withdrawal>,
     /// Decisions.
     pub ledger: Vec<LedgerEntry>,
     /// Acks that ended.
@@ -43,6 +45,14 @@ pub struct Writes {
     pub state: StateChanges,
     /// One bucket for each notification held back, for metrics.
     pub throttled: Vec<BucketKey>,
+    /// Storms by receiver; `None` where one is over.
+    pub storms: HashMap<Arc<str>, Option<StormRow>>,
+    /// Alerts that flap; `None` where one no longer does.
+    pub flapping: HashMap<Labels, Option<FlapRow>>,
+    /// Receivers whose storm began, for metrics.
+    pub storms_begun: Vec<Arc<str>>,
+    /// Alerts that began to flap, for metrics.
+    pub flaps_begun: u64,
 }
 
 impl Writes {
@@ -59,6 +69,8 @@ impl Writes {
             && self.items.is_empty()
             && self.closed.is_empty()
             && self.state.is_empty()
+            && self.storms.is_empty()
+            && self.flapping.is_empty()
     }
 
     /// Writes everything; the caller commits.
@@ -72,7 +84,7 @@ impl Writes {
     ) -> Result<(), DbError> {
         alert_state::save(transaction, &self.state).await?;
         // Withdrawn before the new ones come: both may have the same idempotency key.
-        outbox::supersede(transaction, &self.superseded, now).await?;
+        outbox::withdraw(transaction, &self.superseded, now).await?;
         outbox::insert(transaction, &self.outbox).await?;
         let log: Vec<_> = self
             .log
@@ -97,7 +109,8 @@ impl Writes {
                 throttle::remove_item(transaction, digest, group).await?;
             }
         }
-        throttle::remove_digests(transaction, &self.closed).await
+        throttle::remove_digests(transaction, &self.closed).await?;
+        storms::save(transaction, &self.storms, &self.flapping).await
     }
 }
 

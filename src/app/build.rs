@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::alerts::run::{self as dispatcher, AlertSink, Runner};
+use crate::charts::pictures::{self as charts, Pictures};
 use crate::clock::Clock;
 use crate::config::settings::Settings;
 use crate::config::{Config, Mode};
@@ -41,6 +42,7 @@ use crate::telemetry::progress::Progress;
 use crate::telemetry::traces::TracesConfig;
 
 use super::maintenance::Maintenance;
+use super::pictures;
 use super::reload::Metrics as ReloadMetrics;
 
 /// The components, built and not yet running.
@@ -48,6 +50,7 @@ pub(super) struct Parts {
     pub(super) clock: Clock,
     pub(super) listen: SocketAddr,
     pub(super) external_url: String,
+    pub(super) route_prefix: String,
     pub(super) readiness: watch::Sender<Readiness>,
     pub(super) http_metrics: crate::http::metrics::Metrics,
     pub(super) reload_metrics: ReloadMetrics,
@@ -56,6 +59,7 @@ pub(super) struct Parts {
     tasks: Tasks,
     storage: Storage,
     database: Database,
+    pictures: Option<Pictures>,
     engine: Arc<Engine>,
     circuits: Circuits,
     registry: Arc<Registry>,
@@ -82,6 +86,7 @@ pub(super) struct Applied {
     runbooks: watch::Sender<Arc<Runbooks>>,
     configuration: watch::Sender<Arc<Configuration>>,
     heartbeat: watch::Sender<Option<HeartbeatConfig>>,
+    pictures: Option<Pictures>,
     rule_context: Arc<dyn Fn(&Config) -> rule::Context + Send + Sync>,
     watched: Mutex<Vec<PathBuf>>,
     started_with: Fixed,
@@ -91,6 +96,7 @@ pub(super) struct Applied {
 #[derive(Clone, PartialEq, Debug)]
 struct Fixed {
     listen: String,
+    route_prefix: String,
     data: PathBuf,
     retention: Duration,
     series_limit: usize,
@@ -98,12 +104,14 @@ struct Fixed {
     logs: LogsConfig,
     traces: TracesConfig,
     shutdown_deadline: Duration,
+    ledger: (Duration, u32),
 }
 
 impl Fixed {
     fn of(settings: &Settings) -> Self {
         Self {
             listen: settings.listen.clone(),
+            route_prefix: settings.route_prefix(),
             data: settings.data.clone(),
             retention: settings.retention,
             series_limit: settings.series_limit,
@@ -116,6 +124,7 @@ impl Fixed {
             logs: settings.logs.clone(),
             traces: settings.traces.clone(),
             shutdown_deadline: settings.shutdown_deadline,
+            ledger: (settings.ledger_retention, settings.ledger_entries),
         }
     }
 }
@@ -153,10 +162,7 @@ impl Parts {
         alert_metrics.register(&mut registry);
         let routing_progress = alert_metrics.progress.clone();
         let (alerts, runner) = dispatcher::build(
-            dispatcher::Config {
-                start_delay: super::maintenance::LONGEST_START,
-                ..dispatcher::Config::default()
-            },
+            dispatcher_config(&settings, config.mode),
             Arc::clone(&config.routing),
             dispatcher::Deps {
                 database: database.clone(),
@@ -170,6 +176,21 @@ impl Parts {
         let circuits = Circuits::default();
         let notify_metrics = crate::notify::metrics::Metrics::register(&mut registry);
         let outbox_progress = notify_metrics.progress.clone();
+        let (rules_known, rules_of_name) = pictures::rules();
+        let pictures = match config.mode {
+            Mode::Full => Some(Pictures::new(
+                charts::Dependencies {
+                    storage: storage.clone(),
+                    engine: Arc::clone(&engine),
+                    database: database.clone(),
+                    rules: rules_of_name,
+                    signer: signer.clone(),
+                    metrics: crate::charts::metrics::Metrics::register(&mut registry),
+                },
+                pictures::config(&config),
+            )),
+            Mode::Exactly | Mode::RoutesOnly => None,
+        };
         let worker = Worker::new(outbox::Dependencies {
             database: database.clone(),
             clock: clock.clone(),
@@ -178,6 +199,7 @@ impl Parts {
             circuits: circuits.clone(),
             wake: Arc::clone(&wake),
             drain: settings.shutdown_deadline / 2,
+            pictures: pictures.clone(),
         });
 
         let (data_ready, wait_for_data) = watch::channel(false);
@@ -193,6 +215,7 @@ impl Parts {
             metrics: rule_metrics,
             data_ready: wait_for_data,
         }));
+        rules_known.store(Some(Arc::clone(&rules)));
         let targets = Arc::new(ScrapeManager::new(scrape::Dependencies {
             storage: storage.clone(),
             clock: clock.clone(),
@@ -254,6 +277,7 @@ impl Parts {
             runbooks,
             configuration,
             heartbeat: heartbeat_config,
+            pictures: pictures.clone(),
             rule_context,
             watched: Mutex::new(config.watched.clone()),
             started_with: Fixed::of(&settings),
@@ -262,6 +286,7 @@ impl Parts {
             clock: clock.clone(),
             listen,
             external_url: config.external_url.clone(),
+            route_prefix: settings.route_prefix(),
             readiness: watch::Sender::new(Readiness::Starting),
             http_metrics,
             reload_metrics,
@@ -270,6 +295,7 @@ impl Parts {
             tasks: tasks.clone(),
             storage,
             database,
+            pictures,
             engine,
             circuits,
             registry: Arc::new(registry),
@@ -305,6 +331,7 @@ impl Parts {
             rules: Arc::clone(&self.applied.rules),
             targets: Arc::clone(&self.applied.targets),
             alerts: self.applied.alerts.clone(),
+            pictures: self.pictures.clone(),
             database: self.database.clone(),
             circuits: self.circuits.clone(),
             runbooks: self.applied.runbooks.subscribe(),
@@ -312,6 +339,7 @@ impl Parts {
             metrics: self.http_metrics.clone(),
             configuration: self.applied.configuration.subscribe(),
             readiness: self.readiness.subscribe(),
+            receivers: Arc::clone(&self.applied.receivers),
             heartbeat: Arc::clone(&self.heartbeat),
             reload,
             upstream_only: self.settings.upstream_only,
@@ -388,7 +416,7 @@ impl Applied {
         }
         if Fixed::of(&config.settings) != self.started_with {
             tracing::warn!(
-                "address, data, storage, query limits, logs, traces and shutdown_deadline are taken over by a restart only"
+                "address, route prefix, data, storage, ledger, query limits, logs, traces and shutdown_deadline are taken over by a restart only"
             );
         }
         *self.watched.lock() = config.watched.clone();
@@ -403,6 +431,9 @@ impl Applied {
         }
         self.heartbeat
             .send_replace(config.settings.heartbeat.clone());
+        if let Some(pictures) = &self.pictures {
+            pictures.configure(pictures::config(&config));
+        }
         self.runbooks.send_replace(Arc::new(load_runbooks(&config)));
         self.configuration.send_replace(Arc::new(shown(
             &config,
@@ -421,6 +452,26 @@ impl Applied {
         shown.last_reload = Some(Reload { at: now, mistakes });
         self.configuration.send_replace(Arc::new(shown));
     }
+}
+
+/// In Alertmanager's place its flags count; else the routes wait for the first evaluations of rules.
+fn dispatcher_config(settings: &Settings, mode: Mode) -> dispatcher::Config {
+    let mut config = dispatcher::Config {
+        retention: settings.ledger_retention,
+        ledger_entries: settings.ledger_entries,
+        ..dispatcher::Config::default()
+    };
+    if mode != Mode::RoutesOnly {
+        config.start_delay = super::maintenance::LONGEST_START;
+        return config;
+    }
+    let state = settings.state;
+    config.start_delay = state.start_delay;
+    config.keeps_delay = true;
+    config.maintenance = state.maintenance_interval.unwrap_or(config.maintenance);
+    config.state.log = state.retention.unwrap_or(config.state.silences);
+    config.state.silences = config.state.log;
+    config
 }
 
 async fn open_storage(settings: &Settings, mode: Mode, clock: &Clock) -> anyhow::Result<Storage> {

@@ -33,7 +33,8 @@ pub fn split(expr: &Expr) -> Vec<Split<'_>> {
         ExprKind::Binary(binary) if matches!(binary.op, BinaryOp::And | BinaryOp::Unless) => {
             split(&binary.left)
         }
-        ExprKind::Binary(binary) if binary.op.is_comparison() => {
+        // With `bool` it yields 0 or 1 and chooses nothing.
+        ExprKind::Binary(binary) if binary.op.is_comparison() && !binary.return_bool => {
             let level_is_left = type_of(&binary.left) == ValueType::Scalar
                 && type_of(&binary.right) != ValueType::Scalar;
             let (values, op, level) = if level_is_left {
@@ -105,6 +106,7 @@ mod tests {
         check("(a + b) > 2 * 3", &["a + b | > | 2 * 3"]);
         check("absent(up{job=\"x\"})", &["up{job=\"x\"}"]);
         check("vector(1)", &["vector(1)"]);
+        check("a > bool 1", &["a > bool 1"]);
         check("sum(up == 0) > 2", &["sum(up == 0) | > | 2"]);
     }
 }

@@ -1,16 +1,18 @@
 //! `outrigger alertmanager`: Alertmanager's own flags, for those who swap the one for the other.
 //!
-//! `--cluster.peer`, `--data.retention`, `--dispatch.start-delay` and `--enable-feature` are taken and say that they do
-//! nothing; what tunes Alertmanager's inside is taken silently.
+//! `--cluster.peer` and those of `--enable-feature` that change something are taken and say that they do nothing; what tunes
+//! Alertmanager's inside is taken silently.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 
-use crate::config::overrides::{Environment, Overrides};
+use crate::config::overrides::{Environment, Overrides, StateOverrides};
 use crate::config::{ConsoleStyle, Mode, Sources};
+use crate::model::duration;
 
 use super::terminal::complain;
 
@@ -37,9 +39,21 @@ pub(super) struct AlertmanagerArgs {
     /// Where people reach it, for links in messages.
     #[arg(long = "web.external-url", value_name = "URL")]
     external_url: Option<String>,
-    /// Only / is supported.
-    #[arg(long = "web.route-prefix", value_name = "PATH", value_parser = root_prefix)]
+    /// The path that everything is served below; that of --web.external-url unless given.
+    #[arg(long = "web.route-prefix", value_name = "PATH")]
     route_prefix: Option<String>,
+    /// How long ended silences are kept, and what receivers were told.
+    #[arg(long = "data.retention", default_value = "120h", value_name = "TIME", value_parser = time)]
+    retention: Duration,
+    /// How often what is over is removed.
+    #[arg(long = "data.maintenance-interval", default_value = "15m", value_name = "TIME", value_parser = time)]
+    maintenance_interval: Duration,
+    /// How long after the start nothing is sent.
+    #[arg(long = "dispatch.start-delay", default_value = "0s", value_name = "TIME", value_parser = wait)]
+    start_delay: Duration,
+    /// Experimental features, separated by commas.
+    #[arg(long = "enable-feature", value_name = "NAMES", value_delimiter = ',')]
+    enable_feature: Vec<String>,
     /// What is logged: debug, info, warn, error.
     #[arg(long = "log.level", default_value = "info", value_name = "LEVEL")]
     log_level: String,
@@ -53,17 +67,8 @@ pub(super) struct AlertmanagerArgs {
 /// Flags that change nothing here.
 #[derive(Debug, Args)]
 struct IgnoredArgs {
-    /// Ended silences are kept for 120 hours, finished notifications for 14 days.
-    #[arg(long = "data.retention", value_name = "TIME", hide = true)]
-    retention: Option<String>,
-    #[arg(long = "data.maintenance-interval", value_name = "TIME", hide = true)]
-    maintenance_interval: Option<String>,
     #[arg(long = "alerts.gc-interval", value_name = "TIME", hide = true)]
     gc_interval: Option<String>,
-    #[arg(long = "dispatch.start-delay", value_name = "TIME", hide = true)]
-    start_delay: Option<String>,
-    #[arg(long = "enable-feature", value_name = "NAMES", hide = true)]
-    enable_feature: Vec<String>,
     #[arg(long = "web.get-concurrency", value_name = "N", hide = true)]
     get_concurrency: Option<String>,
     #[arg(long = "web.timeout", value_name = "N", hide = true)]
@@ -105,22 +110,9 @@ impl AlertmanagerArgs {
                  other's spare\n",
             );
         }
-        for (given, text) in [
-            (
-                self.ignored.retention.is_some(),
-                "--data.retention does nothing: ended silences are kept for 120 hours, finished notifications for 14 days",
-            ),
-            (
-                self.ignored.start_delay.is_some(),
-                "--dispatch.start-delay does nothing: the notification log survives a restart and knows what was told",
-            ),
-            (
-                !self.ignored.enable_feature.is_empty(),
-                "--enable-feature does nothing: no feature is behind a flag",
-            ),
-        ] {
-            if given {
-                complain(&format!("warning: {text}\n"));
+        for feature in self.enable_feature.iter().filter(|name| !name.is_empty()) {
+            if let Some(text) = feature_says(feature) {
+                complain(&format!("warning: --enable-feature={feature}: {text}\n"));
             }
         }
         let console = match std::io::stdout().is_terminal() && !environment.no_color {
@@ -137,6 +129,12 @@ impl AlertmanagerArgs {
                 data: Some(self.storage),
                 listen: self.listen.last().cloned(),
                 external_url: self.external_url,
+                route_prefix: self.route_prefix,
+                state: StateOverrides {
+                    retention: Some(self.retention),
+                    maintenance_interval: Some(self.maintenance_interval),
+                    start_delay: self.start_delay,
+                },
                 // As Alertmanager listens.
                 insecure: true,
                 log_level: Some(self.log_level),
@@ -148,11 +146,38 @@ impl AlertmanagerArgs {
     }
 }
 
-fn root_prefix(text: &str) -> Result<String, String> {
-    match text.trim_matches('/') {
-        "" => Ok("/".to_owned()),
-        _ => Err("only / is supported; let a proxy strip the prefix".to_owned()),
+/// What Alertmanager's feature means here; `None` where it changes nothing that could be seen.
+fn feature_says(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "auto-gomemlimit" | "auto-gomaxprocs" => return None,
+        "receiver-name-in-metrics" => {
+            "does nothing: metrics of notifications always name the integration, the ledger the receiver"
+        }
+        "alert-names-in-metrics" | "group-key-in-metrics" => {
+            "does nothing: /api/v2/ledger tells of every alert and group"
+        }
+        "classic-mode" => {
+            "does nothing: matchers are read by the UTF-8 grammar first and by the classic one where it fails"
+        }
+        "utf8-strict-mode" => {
+            "does nothing: matchers that only the classic grammar reads are taken too"
+        }
+        "event-recorder" => "does nothing: the ledger records what was decided",
+        _ => "is not known",
+    })
+}
+
+/// A time above zero, such as `120h`.
+fn time(text: &str) -> Result<Duration, String> {
+    match wait(text)? {
+        Duration::ZERO => Err("must be more than zero".to_owned()),
+        time => Ok(time),
     }
+}
+
+/// A time, such as `0s`.
+fn wait(text: &str) -> Result<Duration, String> {
+    duration::parse(text).map_err(|error| error.to_string())
 }
 
 /// The arguments with the subcommand put in, where the program is called by Alertmanager's name.

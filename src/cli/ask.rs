@@ -51,6 +51,16 @@ impl Server {
         answer(request).await
     }
 
+    /// The JSON that a path answers to JSON.
+    pub(super) async fn post_json(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let request = self
+            .client
+            .post(format!("{}{path}", self.address))
+            .header("content-type", "application/json")
+            .body(body.to_string());
+        answer(request).await
+    }
+
     /// The JSON that a path answers to a query string.
     pub(super) async fn get(&self, path: &str, pairs: &[(&str, &str)]) -> anyhow::Result<Value> {
         let address = format!("{}{path}?{}", self.address, encoded(pairs));

@@ -226,6 +226,8 @@ fn verdicts(story: &Story) -> Vec<String> {
                 "delivered" | "deduplicated" => "told",
                 "enqueued" => "on its way",
                 "throttled" => "waits in a digest",
+                "held_in_storm" => "waits in the summary of a storm",
+                "held_flapping" => "told that it flaps",
                 _ => "not told",
             };
             format!("{whom}: {verdict} ({}, {})", text("reason"), text("at"))

@@ -1,8 +1,13 @@
-//! `outrigger query EXPR`: one value each, from a running Outrigger (or Prometheus).
+//! `outrigger query EXPR`: one value each, or their course, from a running Outrigger (or Prometheus).
+
+mod drawing;
+
+use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::Value;
 
+use crate::charts::theme::Theme;
 use crate::promql::parser;
 
 use super::ask::{self, Server};
@@ -19,6 +24,21 @@ pub(super) struct QueryArgs {
     /// Time of evaluation: seconds since the epoch or RFC 3339; now where absent.
     #[arg(long, value_name = "TIME")]
     time: Option<String>,
+    /// Values of so long a time until then, such as 1h.
+    #[arg(long, value_name = "TIME")]
+    range: Option<String>,
+    /// Time between the values of a range; what the chart can show where absent.
+    #[arg(long, value_name = "TIME", requires = "range")]
+    step: Option<String>,
+    /// Draw the range, here in the terminal [range default: 1h].
+    #[arg(long, conflicts_with = "json")]
+    chart: bool,
+    /// Draw the range into a file, .svg or .png [range default: 1h].
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    output: Option<PathBuf>,
+    /// Colours of a drawn file: light or dark.
+    #[arg(long, value_name = "THEME", default_value = "light", value_parser = Theme::parse)]
+    theme: Theme,
     /// Print Prometheus's JSON answer as it came.
     #[arg(long)]
     json: bool,
@@ -34,7 +54,17 @@ pub(super) fn query(args: &QueryArgs, no_color: bool) -> u8 {
         ));
         return exit::MISTAKES;
     }
-    match ask::wait(ask(args)) {
+    let window = match drawing::window(args) {
+        Ok(window) => window,
+        Err(message) => {
+            complain(&format!("{message}\n"));
+            return exit::MISTAKES;
+        }
+    };
+    match ask::wait(ask(args, window)) {
+        Ok(answer) if answer["status"] == "success" && (args.chart || args.output.is_some()) => {
+            drawing::draw(args, &answer, window, no_color)
+        }
         Ok(answer) if answer["status"] == "success" => {
             if args.json {
                 print(&format!("{answer}\n"));
@@ -62,7 +92,15 @@ pub(super) fn query(args: &QueryArgs, no_color: bool) -> u8 {
     }
 }
 
-async fn ask(args: &QueryArgs) -> anyhow::Result<Value> {
+async fn ask(args: &QueryArgs, window: Option<drawing::Window>) -> anyhow::Result<Value> {
+    if let Some(window) = window {
+        let times = window.parameters();
+        let mut pairs = vec![("query", args.expr.as_str())];
+        pairs.extend(times.iter().map(|(name, value)| (*name, value.as_str())));
+        return Server::new(&args.url)?
+            .post("/api/v1/query_range", &pairs)
+            .await;
+    }
     let mut pairs = vec![("query", args.expr.as_str())];
     if let Some(time) = &args.time {
         pairs.push(("time", time));

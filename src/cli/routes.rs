@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::alerts::explain::{Explanation, Taken, explain, matchers_text};
+use crate::alerts::explain::{explain, json as shown, matchers_text};
 use crate::alerts::inhibit::InhibitRule;
 use crate::alerts::interval::NamedInterval;
 use crate::alerts::route::{GroupBy, Route, RouteRef, Routing};
@@ -14,8 +14,11 @@ use crate::config::overrides::{Environment, Overrides};
 use crate::config::{Sources, routing};
 use crate::model::duration;
 use crate::model::labels::{Labels, quote};
+use crate::model::matcher::Matcher;
+use crate::model::silence::MatcherFields;
 use crate::model::timestamp::Timestamp;
 
+use super::ask::{Server, wait};
 use super::check::complain_of;
 use super::terminal::{Paint, complain, print};
 use super::{exit, labels};
@@ -59,6 +62,16 @@ struct TestArgs {
     /// Time at which mute and active intervals are looked at: RFC 3339 or seconds since the epoch; now where absent.
     #[arg(long, value_name = "TIME", value_parser = labels::time)]
     at: Option<Timestamp>,
+    /// Ask a running Outrigger, which knows its silences and what fires, instead of reading files.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["alertmanager_config", "config", "silences"])]
+    url: Option<String>,
+    /// Send a test notification, marked [TEST], through the receivers found; by the Outrigger at --url,
+    /// http://127.0.0.1:9797 where that is absent.
+    #[arg(long, conflicts_with_all = ["alertmanager_config", "config", "silences", "at"])]
+    send: bool,
+    /// Silences to look at: JSON as /api/v2/silences and `amtool -o json silence query` write it.
+    #[arg(long, value_name = "FILE")]
+    silences: Option<PathBuf>,
     /// The receivers expected, separated by commas, in order; exits with 1 where others are found.
     #[arg(long, visible_alias = "verify.receivers", value_name = "NAMES")]
     verify_receivers: Option<String>,
@@ -67,59 +80,149 @@ struct TestArgs {
     labels: Vec<String>,
 }
 
+/// Where a running Outrigger is looked for.
+const DEFAULT_URL: &str = "http://127.0.0.1:9797";
+
 /// Does what the arguments say; returns the exit code.
 pub(super) fn routes(args: RoutesArgs, environment: Environment) -> u8 {
-    let no_color = environment.no_color;
-    let now = Clock::system().now();
-    let (source, test) = match args.what {
-        What::Show(source) => (source, None),
-        What::Test(mut args) => match labels::labels(&args.labels) {
-            Ok(labels) => {
-                args.at.get_or_insert(now);
-                let TestArgs {
-                    source,
-                    at,
-                    verify_receivers,
-                    ..
-                } = args;
-                (source, Some((labels, at.unwrap_or(now), verify_receivers)))
-            }
-            Err(error) => {
-                complain(&format!("{error}\n"));
-                return exit::MISTAKES;
-            }
-        },
-    };
+    match args.what {
+        What::Show(source) => show(source, environment),
+        What::Test(args) => test(args, environment),
+    }
+}
+
+fn show(source: SourceArgs, environment: Environment) -> u8 {
     let json = source.json;
-    let (file, routing) = match routing::load(&source.into_sources(environment), now) {
-        Ok(loaded) => loaded,
-        Err(mistakes) => {
-            complain_of(&mistakes, Paint::stderr(no_color));
+    let Some((file, routing)) = load(source, environment) else {
+        return exit::MISTAKES;
+    };
+    if json {
+        print(&format!("{}\n", tree_json(&routing)));
+    } else {
+        print(&format!("{file}\n{}", tree(&routing)));
+    }
+    exit::OK
+}
+
+fn load(source: SourceArgs, environment: Environment) -> Option<(String, Routing)> {
+    let paint = Paint::stderr(environment.no_color);
+    let loaded = routing::load(&source.into_sources(environment), Clock::system().now());
+    loaded
+        .map_err(|mistakes| complain_of(&mistakes, paint))
+        .ok()
+}
+
+fn test(args: TestArgs, environment: Environment) -> u8 {
+    let paint = Paint::stderr(environment.no_color);
+    let json = args.source.json;
+    let expected = args.verify_receivers.clone();
+    let labels = match labels::labels(&args.labels) {
+        Ok(labels) => labels,
+        Err(error) => {
+            complain(&format!("{error}\n"));
             return exit::MISTAKES;
         }
     };
-    match test {
-        None => {
-            if json {
-                print(&format!("{}\n", tree_json(&routing)));
-            } else {
-                print(&format!("{file}\n{}", tree(&routing)));
+    let answer = if args.send || args.url.is_some() {
+        match asked(&args, &labels) {
+            Ok(answer) => answer,
+            Err(error) => {
+                complain(&format!("{} {error:#}\n", paint.bad("error:")));
+                return exit::FAILED;
             }
-            exit::OK
         }
-        Some((labels, at, expected)) => {
-            let explanation = explain(&routing, &labels, at);
-            if json {
-                print(&format!(
-                    "{}\n",
-                    explanation_json(&explanation, &labels, at)
-                ));
-            } else {
-                print(&told(&explanation, &labels, at));
+    } else {
+        match read(args, &labels, environment) {
+            Some(answer) => answer,
+            None => return exit::MISTAKES,
+        }
+    };
+    if json {
+        print(&format!("{answer}\n"));
+    } else {
+        print(&told(&answer));
+    }
+    let failed = |sent: &Value| sent["delivered"] == false;
+    if items(&answer["sent"]).iter().any(failed) {
+        return exit::FAILED;
+    }
+    verify(&answer, expected.as_deref(), paint)
+}
+
+/// What a running Outrigger says, and does.
+fn asked(args: &TestArgs, labels: &Labels) -> anyhow::Result<Value> {
+    let url = args.url.as_deref().unwrap_or(DEFAULT_URL);
+    let mut request = json!({"labels": labels, "send": args.send});
+    if let Some(at) = args.at {
+        request["at"] = json!(at.to_rfc3339());
+    }
+    let mut answer = wait(async {
+        let server = Server::new(url)?;
+        server.post_json("/api/v1/routes/test", &request).await
+    })?;
+    let error = answer["error"].as_str();
+    anyhow::ensure!(
+        answer["status"] == "success",
+        "{url} refuses: {}",
+        error.unwrap_or("it says nothing of why; is it older than this program?")
+    );
+    Ok(answer["data"].take())
+}
+
+/// What the files say.
+fn read(args: TestArgs, labels: &Labels, environment: Environment) -> Option<Value> {
+    let at = args.at.unwrap_or_else(|| Clock::system().now());
+    let silenced_by = match &args.silences {
+        None => None,
+        Some(path) => match silenced_by(path, labels, at) {
+            Ok(ids) => Some(ids),
+            Err(error) => {
+                complain(&format!("{}: {error:#}\n", path.display()));
+                return None;
             }
-            verify(&explanation, expected.as_deref(), Paint::stderr(no_color))
+        },
+    };
+    let (_, routing) = load(args.source, environment)?;
+    let mut answer = shown::explanation(&explain(&routing, labels, at), labels, at);
+    if let Some(ids) = silenced_by {
+        answer["silencedBy"] = json!(ids);
+    }
+    Some(answer)
+}
+
+/// A silence as Alertmanager's API writes it, as far as it matters here.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SilenceFields {
+    id: String,
+    matchers: Vec<MatcherFields>,
+    starts_at: String,
+    ends_at: String,
+}
+
+/// The ids of a file's silences that hold for these labels at an instant.
+fn silenced_by(
+    path: &std::path::Path,
+    labels: &Labels,
+    at: Timestamp,
+) -> anyhow::Result<Vec<String>> {
+    let silences: Vec<SilenceFields> = serde_json::from_slice(&std::fs::read(path)?)?;
+    let mut ids = Vec::new();
+    for silence in silences {
+        let time = |text: &str| {
+            Timestamp::parse_rfc3339(text).map_err(|error| anyhow::anyhow!("{text:?}: {error}"))
+        };
+        let (starts_at, ends_at) = (time(&silence.starts_at)?, time(&silence.ends_at)?);
+        let mut matchers = Vec::new();
+        for fields in silence.matchers {
+            matchers.push(Matcher::try_from(fields)?);
+        }
+        let matches = |matcher: &Matcher| matcher.matches_labels(labels);
+        if starts_at <= at && at < ends_at && matchers.iter().all(matches) {
+            ids.push(silence.id);
         }
     }
+    Ok(ids)
 }
 
 impl SourceArgs {
@@ -146,8 +249,8 @@ impl SourceArgs {
     }
 }
 
-fn verify(explanation: &Explanation<'_>, expected: Option<&str>, paint: Paint) -> u8 {
-    let found = receivers(explanation).join(",");
+fn verify(answer: &Value, expected: Option<&str>, paint: Paint) -> u8 {
+    let found = list(&answer["receivers"]).join(",");
     match expected {
         Some(expected) if expected != found => {
             complain(&format!(
@@ -158,11 +261,6 @@ fn verify(explanation: &Explanation<'_>, expected: Option<&str>, paint: Paint) -
         }
         Some(_) | None => exit::OK,
     }
-}
-
-fn receivers<'a>(explanation: &'a Explanation<'_>) -> Vec<&'a str> {
-    let taken = explanation.taken.iter();
-    taken.map(|taken| &*taken.route.receiver.name).collect()
 }
 
 /// The tree, one route a line and its settings below, then the inhibition rules.
@@ -250,154 +348,144 @@ fn names(intervals: &[std::sync::Arc<NamedInterval>]) -> Vec<&str> {
         .collect()
 }
 
+/// Labels that must be equal, and the sources that must fire too.
 fn equal_names(rule: &InhibitRule) -> String {
-    if rule.equal.is_empty() {
-        return String::new();
-    }
-    format!(" where equal: {}", rule.equal.join(", "))
+    let equal = |equal: &[String]| match equal {
+        [] => String::new(),
+        names => format!(" where equal: {}", names.join(", ")),
+    };
+    let more = rule.more.iter().map(|source| {
+        let matchers = matchers_text(&source.matchers);
+        format!(", together with {matchers}{}", equal(&source.equal))
+    });
+    equal(&rule.equal) + &more.collect::<String>()
 }
 
 /// The answer for a person.
-fn told(explanation: &Explanation<'_>, labels: &Labels, at: Timestamp) -> String {
-    let mut out = format!("alert {labels} at {}\n", at.to_rfc3339());
-    for taken in &explanation.taken {
-        let path: Vec<String> = taken
-            .path
-            .iter()
-            .map(|route| matchers_text(&route.matchers))
-            .collect();
+fn told(answer: &Value) -> String {
+    let labels: Labels = serde_json::from_value(answer["labels"].clone()).unwrap_or_default();
+    let mut out = format!("alert {labels} at {}\n", text(answer, "at"));
+    for route in items(&answer["routes"]) {
         out.push_str(&format!(
             "\nreceiver {} ({})\n  route   {}\n  group   {}\n  timers  {}\n  times   {}\n",
-            taken.route.receiver.name,
-            integrations(taken.route),
-            path.join(" > "),
-            taken.group_key,
-            timers(taken.route),
-            standing(taken)
+            text(route, "receiver"),
+            integrations(route),
+            list(&route["path"]).join(" > "),
+            text(route, "groupKey"),
+            format_args!(
+                "group_wait {}, group_interval {}, repeat_interval {}",
+                text(route, "groupWait"),
+                text(route, "groupInterval"),
+                text(route, "repeatInterval")
+            ),
+            standing(route)
         ));
     }
-    if explanation.target_of.is_empty() && explanation.source_of.is_empty() {
-        out.push_str("\nno inhibition rule concerns it\n");
-        return out;
+    let silences = list(&answer["silencedBy"]);
+    if !silences.is_empty() {
+        out.push_str(&format!("\nsilenced by {}\n", silences.join(", ")));
     }
-    out.push_str("\ninhibition\n");
-    for rule in &explanation.target_of {
+    if let Some(by) = answer["inhibitedBy"].as_str() {
+        out.push_str(&format!("\ninhibited by alert {by}\n"));
+    }
+    out.push_str(&inhibition(&answer["inhibition"], &labels));
+    if answer["sent"].is_array() {
+        out.push_str("\ntests sent\n");
+        for sent in items(&answer["sent"]) {
+            let (receiver, integration) = (text(sent, "receiver"), text(sent, "integration"));
+            let outcome = match sent["delivered"].as_bool() {
+                Some(true) => format!("delivered: {}", text(sent, "status")),
+                _ => format!("not delivered: {}", text(sent, "error")),
+            };
+            out.push_str(&format!("  {receiver} {integration}: {outcome}\n"));
+            for failure in list(&sent["templateFailures"]) {
+                out.push_str(&format!("    built-in text, because {failure}\n"));
+            }
+        }
+    }
+    out
+}
+
+fn inhibition(rules: &Value, labels: &Labels) -> String {
+    let (target_of, source_of) = (items(&rules["targetOf"]), items(&rules["sourceOf"]));
+    if target_of.is_empty() && source_of.is_empty() {
+        return "\nno inhibition rule concerns it\n".to_owned();
+    }
+    let mut out = "\ninhibition\n".to_owned();
+    for rule in target_of {
         out.push_str(&format!(
             "  rule {}: kept quiet while {} fires{}\n",
-            rule.name,
-            matchers_text(&rule.source),
+            text(rule, "name"),
+            text(rule, "source"),
             equal_values(rule, labels)
         ));
     }
-    for rule in &explanation.source_of {
+    for rule in source_of {
         out.push_str(&format!(
             "  rule {}: while it fires, keeps {} quiet{}\n",
-            rule.name,
-            matchers_text(&rule.target),
+            text(rule, "name"),
+            text(rule, "target"),
             equal_values(rule, labels)
         ));
     }
     out
 }
 
-fn integrations(route: &Route) -> String {
-    let targets = &route.receiver.targets;
-    if targets.is_empty() {
+fn integrations(route: &Value) -> String {
+    let integrations = list(&route["integrations"]);
+    if integrations.is_empty() {
         return "no integration: nobody is told".to_owned();
     }
-    let texts: Vec<&str> = targets.iter().map(|target| &*target.text).collect();
-    texts.join(", ")
+    integrations.join(", ")
 }
 
-fn standing(taken: &Taken<'_>) -> String {
-    if taken.inactive {
+fn standing(route: &Value) -> String {
+    if route["inactive"] == true {
         return format!(
             "inactive: outside of {}",
-            names(&taken.route.active).join(", ")
+            list(&route["activeTimeIntervals"]).join(", ")
         );
     }
-    if taken.muted_by.is_empty() {
-        "not muted".to_owned()
-    } else {
-        format!("muted by {}", taken.muted_by.join(", "))
+    match list(&route["mutedBy"]) {
+        muted_by if muted_by.is_empty() => "not muted".to_owned(),
+        muted_by => format!("muted by {}", muted_by.join(", ")),
     }
 }
 
-fn equal_values(rule: &InhibitRule, labels: &Labels) -> String {
-    if rule.equal.is_empty() {
+fn equal_values(rule: &Value, labels: &Labels) -> String {
+    let equal = list(&rule["equal"]);
+    if equal.is_empty() {
         return String::new();
     }
-    let values: Vec<String> = rule
-        .equal
+    let values: Vec<String> = equal
         .iter()
         .map(|name| format!("{name}={}", quote(labels.value(name))))
         .collect();
     format!(" with {}", values.join(", "))
 }
 
-fn route_json(route: &Route) -> Value {
-    json!({
-        "matchers": matchers_text(&route.matchers),
-        "receiver": route.receiver.name.as_ref(),
-        "integrations": route.receiver.targets.iter().map(|target| target.text.as_ref()).collect::<Vec<_>>(),
-        "continue": route.continues,
-        "groupBy": match &route.group_by {
-            GroupBy::All => vec!["..."],
-            GroupBy::Labels(names) => names.iter().map(String::as_str).collect(),
-        },
-        "groupWait": duration::format(route.group_wait),
-        "groupInterval": duration::format(route.group_interval),
-        "repeatInterval": duration::format(route.repeat_interval),
-        "muteTimeIntervals": names(&route.mute),
-        "activeTimeIntervals": names(&route.active),
-    })
+fn items(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn list(value: &Value) -> Vec<&str> {
+    items(value).iter().filter_map(Value::as_str).collect()
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_default()
 }
 
 fn tree_json(routing: &Routing) -> Value {
     fn branch(routing: &Routing, index: RouteRef) -> Value {
         let route = &routing.routes[index];
-        let mut json = route_json(route);
+        let mut json = shown::route(route);
         let children = route.children.iter().map(|child| branch(routing, *child));
         json["routes"] = children.collect();
         json
     }
     json!({
         "route": branch(routing, 0),
-        "inhibitRules": routing.inhibit_rules.iter().map(rule_json).collect::<Vec<_>>(),
-    })
-}
-
-fn rule_json(rule: &InhibitRule) -> Value {
-    json!({
-        "name": rule.name,
-        "source": matchers_text(&rule.source),
-        "target": matchers_text(&rule.target),
-        "equal": rule.equal,
-    })
-}
-
-fn explanation_json(explanation: &Explanation<'_>, labels: &Labels, at: Timestamp) -> Value {
-    let taken = |taken: &Taken<'_>| {
-        let mut json = route_json(taken.route);
-        let path = taken.path.iter();
-        json["path"] = path.map(|route| matchers_text(&route.matchers)).collect();
-        json["groupKey"] = json!(taken.group_key.as_ref());
-        json["groupLabels"] = json!(taken.group_labels);
-        json["muted"] = json!(taken.is_muted());
-        json["mutedBy"] = json!(taken.muted_by);
-        json["inactive"] = json!(taken.inactive);
-        json
-    };
-    let rules =
-        |rules: &[&InhibitRule]| rules.iter().map(|rule| rule_json(rule)).collect::<Value>();
-    json!({
-        "labels": labels,
-        "at": at.to_rfc3339(),
-        "receivers": receivers(explanation),
-        "routes": explanation.taken.iter().map(taken).collect::<Vec<_>>(),
-        "inhibition": {
-            "targetOf": rules(&explanation.target_of),
-            "sourceOf": rules(&explanation.source_of),
-        },
+        "inhibitRules": routing.inhibit_rules.iter().map(shown::rule).collect::<Vec<_>>(),
     })
 }

@@ -17,6 +17,13 @@ fn quietly(outcome: std::io::Result<()>) {
     drop(outcome);
 }
 
+/// Columns and lines of the terminal; 80 and 24 where there is none.
+pub(super) fn size() -> (usize, usize) {
+    terminal_size::terminal_size().map_or((80, 24), |(width, height)| {
+        (usize::from(width.0), usize::from(height.0))
+    })
+}
+
 /// Colours, where the stream is a terminal and they are not unwanted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Paint {
@@ -36,6 +43,11 @@ impl Paint {
         Self {
             on: !no_color && std::io::stderr().is_terminal(),
         }
+    }
+
+    /// Whether there are colours.
+    pub(super) fn is_on(self) -> bool {
+        self.on
     }
 
     fn wrap(self, code: &str, text: &str) -> String {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Settings given outside the file; `None` leaves the file's word.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +17,10 @@ pub struct Overrides {
     pub listen: Option<String>,
     /// Where people reach this process.
     pub external_url: Option<String>,
+    /// The path that everything is served below.
+    pub route_prefix: Option<String>,
+    /// What `outrigger alertmanager` is told of its state.
+    pub state: StateOverrides,
     /// Whether another address than loopback may be bound without authentication.
     pub insecure: bool,
     /// Log filter.
@@ -28,6 +33,17 @@ pub struct Overrides {
     pub otlp_endpoint: Option<String>,
     /// The downward API's variables: `POD_NAME` and so on.
     pub pod: BTreeMap<String, String>,
+}
+
+/// Alertmanager's flags about its state.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StateOverrides {
+    /// How long ended silences are kept, and what receivers were told.
+    pub retention: Option<Duration>,
+    /// How often what is over is removed.
+    pub maintenance_interval: Option<Duration>,
+    /// How long after the start nothing is sent.
+    pub start_delay: Duration,
 }
 
 /// Variables of the downward API that name the pod.
@@ -83,6 +99,8 @@ impl Environment {
             data: text("OUTRIGGER_DATA").map(PathBuf::from),
             listen: text("OUTRIGGER_LISTEN"),
             external_url: text("OUTRIGGER_EXTERNAL_URL"),
+            route_prefix: text("OUTRIGGER_ROUTE_PREFIX"),
+            state: StateOverrides::default(),
             insecure: text("OUTRIGGER_WEB_INSECURE").is_some_and(|text| {
                 matches!(
                     text.to_ascii_lowercase().as_str(),
@@ -116,6 +134,8 @@ impl Overrides {
             data: flags.data.or(self.data),
             listen: flags.listen.or(self.listen),
             external_url: flags.external_url.or(self.external_url),
+            route_prefix: flags.route_prefix.or(self.route_prefix),
+            state: flags.state,
             insecure: flags.insecure || self.insecure,
             log_level: flags.log_level.or(self.log_level),
             log_format: flags.log_format.or(self.log_format),

@@ -2,6 +2,8 @@
 
 use serde_yaml::Value;
 
+use super::upstream_defaults;
+
 /// Keys whose values are secrets, wherever they stand.
 const SECRET_KEYS: [&str; 21] = [
     "password",
@@ -47,7 +49,9 @@ pub(super) fn secrets(text: &str) -> String {
 
 /// The same of an `alertmanager.yml`. The addresses of webhooks often hold a token in their path; what is shown stays an
 /// address, which `amtool` insists on.
-pub(super) fn routing(text: &str) -> String {
+///
+/// `with_defaults` adds what Alertmanager adds.
+pub(super) fn routing(text: &str, with_defaults: bool) -> String {
     let Ok(mut value) = serde_yaml::from_str::<Value>(&secrets(text)) else {
         return String::new();
     };
@@ -59,6 +63,9 @@ pub(super) fn routing(text: &str) -> String {
         for webhook in webhooks.into_iter().flatten() {
             hide_path(webhook.get_mut("url"));
         }
+    }
+    if with_defaults {
+        upstream_defaults::fill(&mut value);
     }
     serde_yaml::to_string(&value).unwrap_or_default()
 }
@@ -116,7 +123,7 @@ mod tests {
     #[test]
     fn a_webhooks_token_is_hidden_and_its_address_stays_one() {
         let text = "receivers:\n- name: a\n  webhook_configs:\n  - url: http://u:p2@host:1/p3?key=p4\n  slack_configs:\n  - api_url: http://p5/\n- name: b\n";
-        let shown = routing(text);
+        let shown = routing(text, false);
         for secret in ["p2", "p3", "p4", "p5"] {
             assert!(!shown.contains(secret), "{secret} in {shown}");
         }

@@ -1,11 +1,11 @@
-//! A file of routing tests: the routing it is about, throttling, and the tests.
+//! A file of routing tests: the routing it is about, limits, and the tests.
 
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::alerts::limits;
 use crate::alerts::route::Routing;
 use crate::alerts::route_test::file::{self as tests, RouteTest};
-use crate::alerts::throttle;
 use crate::document;
 use crate::document::diagnostics::Diagnostic;
 use crate::document::diagnostics::Diagnostics;
@@ -46,7 +46,7 @@ fn read(path: &Path, now: Timestamp, diagnostics: &Diagnostics) -> Option<RouteT
     let root = document.value(diagnostics).fields()?;
     let base = path.parent().unwrap_or(Path::new(""));
     let routing = read_routing(&root, base, now, diagnostics);
-    let throttle = throttle::read(&root);
+    let limits = limits::read(&root);
     let tests = tests::read(&root);
     if tests.is_empty() && diagnostics.is_empty() {
         root.value()
@@ -55,7 +55,7 @@ fn read(path: &Path, now: Timestamp, diagnostics: &Diagnostics) -> Option<RouteT
     root.finish();
     Some(RouteTests {
         name,
-        routing: Arc::new(routing?.with_throttle(throttle)),
+        routing: Arc::new(routing?.with_limits(limits)),
         tests,
     })
 }

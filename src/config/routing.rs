@@ -78,10 +78,10 @@ pub(super) fn read(
     let (routing, loaded) = read_root(root, &options, diagnostics);
     Some(Read {
         routing: routing?
-            .with_throttle(settings.throttle.clone())
+            .with_limits(settings.limits.clone())
             .with_quiet(settings.quiet.clone()),
         receivers: loaded,
-        text: redact::routing(&text),
+        text: redact::routing(&text, settings.upstream_only),
     })
 }
 
@@ -93,6 +93,16 @@ fn read_root(
 ) -> (Option<Routing>, Loaded) {
     let loaded = receivers::read(&root, options, diagnostics);
     let routing = routes::read(&root, &infos(&loaded));
+    root.refuse(
+        "tracing",
+        "traces are a setting of the process",
+        "write traces.otlp_endpoint in outrigger.yml",
+    );
+    root.refuse(
+        "event_recorder",
+        "the ledger records what was decided",
+        "remove it, and ask /api/v2/ledger",
+    );
     root.finish();
     (routing, loaded)
 }

@@ -54,7 +54,12 @@ pub(super) fn read(
         } else {
             format!("{ip}:{}", listen.port())
         };
-        added.push(json!({"job_name": SELF_JOB, "static_configs": [{"targets": [target]}]}));
+        let path = format!("{}/metrics", settings.route_prefix());
+        added.push(json!({
+            "job_name": SELF_JOB,
+            "metrics_path": path,
+            "static_configs": [{"targets": [target]}],
+        }));
     }
     if added.is_empty() {
         return configs;

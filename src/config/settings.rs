@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::alerts::enrich::{self, Enrichment};
+use crate::alerts::limits::{self, Limits};
 use crate::alerts::quiet::{self, QuietConfig};
-use crate::alerts::throttle::{self, ThrottleConfig};
+use crate::alerts::run as dispatcher;
+use crate::charts::pictures::PictureConfig;
+use crate::charts::theme::Theme;
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
 use crate::model::duration;
@@ -19,7 +22,7 @@ use crate::scrape::node::NodeConfig;
 use crate::telemetry::logs::{self, LogFormat, LogsConfig};
 use crate::telemetry::traces::TracesConfig;
 
-use super::overrides::Overrides;
+use super::overrides::{Overrides, StateOverrides};
 use super::{EVALUATION_INTERVAL, mistake};
 
 /// Settings of the process.
@@ -35,6 +38,8 @@ pub struct Settings {
     pub listen: String,
     /// Where people reach this process, as written.
     pub external_url: Option<String>,
+    /// The path that everything is served below, as written; that of the external URL where absent.
+    pub route_prefix: Option<String>,
     /// Whether another address than loopback may be bound without authentication.
     pub insecure: bool,
     /// The data directory.
@@ -61,10 +66,16 @@ pub struct Settings {
     pub upstream_only: bool,
     /// Whether a Slack bot's messages are changed and answered where the routing file does not say.
     pub slack_threads: bool,
-    /// Throttling of notifications.
-    pub throttle: ThrottleConfig,
+    /// What Alertmanager's flags say of its state.
+    pub state: StateOverrides,
+    /// How much people are told: throttling, storms, flapping.
+    pub limits: Limits,
     /// How notifications are delivered.
     pub delivery: Delivery,
+    /// How long ledger entries and finished notifications are kept.
+    pub ledger_retention: Duration,
+    /// The most ledger entries kept.
+    pub ledger_entries: u32,
     /// What is added to alerts that others post; nothing where absent.
     pub alert_enrichment: Option<Enrichment>,
     /// Acks and silences.
@@ -73,6 +84,8 @@ pub struct Settings {
     pub signer: LateSigner,
     /// The dead man's switch.
     pub heartbeat: Option<HeartbeatConfig>,
+    /// Pictures in messages; the external URL and labels are filled in by the application.
+    pub pictures: PictureConfig,
     /// Runbooks; the embedded ones where absent.
     pub runbooks: Option<PathBuf>,
     /// Whether Outrigger scrapes itself.
@@ -121,6 +134,7 @@ pub(super) fn read(
             settings.listen = listen;
         }
         settings.external_url = web.text("external_url");
+        settings.route_prefix = web.text("route_prefix");
         settings.insecure = web.bool("insecure").unwrap_or(false);
         web.finish();
     }
@@ -171,15 +185,40 @@ pub(super) fn read(
         traces.finish();
     }
     settings.routing_file = root.text("alertmanager_config").map(|path| base.join(path));
-    settings.throttle = throttle::read(root);
+    settings.limits = limits::read(root);
     settings.delivery = delivery::read(root);
     if let Some(slack) = root.get("slack").and_then(|value| value.fields()) {
         settings.slack_threads = slack.bool("threads").unwrap_or(true);
         slack.finish();
     }
+    if let Some(ledger) = root.get("ledger").and_then(|value| value.fields()) {
+        if let Some(value) = ledger.get("retention") {
+            settings.ledger_retention = above_zero(&value).unwrap_or(settings.ledger_retention);
+        }
+        if let Some(value) = ledger.get("max_entries") {
+            match value.unsigned().map(u32::try_from) {
+                Some(Ok(number)) if number > 0 => settings.ledger_entries = number,
+                Some(_) => value.error(
+                    "max_entries is out of range",
+                    "write a number from 1 to 4294967295",
+                ),
+                None => {}
+            }
+        }
+        ledger.finish();
+    }
     settings.alert_enrichment = Some(enrich::read(root));
     settings.quiet = quiet::read(root);
     settings.heartbeat = heartbeat::read(root, base);
+    if let Some(pictures) = root.get("pictures").and_then(|value| value.fields()) {
+        settings.pictures.enabled = pictures.bool("enabled").unwrap_or(true);
+        if let Some(value) = pictures.get("theme")
+            && let Some(theme) = value.parse("write light or dark", Theme::parse)
+        {
+            settings.pictures.theme = theme;
+        }
+        pictures.finish();
+    }
     if let Some(value) = root.get("runbooks")
         && let Some(path) = value.text()
     {
@@ -240,6 +279,7 @@ impl Settings {
             external_labels: Labels::empty(),
             listen: "127.0.0.1:9797".to_owned(),
             external_url: None,
+            route_prefix: None,
             insecure: false,
             data: PathBuf::from("data"),
             retention: Duration::from_secs(26 * 3600),
@@ -253,12 +293,19 @@ impl Settings {
             routing_file: None,
             upstream_only: false,
             slack_threads: true,
-            throttle: ThrottleConfig::default(),
+            state: StateOverrides::default(),
+            limits: Limits::default(),
             delivery: Delivery::default(),
+            ledger_retention: dispatcher::Config::default().retention,
+            ledger_entries: dispatcher::Config::default().ledger_entries,
             alert_enrichment: Some(Enrichment::default()),
             quiet: QuietConfig::default(),
             signer: LateSigner::default(),
             heartbeat: None,
+            pictures: PictureConfig {
+                enabled: true,
+                ..PictureConfig::default()
+            },
             runbooks: None,
             scrape_self: true,
             node: NodeConfig::default(),
@@ -302,7 +349,17 @@ impl Settings {
         if let Some(address) = &overrides.external_url {
             self.external_url = Some(address.clone());
         }
+        if let Some(prefix) = &overrides.route_prefix {
+            self.route_prefix = Some(prefix.clone());
+        }
+        if let Some(prefix) = &self.route_prefix
+            && prefix.contains(|c: char| !(c.is_ascii_alphanumeric() || "/-._~".contains(c)))
+        {
+            let message = format!("not a path: {prefix:?}");
+            report("route prefix", message, "write a path such as /monitoring");
+        }
         self.insecure |= overrides.insecure;
+        self.state = overrides.state;
         if let Some(data) = &overrides.data {
             self.data.clone_from(data);
         }
@@ -398,6 +455,21 @@ impl Settings {
             return None;
         }
         Some(address)
+    }
+
+    /// The path that everything is served below, such as `/monitoring`; empty for the root.
+    pub fn route_prefix(&self) -> String {
+        let path = match &self.route_prefix {
+            Some(path) => path.clone(),
+            None => {
+                let url = self.external_url.as_ref().and_then(|url| url.parse().ok());
+                url.map_or_else(String::new, |url: url::Url| url.path().to_owned())
+            }
+        };
+        match path.trim_matches('/') {
+            "" => String::new(),
+            path => format!("/{path}"),
+        }
     }
 
     /// Where people reach this process; no slash at the end.

@@ -11,7 +11,7 @@ use sqlx::{QueryBuilder, Row};
 
 use super::{Database, DbError, MAX_BINDS, Transaction};
 use crate::model::labels::{Fingerprint, Labels};
-use crate::model::matcher::{MatchOp, Matcher};
+use crate::model::matcher::{MatchOp, Matcher, Pattern};
 use crate::model::notification::Decision;
 use crate::model::timestamp::Timestamp;
 
@@ -43,8 +43,8 @@ pub struct LedgerFilter {
     pub notification: Option<String>,
     /// Entries of any of these kinds, see [`Decision::kind`]; every kind where empty.
     pub kinds: Vec<String>,
-    /// Entries that concern this receiver.
-    pub receiver: Option<String>,
+    /// Entries that concern a receiver of such a name, the whole of it.
+    pub receiver: Option<Pattern>,
     /// Entries of this time or later.
     pub since: Option<Timestamp>,
     /// Entries of this time or earlier.
@@ -123,7 +123,7 @@ pub async fn recent(
 /// Where the database cannot be read.
 pub async fn page(database: &Database, filter: &LedgerFilter, limit: u32) -> Result<Page, DbError> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let batch = if filter.matchers.is_empty() {
+    let batch = if filter.matchers.is_empty() && receivers(filter).is_ok() {
         limit.saturating_add(1)
     } else {
         BATCH
@@ -137,7 +137,7 @@ pub async fn page(database: &Database, filter: &LedgerFilter, limit: u32) -> Res
         let is_end = rows.len() < batch;
         for row in rows {
             before = Some(row.id);
-            if !row.passes(&filter.matchers, &concerned) {
+            if !row.passes(filter, &concerned) {
                 continue;
             }
             if page.entries.len() == limit {
@@ -191,7 +191,12 @@ impl Stored {
     }
 
     /// `concerned` are the notifications of alerts that match.
-    fn passes(&self, matchers: &[Matcher], concerned: &HashSet<String>) -> bool {
+    fn passes(&self, filter: &LedgerFilter, concerned: &HashSet<String>) -> bool {
+        let receiver = filter.receiver.as_ref();
+        if receiver.is_some_and(|receiver| !receiver.is_match(&self.receiver)) {
+            return false;
+        }
+        let matchers = &filter.matchers;
         match (&self.labels, &self.notification) {
             _ if matchers.is_empty() => true,
             (Some(labels), _) => all_match(matchers, labels),
@@ -254,8 +259,13 @@ async fn select(
         }
         query.push(")");
     }
-    if let Some(receiver) = &filter.receiver {
-        query.push(" AND receiver = ").push_bind(receiver);
+    if let Ok(Some(names)) = receivers(filter) {
+        query.push(" AND receiver IN (");
+        let mut list = query.separated(", ");
+        for name in names {
+            list.push_bind(name);
+        }
+        query.push(")");
     }
     for pattern in filter.matchers.iter().filter_map(labels_pattern) {
         query
@@ -282,6 +292,27 @@ async fn select(
         .await
         .map_err(DbError::query(READ))?;
     rows.iter().map(Stored::read).collect()
+}
+
+/// The receivers asked for, where they can be named; an error where each row's has to be looked at.
+fn receivers(filter: &LedgerFilter) -> Result<Option<&[String]>, ()> {
+    match &filter.receiver {
+        None => Ok(None),
+        Some(Pattern::Alternatives(names)) if names.len() < MAX_BINDS / 2 => Ok(Some(names)),
+        Some(Pattern::Alternatives(_) | Pattern::Prefix { .. } | Pattern::Engine(_)) => Err(()),
+    }
+}
+
+/// How many entries there are.
+///
+/// # Errors
+/// Where the database cannot be read.
+pub async fn count(database: &Database) -> Result<u64, DbError> {
+    let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM ledger")
+        .fetch_one(database.reader())
+        .await
+        .map_err(DbError::query(READ))?;
+    Ok(u64::try_from(count).unwrap_or_default())
 }
 
 /// What the stored labels look like where this matcher holds, so that most of the other rows need not be read; rows that

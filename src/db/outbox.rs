@@ -12,6 +12,7 @@
 //! process died is sent again: a receiver can tell by the notification's id.
 
 mod delivery;
+mod withdraw;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,6 +25,8 @@ use super::sent_messages::SentMessage;
 use super::{Database, DbError, MAX_BINDS, Transaction, WRITTEN_AT_ONCE};
 use crate::model::notification::Notification;
 use crate::model::timestamp::Timestamp;
+
+pub use self::withdraw::{Withdrawal, withdraw};
 
 /// A notification to send.
 #[derive(Clone, Debug)]
@@ -199,35 +202,6 @@ pub async fn insert(transaction: &mut Transaction, rows: &[OutboxRow]) -> Result
             .await
             .map_err(DbError::query(ACTION))?;
         }
-    }
-    Ok(())
-}
-
-/// Withdraws notifications that are still pending.
-///
-/// # Errors
-/// Where the database cannot be written.
-pub async fn supersede(
-    transaction: &mut Transaction,
-    ids: &[Arc<str>],
-    now: Timestamp,
-) -> Result<(), DbError> {
-    for chunk in ids.chunks(MAX_BINDS) {
-        let mut query = QueryBuilder::new("UPDATE outbox SET state = 'superseded', updated_at = ");
-        query
-            .push_bind(now.millis())
-            .push(" WHERE state = 'pending' AND id IN (");
-        let mut list = query.separated(", ");
-        for id in chunk {
-            list.push_bind(&**id);
-        }
-        query.push(")");
-        query
-            .build()
-            .persistent(false)
-            .execute(transaction.connection())
-            .await
-            .map_err(DbError::query("supersede notifications"))?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use super::notification_log::{Earlier, LogEntry, LogKey, Told};
 use super::outbox::{Fate, OutboxRow, Outcome};
 use super::*;
 use crate::model::labels::Labels;
-use crate::model::matcher::Matcher;
+use crate::model::matcher::{Matcher, Pattern};
 use crate::model::notification::{Decision, Integration, Notification, Reason, Undelivered};
 use crate::model::timestamp::Timestamp;
 
@@ -260,6 +260,24 @@ async fn an_alerts_ledger_includes_the_delivery_of_its_notification() {
     };
     let read = ledger::recent(&database, &filter, 10).await.unwrap();
     assert_eq!(read, [entries[2].clone(), entries[0].clone()]);
+    // The whole name counts.
+    for (receiver, want) in [
+        ("team", 3),
+        ("other|team", 3),
+        ("te.*", 3),
+        ("t[ea]+m", 3),
+        ("tea", 0),
+        ("eam", 0),
+        ("[ea]+", 0),
+    ] {
+        let filter = LedgerFilter {
+            receiver: Some(Pattern::new(receiver).unwrap()),
+            ..LedgerFilter::default()
+        };
+        let read = ledger::recent(&database, &filter, 10).await.unwrap();
+        assert_eq!(read.len(), want, "{receiver}");
+    }
+    assert_eq!(ledger::count(&database).await.unwrap(), 3);
 
     let mut transaction = database.begin().await.unwrap();
     assert_eq!(
@@ -354,7 +372,7 @@ async fn the_ledger_is_read_in_pages_that_follow_each_other() {
     };
     check(even(), 2, &[&[6, 4], &[2, 0]]).await;
     let teams = LedgerFilter {
-        receiver: Some("team".to_owned()),
+        receiver: Some(Pattern::new("team").unwrap()),
         since: Some(at(1)),
         until: Some(at(4)),
         ..even()

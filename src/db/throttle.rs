@@ -16,8 +16,27 @@ pub struct BucketKey {
     pub receiver: Arc<str>,
     /// The integration, such as `webhook[0]`.
     pub integration: Arc<str>,
-    /// The severity label's value; may be empty.
+    /// The severity label's value in lower case; may be empty.
     pub severity: Arc<str>,
+}
+
+/// In place of a severity: whatever a storm gathers. No severity is written so, they are in lower case.
+const STORM: &str = "STORM";
+
+impl BucketKey {
+    /// What stands in a storm for all severities that are not exempt.
+    pub fn storm(receiver: &Arc<str>, integration: &Arc<str>) -> Self {
+        Self {
+            receiver: Arc::clone(receiver),
+            integration: Arc::clone(integration),
+            severity: STORM.into(),
+        }
+    }
+
+    /// Whether it is a storm's.
+    pub fn is_storm(&self) -> bool {
+        &*self.severity == STORM
+    }
 }
 
 /// A bucket's content at an instant.
@@ -115,8 +134,9 @@ pub async fn save_digests(
                 .push_bind(&*digest.bucket.severity)
                 .push_bind(digest.opened_at.millis());
         });
-        // Where a commit took effect without saying so, the batch is written once more.
-        query.push(" ON CONFLICT DO NOTHING");
+        // A digest that was begun may become a storm's; and where a commit took effect without saying so, the batch is
+        // written once more.
+        query.push(" ON CONFLICT (id) DO UPDATE SET severity = excluded.severity");
         transaction.run_once(&mut query, ACTION).await?;
     }
     for chunk in items.chunks(MAX_BINDS / 4) {

@@ -9,11 +9,13 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
 /// The tables that are read leniently.
-const TABLES: [&str; 7] = [
+const TABLES: [&str; 9] = [
     "ledger",
     "notification_log",
     "outbox",
     "silences",
+    "storms",
+    "flapping_alerts",
     "throttle_buckets",
     "throttle_digests",
     "throttle_items",

@@ -5,19 +5,23 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 use prometheus_client::registry::Registry;
 use tokio::sync::{Semaphore, watch};
 
 use crate::alerts::enrich::Enrichment;
 use crate::alerts::run::AlertSink;
+use crate::charts::pictures::Pictures;
 use crate::clock::Clock;
 use crate::db::Database;
 use crate::document::diagnostics::Diagnostic;
+use crate::model::alert::Alert;
 use crate::model::signature::Signer;
 use crate::model::timestamp::Timestamp;
 use crate::notify::breaker::Circuits;
 use crate::notify::heartbeat;
+use crate::notify::outbox::Receivers;
 use crate::promql::eval::Engine;
 use crate::rules::manager::RuleManager;
 use crate::runbooks::Runbooks;
@@ -49,6 +53,8 @@ pub struct Context {
     pub targets: Arc<ScrapeManager>,
     /// Groups of alerts.
     pub alerts: AlertSink,
+    /// Pictures of alerts.
+    pub pictures: Option<Pictures>,
     /// Notifications and decisions.
     pub database: Database,
     /// Which receivers are left alone for a while.
@@ -63,6 +69,8 @@ pub struct Context {
     pub configuration: watch::Receiver<Arc<Configuration>>,
     /// How far the start has come.
     pub readiness: watch::Receiver<Readiness>,
+    /// Who can be told; replaced as a whole at a reload.
+    pub receivers: Arc<ArcSwap<Receivers>>,
     /// How the heartbeat stands.
     pub heartbeat: heartbeat::Shown,
     /// Reloads the configuration; errors are its mistakes.
@@ -98,6 +106,19 @@ pub struct Configuration {
     pub loaded_at: Timestamp,
     /// The last reload: when, and its mistakes where it failed.
     pub last_reload: Option<Reload>,
+}
+
+impl Configuration {
+    /// Adds to an alert the annotations that the settings give it and the runbook that this process has for it.
+    pub fn enrich(&self, alert: &mut Alert, runbooks: &Runbooks) {
+        let Some(enrichment) = &self.routing.enrichment else {
+            return;
+        };
+        alert.annotations = enrichment.annotations(alert, |name| {
+            let runbook = runbooks.for_alert(name)?;
+            Some(format!("{}/runbooks/{}", self.external_url, runbook.slug))
+        });
+    }
 }
 
 /// The routing as Alertmanager's API tells it.

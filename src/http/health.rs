@@ -11,13 +11,17 @@ use serde_json::json;
 use super::context::{Context, Readiness};
 
 /// Answers as long as the process answers at all.
-pub async fn live() -> &'static str {
-    "Outrigger is Healthy.\n"
+pub async fn live(State(context): State<Arc<Context>>) -> &'static str {
+    match context.upstream_only {
+        true => "OK",
+        false => "Outrigger is Healthy.\n",
+    }
 }
 
 /// 200 once the process works, 503 while it starts or stops.
 pub async fn ready(State(context): State<Arc<Context>>) -> Response {
     match *context.readiness.borrow() {
+        Readiness::Ready if context.upstream_only => (StatusCode::OK, "OK").into_response(),
         Readiness::Ready => (StatusCode::OK, "Outrigger is Ready.\n").into_response(),
         Readiness::Starting => {
             (StatusCode::SERVICE_UNAVAILABLE, "Outrigger is starting.\n").into_response()

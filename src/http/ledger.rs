@@ -6,7 +6,7 @@
 //!   "reason", "decision"}, ...], "next": "4711"}
 //! ```
 //!
-//! Newest first. `next` is the `cursor` of the page that follows, absent on the last.
+//! `receiver` is a regular expression for the whole name, as in Alertmanager's API. Newest first. `next` is the `cursor` of the page that follows, absent on the last.
 
 use std::sync::Arc;
 
@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use crate::alerts::matchers;
 use crate::db::ledger::{self, LedgerEntry, LedgerFilter};
 use crate::model::labels::Fingerprint;
+use crate::model::matcher::Pattern;
 
 use super::context::Context;
 use super::errors::{ApiError, ErrorKind};
@@ -57,11 +58,14 @@ pub async fn entries(
 fn filter(params: &Params) -> Result<LedgerFilter, ApiError> {
     let mut filter = LedgerFilter {
         notification: params.get("notification").map(str::to_owned),
-        receiver: params.get("receiver").map(str::to_owned),
         since: params.time("since")?,
         until: params.time("until")?,
         ..LedgerFilter::default()
     };
+    if let Some(text) = params.get("receiver") {
+        let pattern = Pattern::new(text).map_err(|error| ApiError::parameter("receiver", error))?;
+        filter.receiver = Some(pattern);
+    }
     let kinds = params.all("kind").filter(|kind| !kind.is_empty());
     filter.kinds = kinds.map(str::to_owned).collect();
     for name in ["filter[]", "filter"] {

@@ -53,7 +53,7 @@ fn matchers_of(given: Vec<GivenMatcher>) -> Result<Vec<Matcher>, ApiError> {
 }
 
 /// A JSON body.
-async fn read<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
+pub(super) async fn read<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
     let is_json = request
         .headers()
         .get(CONTENT_TYPE)
@@ -91,7 +91,7 @@ fn spans(spans: &[Span]) -> Value {
     spans.iter().map(span).collect()
 }
 
-fn success(data: Value) -> Json<Value> {
+pub(super) fn success(data: Value) -> Json<Value> {
     Json(json!({"status": "success", "data": data}))
 }
 

@@ -14,7 +14,7 @@ use super::errors::{self, ErrorKind};
 use super::pages::quiet as quiet_pages;
 use super::prometheus::{query, rules, series, status, targets};
 use super::quiet::{acks, preview, recurring};
-use super::{guard, health, ledger, metrics, middleware, pages, receivers};
+use super::{guard, health, ledger, metrics, middleware, pages, receivers, render, routes, storms};
 
 /// The largest body of a request.
 const MAX_BODY_BYTES: usize = 4 << 20;
@@ -33,6 +33,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/runbooks", get(pages::handlers::runbooks))
         .route("/runbooks/{slug}", get(pages::handlers::runbook))
         .route("/assets/style.css", get(pages::handlers::style))
+        .route("/render/alert/{file}", get(render::alert))
         // Probes and metrics.
         .route("/metrics", get(metrics::metrics))
         .route("/health", get(health::health))
@@ -42,23 +43,13 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/-/healthy", get(health::live))
         .route("/-/ready", get(health::ready))
         .route("/-/reload", post(status::reload).put(status::reload))
-        // Prometheus's API.
-        .route("/api/v1/query", get(query::instant).post(query::instant))
-        .route("/api/v1/query_range", get(query::range).post(query::range))
-        .route("/api/v1/series", get(series::series).post(series::series))
-        .route("/api/v1/labels", get(series::names).post(series::names))
-        .route("/api/v1/label/{name}/values", get(series::values))
-        .route("/api/v1/rules", get(rules::rules))
-        .route("/api/v1/alerts", get(rules::alerts))
-        .route("/api/v1/targets", get(targets::targets))
-        .route("/api/v1/metadata", get(targets::metadata))
-        .route("/api/v1/status/buildinfo", get(status::buildinfo))
-        .route("/api/v1/status/runtimeinfo", get(status::runtimeinfo))
-        .route("/api/v1/status/config", get(status::config))
         // Why somebody was, or was not, told; under its older name too.
         .route("/api/v2/ledger", get(ledger::entries))
         .route("/api/v1/notifications/log", get(ledger::entries))
+        .route("/api/v1/routes/test", post(routes::test))
         .route("/api/v1/notifications/receivers", get(receivers::receivers))
+        .route("/api/v1/storms", get(storms::list))
+        .route("/api/v1/storms/{receiver}/end", post(storms::end))
         // Alertmanager's API.
         .route(
             "/api/v2/alerts",
@@ -95,6 +86,19 @@ fn beyond_upstream(upstream_only: bool) -> Router<Arc<Context>> {
         return Router::new();
     }
     Router::new()
+        // Prometheus's API.
+        .route("/api/v1/query", get(query::instant).post(query::instant))
+        .route("/api/v1/query_range", get(query::range).post(query::range))
+        .route("/api/v1/series", get(series::series).post(series::series))
+        .route("/api/v1/labels", get(series::names).post(series::names))
+        .route("/api/v1/label/{name}/values", get(series::values))
+        .route("/api/v1/rules", get(rules::rules))
+        .route("/api/v1/alerts", get(rules::alerts))
+        .route("/api/v1/targets", get(targets::targets))
+        .route("/api/v1/metadata", get(targets::metadata))
+        .route("/api/v1/status/buildinfo", get(status::buildinfo))
+        .route("/api/v1/status/runtimeinfo", get(status::runtimeinfo))
+        .route("/api/v1/status/config", get(status::config))
         // Who has taken charge of what.
         .route("/api/v1/acks", get(acks::list).post(acks::post))
         .route("/api/v1/acks/{id}", get(acks::one).delete(acks::withdraw))

@@ -7,7 +7,8 @@
 //! <len>name<len>value<len>name<len>value...
 //! ```
 //!
-//! An empty value means "no such label", as in Prometheus, and is never stored.
+//! An empty value means "no such label", as in Prometheus, and is never stored; only annotations ([`Labels::verbatim`])
+//! keep theirs.
 
 mod read;
 
@@ -66,18 +67,25 @@ impl Labels {
     pub fn from_pairs<N: AsRef<str>, V: AsRef<str>>(
         pairs: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
-        let mut pairs: SmallVec<[(N, V); 16]> = pairs.into_iter().collect();
-        // Stable: of pairs of one name the last is the latest.
-        pairs.sort_by(|(a, _), (b, _)| a.as_ref().cmp(b.as_ref()));
-        let latest = pairs.iter().enumerate().filter_map(|(i, (name, value))| {
-            let next = pairs.get(i + 1).map(|(next, _)| next.as_ref());
-            (next != Some(name.as_ref())).then(|| (name.as_ref(), value.as_ref()))
-        });
-        Self::from_sorted(latest)
+        let pairs = sorted(pairs);
+        Self::from_sorted(latest(&pairs))
+    }
+
+    /// Annotations from pairs in any order: as [`Labels::from_pairs`], but an empty value stays.
+    pub fn verbatim_pairs<N: AsRef<str>, V: AsRef<str>>(
+        pairs: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let pairs = sorted(pairs);
+        Self::verbatim(latest(&pairs))
     }
 
     /// A set from pairs that are already sorted by name and unique; empty values are left out.
     pub fn from_sorted<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        Self::verbatim(pairs.filter(|(_, value)| !value.is_empty()))
+    }
+
+    /// Annotations: as [`Labels::from_sorted`], but an empty value says that there is nothing to say, and stays.
+    pub fn verbatim<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
         let mut data = SmallVec::<[u8; 512]>::new();
         let mut previous: Option<&str> = None;
         for (name, value) in pairs {
@@ -86,10 +94,8 @@ impl Labels {
                 "labels are sorted and unique"
             );
             previous = Some(name);
-            if !value.is_empty() {
-                push_text(&mut data, name);
-                push_text(&mut data, value);
-            }
+            push_text(&mut data, name);
+            push_text(&mut data, value);
         }
         let text = std::str::from_utf8(&data).expect("lengths are ASCII, the rest was text");
         Self {
@@ -214,6 +220,21 @@ impl<'a> Iterator for Iter<'a> {
         self.rest = rest;
         Some((name, value))
     }
+}
+
+/// By name; pairs of one name stay in their order.
+fn sorted<N: AsRef<str>, V>(pairs: impl IntoIterator<Item = (N, V)>) -> SmallVec<[(N, V); 16]> {
+    let mut pairs: SmallVec<[(N, V); 16]> = pairs.into_iter().collect();
+    pairs.sort_by(|(a, _), (b, _)| a.as_ref().cmp(b.as_ref()));
+    pairs
+}
+
+/// The last of each name.
+fn latest<N: AsRef<str>, V: AsRef<str>>(sorted: &[(N, V)]) -> impl Iterator<Item = (&str, &str)> {
+    sorted.iter().enumerate().filter_map(|(i, (name, value))| {
+        let next = sorted.get(i + 1).map(|(next, _)| next.as_ref());
+        (next != Some(name.as_ref())).then(|| (name.as_ref(), value.as_ref()))
+    })
 }
 
 fn push_text(data: &mut SmallVec<[u8; 512]>, text: &str) {
@@ -448,6 +469,16 @@ mod tests {
         assert_eq!(labels.get("b"), Some("3"));
         assert_eq!(labels.get("c"), None);
         assert_eq!(labels.len(), 2);
+    }
+
+    #[test]
+    fn annotations_keep_empty_values_and_survive_a_round_trip() {
+        let annotations = Labels::verbatim([("a", ""), ("b", "1")].into_iter());
+        let written = serde_json::to_string(&annotations).unwrap();
+        assert_eq!(written, r#"{"a":"","b":"1"}"#);
+        let read: Labels = serde_json::from_str(&written).unwrap();
+        assert_eq!(read, annotations);
+        assert_eq!(read.get("a"), Some(""));
     }
 
     #[test]

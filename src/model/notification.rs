@@ -3,6 +3,8 @@
 //! Notifications are stored as JSON in the outbox between the routes, which write them, and the receivers, which send
 //! them. A [`Decision`] is at once log field, metric label and ledger entry.
 
+mod digest;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,6 +14,8 @@ use super::ack::AckEnd;
 use super::alert::Alert;
 use super::labels::Labels;
 use super::timestamp::Timestamp;
+
+pub use digest::{AlertCount, Digest, DigestGroup, StormNews, StormStage};
 
 /// One integration of a receiver: its kind and its place among the receiver's integrations of that kind.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -76,6 +80,10 @@ pub enum Reason {
     Repeat,
     /// Notifications held back by throttling, in one message.
     Digest,
+    /// Notifications gathered while a storm lasts, in one message.
+    Storm,
+    /// An alert began or ceased to flap.
+    Flapping,
 }
 
 impl Reason {
@@ -88,6 +96,8 @@ impl Reason {
             Self::AllResolved => "all_resolved",
             Self::Repeat => "repeat",
             Self::Digest => "digest",
+            Self::Storm => "storm",
+            Self::Flapping => "flapping",
         }
     }
 }
@@ -102,6 +112,20 @@ pub struct NotifiedAlert {
     pub known: bool,
     /// The alert; its `ends_at` means something only where it is resolved.
     pub alert: Arc<Alert>,
+    /// The picture of its series; made when the message is sent, never stored.
+    #[serde(skip)]
+    pub picture: Option<AlertPicture>,
+}
+
+/// The picture of an alert's series.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertPicture {
+    /// Where it can be looked at, for some days.
+    pub link: Arc<str>,
+    /// Where the message itself shows it from: the link, or a part of the message (`cid:...`); empty where it shows none.
+    pub image: Arc<str>,
+    /// The picture, where it was drawn.
+    pub png: Option<Arc<[u8]>>,
 }
 
 impl NotifiedAlert {
@@ -146,7 +170,8 @@ impl Change {
 pub struct Notification {
     /// 32 hexadecimal digits; the outbox's key and the receiver's idempotency key.
     pub id: Arc<str>,
-    /// Alertmanager's group key, `{}/{severity="critical"}:{alertname="X"}`; `digest/<id>` for a digest.
+    /// Alertmanager's group key, `{}/{severity="critical"}:{alertname="X"}`; `digest/<id>` for a digest, `storm/<id>` for
+    /// all messages of a storm.
     pub group_key: Arc<str>,
     /// The receiver's name.
     pub receiver: Arc<str>,
@@ -163,7 +188,7 @@ pub struct Notification {
     pub truncated: u64,
     /// When the group was flushed.
     pub created_at: Timestamp,
-    /// What the message gathers; present exactly for [`Reason::Digest`].
+    /// What the message gathers; present exactly for [`Reason::Digest`] and [`Reason::Storm`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
     /// Where it could not be delivered; present exactly where this one goes to the fallback receiver instead.
@@ -201,6 +226,17 @@ impl fmt::Display for Undelivered {
 }
 
 impl Notification {
+    /// The address of the picture that the message shows, where it shows one from an address.
+    pub fn image_url(&self) -> Option<&str> {
+        let pictures = self
+            .alerts
+            .iter()
+            .filter_map(|alert| alert.picture.as_ref());
+        pictures
+            .map(|picture| &*picture.image)
+            .find(|image| image.starts_with("http"))
+    }
+
     /// Whether any alert in it still fires: the message's own status.
     pub fn is_firing(&self) -> bool {
         self.alerts
@@ -209,54 +245,12 @@ impl Notification {
     }
 }
 
-/// Summary of the notifications that throttling held back.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Digest {
-    /// Severity whose limit was reached.
-    pub severity: Arc<str>,
-    /// When the first notification was held back.
-    pub opened_at: Timestamp,
-    /// The groups, in the order they were held back.
-    pub groups: Vec<DigestGroup>,
-    /// How many alerts of each name, most first.
-    pub counts: Vec<AlertCount>,
-    /// Index in `alerts` of the one that began first.
-    pub first: Option<usize>,
-    /// Index in `alerts` of the firing one of highest severity.
-    pub worst: Option<usize>,
-    /// Indices in `alerts` of those that began since `opened_at`.
-    pub new: Vec<usize>,
-}
-
-/// One notification inside a digest.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DigestGroup {
-    /// The group's key.
-    pub group_key: Arc<str>,
-    /// The group's labels.
-    pub group_labels: Labels,
-    /// Why it would have been sent.
-    pub reason: Reason,
-    /// Its firing alerts.
-    pub firing: usize,
-    /// Its resolved alerts.
-    pub resolved: usize,
-}
-
-/// Number of alerts of one name in a digest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AlertCount {
-    /// The `alertname`.
-    pub name: String,
-    /// How many fire.
-    pub firing: usize,
-    /// How many ended.
-    pub resolved: usize,
-}
+/// The annotation of an alert that is held as firing because it flaps, or has just ceased to flap.
+pub const FLAPPING: &str = "outrigger_flapping";
 
 /// Rank of a `severity` label, most severe first; unknown words rank between `warning` and `info`.
 pub fn severity_rank(severity: &str) -> u8 {
-    match severity.to_ascii_lowercase().as_str() {
+    match severity.trim().to_ascii_lowercase().as_str() {
         "emergency" | "page" | "disaster" => 0,
         "critical" => 1,
         "error" | "major" | "high" => 2,
@@ -343,6 +337,16 @@ pub enum Decision {
         /// The digest's notification.
         digest: Arc<str>,
     },
+    /// Gathered while a storm lasts, and listed in its next summary.
+    HeldInStorm {
+        /// The summary's notification.
+        digest: Arc<str>,
+    },
+    /// It flaps: it is held as firing, and what changes is not told.
+    HeldFlapping {
+        /// Changes of its state so far.
+        changes: u32,
+    },
     /// A newer notification of the same group took its place before it was delivered.
     Superseded {
         /// The notification that was not sent.
@@ -363,6 +367,13 @@ pub enum Decision {
         notification: Arc<str>,
         /// Why; never a secret.
         error: String,
+    },
+    /// Sent at once because somebody asked for a test; no group knows of it.
+    Tested {
+        /// The notification.
+        notification: Arc<str>,
+        /// What became of it; never a secret.
+        outcome: String,
     },
     /// Tried until its time was over: not delivered.
     Expired {
@@ -417,9 +428,12 @@ impl Decision {
             Self::SilenceBegan { .. } => "silence_began",
             Self::SilenceEnded { .. } => "silence_ended",
             Self::Throttled { .. } => "throttled",
+            Self::HeldInStorm { .. } => "held_in_storm",
+            Self::HeldFlapping { .. } => "held_flapping",
             Self::Superseded { .. } => "superseded",
             Self::Delivered { .. } => "delivered",
             Self::Failed { .. } => "failed",
+            Self::Tested { .. } => "tested",
             Self::Expired { .. } => "expired",
             Self::FellBack { .. } => "fell_back",
         }
@@ -432,10 +446,12 @@ impl Decision {
             | Self::Superseded { notification, .. }
             | Self::Delivered { notification, .. }
             | Self::Failed { notification, .. }
+            | Self::Tested { notification, .. }
             | Self::Expired { notification, .. }
             | Self::FellBack { notification, .. } => Some(notification),
-            Self::Throttled { digest } => Some(digest),
+            Self::Throttled { digest } | Self::HeldInStorm { digest } => Some(digest),
             Self::Deduplicated
+            | Self::HeldFlapping { .. }
             | Self::NeverTold
             | Self::ResolvedNotWanted
             | Self::NoIntegration
@@ -463,6 +479,7 @@ impl Decision {
             | Self::Inactive
             | Self::Silenced { .. }
             | Self::Acknowledged { .. }
+            | Self::HeldFlapping { .. }
             | Self::Superseded { .. } => true,
             Self::Enqueued { .. }
             | Self::AckBegan { .. }
@@ -470,8 +487,10 @@ impl Decision {
             | Self::SilenceBegan { .. }
             | Self::SilenceEnded { .. }
             | Self::Throttled { .. }
+            | Self::HeldInStorm { .. }
             | Self::Delivered { .. }
             | Self::Failed { .. }
+            | Self::Tested { .. }
             | Self::Expired { .. }
             | Self::FellBack { .. } => false,
         }
@@ -491,6 +510,8 @@ impl fmt::Display for Decision {
                     Reason::AllResolved => "all alerts of its group ended",
                     Reason::Repeat => "the repeat interval is over",
                     Reason::Digest => "digest of what throttling held back",
+                    Reason::Storm => "summary of a storm",
+                    Reason::Flapping => "an alert began or ceased to flap",
                 })
             }
             Self::Deduplicated => f.write_str("the receiver already knows"),
@@ -519,12 +540,17 @@ impl fmt::Display for Decision {
                 )
             }
             Self::Throttled { digest } => write!(f, "throttled into digest {digest}"),
+            Self::HeldInStorm { digest } => write!(f, "gathered into storm summary {digest}"),
+            Self::HeldFlapping { changes } => {
+                write!(f, "flaps, held as firing: {changes} changes so far")
+            }
             Self::Superseded { by: Some(by), .. } => write!(f, "superseded by notification {by}"),
             Self::Superseded { by: None, .. } => {
                 f.write_str("withdrawn: over before it could be delivered")
             }
             Self::Delivered { status, .. } => write!(f, "delivered: {status}"),
             Self::Failed { error, .. } => write!(f, "not delivered, refused: {error}"),
+            Self::Tested { outcome, .. } => write!(f, "sent as a test, {outcome}"),
             Self::Expired { error, .. } => {
                 write!(f, "not delivered, gave up after retries: {error}")
             }
@@ -541,68 +567,4 @@ impl fmt::Display for Decision {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn notifications_and_decisions_survive_json() {
-        let notification = Notification {
-            id: "0123".into(),
-            group_key: r#"{}:{alertname="X"}"#.into(),
-            receiver: "team".into(),
-            integration: Integration {
-                kind: "webhook".into(),
-                index: 1,
-            },
-            reason: Reason::NewAlerts,
-            group_labels: Labels::from_pairs([("alertname", "X")]),
-            alerts: vec![NotifiedAlert {
-                status: AlertStatus::Firing,
-                known: true,
-                alert: Arc::new(Alert {
-                    labels: Labels::from_pairs([("alertname", "X"), ("a", "\"\n")]),
-                    annotations: Labels::empty(),
-                    starts_at: Timestamp::from_millis(1),
-                    ends_at: Timestamp::from_millis(2),
-                    updated_at: Timestamp::from_millis(3),
-                    generator_url: "".into(),
-                    value: Some(0.5),
-                    course: crate::model::alert::Course::default(),
-                }),
-            }],
-            truncated: 0,
-            created_at: Timestamp::from_millis(4),
-            digest: None,
-            undelivered: None,
-        };
-        let text = serde_json::to_string(&notification).unwrap();
-        assert_eq!(
-            serde_json::from_str::<Notification>(&text).unwrap(),
-            notification
-        );
-
-        for quiet in [Decision::Deduplicated, Decision::Inactive] {
-            assert!(quiet.suppresses() && Decision::SUPPRESSIONS.contains(&quiet.kind()));
-        }
-        // As written before it was kept what the receiver knows, and what the value went through.
-        let older = text
-            .replace(r#""known":true,"#, "")
-            .replace(r#","course":{}"#, "");
-        assert!(older.len() < text.len() - 20, "{text}");
-        let older: Notification = serde_json::from_str(&older).unwrap();
-        assert_eq!(older.alerts[0].change(), Change::New);
-        assert_eq!(notification.alerts[0].change(), Change::StillFiring);
-
-        let decision = Decision::Throttled { digest: "d".into() };
-        let text = serde_json::to_string(&decision).unwrap();
-        assert_eq!(text, r#"{"decision":"throttled","digest":"d"}"#);
-        assert_eq!(serde_json::from_str::<Decision>(&text).unwrap(), decision);
-    }
-
-    #[test]
-    fn critical_outranks_warning_and_info() {
-        assert!(severity_rank("critical") < severity_rank("Warning"));
-        assert!(severity_rank("warning") < severity_rank("teapot"));
-        assert!(severity_rank("teapot") < severity_rank("info"));
-    }
-}
+mod tests;

@@ -4,7 +4,9 @@ use std::fmt::Write;
 
 use super::message::{self, duration_text, lasting, runbook, summary, value_text};
 use crate::model::labels::Labels;
-use crate::model::notification::{AlertStatus, Change, Notification, NotifiedAlert, Reason};
+use crate::model::notification::{
+    AlertStatus, Change, Notification, NotifiedAlert, Reason, StormStage,
+};
 use crate::model::timestamp::Timestamp;
 
 /// Alerts listed in full.
@@ -18,10 +20,19 @@ pub fn subject(notification: &Notification) -> String {
     } else {
         "RESOLVED".to_owned()
     };
-    let what = if notification.digest.is_some() {
-        format!("digest of {} alerts", notification.alerts.len())
-    } else {
-        title(notification)
+    let what = match &notification.digest {
+        None => title(notification),
+        Some(digest) => match &digest.storm {
+            None => format!("digest of {} alerts", notification.alerts.len()),
+            Some(storm) => {
+                let over = match storm.stage {
+                    StormStage::Over => " is over",
+                    StormStage::Began | StormStage::GoesOn => "",
+                };
+                let text = message::storm_text(storm, notification.created_at);
+                format!("storm{over}: {text}")
+            }
+        },
     };
     let severity = match message::severity(notification) {
         "" => String::new(),
@@ -179,6 +190,14 @@ mod tests {
         assert_eq!(subject(&all[1]), "[FIRING:1] HighErrorRate (critical)");
         assert_eq!(subject(&all[2]), "[RESOLVED] HighErrorRate (critical)");
         assert_eq!(subject(&all[4]), "[FIRING:2] digest of 2 alerts (critical)");
+        assert_eq!(
+            subject(&all[7]),
+            "[FIRING:2] storm: 312 alerts of 4 kinds in 2m (critical)"
+        );
+        assert_eq!(
+            subject(&all[8]),
+            "[RESOLVED] storm is over: 312 alerts of 4 kinds in 2m"
+        );
         assert_eq!(
             text(&all[1], now),
             "FIRING HighErrorRate: an example made up to try templates\n\

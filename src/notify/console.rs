@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use serde_json::json;
 
 use super::builtin;
-use super::integration::{Delivered, Integration, Kind, Reason, SendError};
+use super::integration::{Delivered, Integration, Kind, PictureUse, Reason, SendError};
 use super::message;
 use super::webhook;
 use crate::model::notification::Notification;
@@ -51,6 +51,10 @@ impl std::fmt::Debug for Console {
 impl Integration for Console {
     fn kind(&self) -> Kind {
         Kind::Console
+    }
+
+    fn pictures(&self) -> PictureUse {
+        PictureUse::None
     }
 
     fn send<'a>(

@@ -13,7 +13,7 @@ use http::{HeaderMap, Method};
 use serde::{Deserialize, Serialize};
 
 use super::http::{MAX_RETRY_AFTER, Reply, Sender, load, quote};
-use super::integration::{Delivered, Integration, Kind, Reason, SendError};
+use super::integration::{Delivered, Integration, Kind, PictureUse, Reason, SendError};
 use super::render::{Field, Rendering, Surroundings};
 use super::{builtin, cut, markdown, message, wire};
 use crate::model::notification::Notification;
@@ -23,6 +23,10 @@ use crate::net::credentials::SecretSource;
 const MAX_TITLE: usize = 256;
 const MAX_DESCRIPTION: usize = 4096;
 const MAX_CONTENT: usize = 2000;
+
+/// Alertmanager's colours.
+const UPSTREAM_RED: u32 = 0x99_2D22;
+const UPSTREAM_GREEN: u32 = 0x2E_CC71;
 
 /// A configured Discord webhook.
 #[derive(Debug)]
@@ -60,11 +64,22 @@ struct Embed {
     title: String,
     description: String,
     color: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<Image>,
+}
+
+#[derive(Serialize)]
+struct Image {
+    url: String,
 }
 
 impl Integration for Discord {
     fn kind(&self) -> Kind {
         Kind::Discord
+    }
+
+    fn pictures(&self) -> PictureUse {
+        PictureUse::Shown
     }
 
     fn send<'a>(
@@ -82,7 +97,7 @@ impl Integration for Discord {
                 .sender
                 .send_json(Method::POST, url.expose(), body, HeaderMap::new(), now)
                 .await?;
-            understand(&reply)?;
+            understand(&reply).map_err(|error| self.surroundings.classed(error))?;
             Ok(Delivered {
                 status: reply.answer.status.as_str().to_owned(),
                 template_failures: rendering.failures,
@@ -108,6 +123,23 @@ impl Discord {
         if let Some(apology) = rendering.apology() {
             text = format!("⚠️ {}\n{text}", markdown::escape(&apology));
         }
+        if self.surroundings.upstream_only {
+            return Request {
+                content: cut::upstream(content, MAX_CONTENT),
+                embeds: [Embed {
+                    title: cut::upstream(title, MAX_TITLE),
+                    description: cut::upstream(text, MAX_DESCRIPTION),
+                    color: if notification.is_firing() {
+                        UPSTREAM_RED
+                    } else {
+                        UPSTREAM_GREEN
+                    },
+                    image: None,
+                }],
+                username: &self.username,
+                avatar_url: &self.avatar_url,
+            };
+        }
         let color = message::color(notification.is_firing(), message::severity(notification));
         Request {
             content: cut::line(content, MAX_CONTENT),
@@ -115,6 +147,9 @@ impl Discord {
                 title: cut::line(title, MAX_TITLE),
                 description: cut::lines(text, MAX_DESCRIPTION, "Discord"),
                 color: u32::from_str_radix(color.trim_start_matches('#'), 16).unwrap_or_default(),
+                image: notification.image_url().map(|url| Image {
+                    url: url.to_owned(),
+                }),
             }],
             username: &self.username,
             avatar_url: &self.avatar_url,

@@ -14,10 +14,13 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use self::transport::Transport;
-use super::integration::{Delivered, Integration, Kind, SendError};
+use super::integration::{Delivered, Integration, Kind, PictureUse, SendError};
 use super::render::{Field, Rendering, Surroundings};
 use crate::model::notification::Notification;
 use crate::model::timestamp::Timestamp;
+
+/// The most pictures in a message.
+const MAX_PICTURES: usize = 3;
 
 /// A configured e-mail integration.
 #[derive(Debug)]
@@ -54,6 +57,10 @@ pub enum Threading {
 impl Integration for Email {
     fn kind(&self) -> Kind {
         Kind::Email
+    }
+
+    fn pictures(&self) -> PictureUse {
+        PictureUse::Inline(MAX_PICTURES)
     }
 
     fn send<'a>(

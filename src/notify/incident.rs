@@ -1,12 +1,13 @@
 //! What services that keep incidents open are told: PagerDuty and Opsgenie.
 //!
 //! An incident is named by its group's key, so that the end of the group ends it. A digest opens one incident of its own,
-//! which a person ends, and ends those of the groups in it that no longer fire.
+//! which a person ends, and ends those of the groups in it that no longer fire. A storm opens one for all its messages, and
+//! its last message ends it.
 
 use sha2::{Digest as _, Sha256};
 
 use super::message;
-use crate::model::notification::{AlertStatus, Notification};
+use crate::model::notification::{AlertStatus, Notification, StormStage};
 
 /// One thing to tell.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -21,7 +22,7 @@ pub struct Step {
 
 /// What to tell, in order.
 pub fn steps(notification: &Notification) -> Vec<Step> {
-    let own = Step {
+    let mut own = Step {
         key: key(&notification.group_key),
         fires: notification.is_firing(),
         whole: true,
@@ -29,13 +30,17 @@ pub fn steps(notification: &Notification) -> Vec<Step> {
     let Some(digest) = &notification.digest else {
         return vec![own];
     };
+    let storm = digest.storm.as_ref();
+    if let Some(storm) = storm {
+        own.fires = storm.stage != StormStage::Over;
+    }
     let ended = digest.groups.iter().filter(|group| group.firing == 0);
     let ended = ended.map(|group| Step {
         key: key(&group.group_key),
         fires: false,
         whole: false,
     });
-    let opened = own.fires.then_some(own);
+    let opened = (own.fires || storm.is_some()).then_some(own);
     opened.into_iter().chain(ended).collect()
 }
 
@@ -95,6 +100,9 @@ mod tests {
             alert.status = AlertStatus::Resolved;
         }
         check(&digest, &[(false, false)]);
+        let storm = message::synthetic(Timestamp::from_millis(0)).split_off(7);
+        check(&storm[0], &[(true, true)]);
+        check(&storm[1], &[(false, true)]);
         assert_eq!(
             key(""),
             "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

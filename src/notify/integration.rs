@@ -52,10 +52,28 @@ impl Kind {
     }
 }
 
+/// How an integration shows pictures of alerts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PictureUse {
+    /// Not at all, and no template of it could link to one.
+    None,
+    /// Its templates may link to them.
+    Links,
+    /// It shows one from its public address.
+    Shown,
+    /// It carries so many within the message.
+    Inline(usize),
+}
+
 /// One way to reach people, configured.
 pub trait Integration: Send + Sync + fmt::Debug {
     /// Which way.
     fn kind(&self) -> Kind;
+
+    /// How it shows pictures; what it is to show stands in the notification it is handed.
+    fn pictures(&self) -> PictureUse {
+        PictureUse::Links
+    }
 
     /// Whether it changes messages that it sent: then [`Self::follow_up`] is called.
     fn follows_up(&self) -> bool {

@@ -7,26 +7,30 @@
 //!
 //! only here:  .New .StillFiring .JustResolved, of .Alerts too: against what this integration was told last
 //!             .GroupKey .Severity .Color .Lasting .TruncatedAlerts .Digest .AckURL .SilenceURL
-//!             alert: .Name .Severity .Summary .RunbookURL .Lasting .Change .AckURL .SilenceURL
+//!             alert: .Name .Severity .Summary .RunbookURL .ChartURL .Picture .Lasting .Change .Flapping
+//!                    .AckURL .SilenceURL
 //!                    .Value .PeakValue .ResolvedValue .Threshold, and each with Text behind it for people
-//!             digest: .Severity .OpenedAt .Total .Firing .Resolved .Counts .First .Worst .New .Groups
+//!             digest: .Severity .OpenedAt .Total .Firing .Resolved .Counts .First .Worst .New .Groups .Storm
+//!             count: .Name .Firing .Resolved .RunbookURL
+//!             storm: .Stage (began, goes_on, over) .Since .Alerts .Kinds .Summary
 //! ```
 //!
 //! A template that uses what is only here does not work in Alertmanager. `toJson` writes Alertmanager's data alone. Values
 //! are nil, and their texts empty, where nobody knows them: alerts posted by others, a series that is gone.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::render::Surroundings;
 use crate::model::action_link::{Action, LINK_LASTS, Subject, link};
 use crate::model::labels::Labels;
 use crate::model::notification::{
-    AlertStatus, Change, Digest, Notification, NotifiedAlert, severity_rank,
+    AlertPicture, AlertStatus, Change, FLAPPING, Notification, NotifiedAlert, severity_rank,
 };
 use crate::model::signature::Signer;
 use crate::model::timestamp::Timestamp;
 use crate::template::kv::Kv;
-use crate::template::value::{List, Map, Object, Value};
+use crate::template::value::{List, Map, Object, Safe, Value};
 
 /// The label that says how bad it is.
 pub const SEVERITY: &str = "severity";
@@ -80,9 +84,10 @@ fn shared<'a>(
     let mut pairs: Vec<(&str, &str)> = set(first).iter().collect();
     for alert in rest {
         let labels = set(alert);
-        pairs.retain(|(name, value)| labels.get(name) == Some(value));
+        // As in Go, what is missing is equal to what is empty.
+        pairs.retain(|(name, value)| labels.value(name) == *value);
     }
-    Labels::from_sorted(pairs.into_iter())
+    Labels::verbatim(pairs.into_iter())
 }
 
 /// The receiver's name as Alertmanager hands it to templates and payloads: as a regular expression for itself
@@ -272,7 +277,7 @@ pub fn data(notification: &Notification, surroundings: &Surroundings, now: Times
         .collect();
     let severity = severity(notification);
     let digest = notification.digest.as_ref().map_or(Value::Nil, |digest| {
-        digest_data(digest, notification, &alerts)
+        digest::data(digest, notification, &alerts)
     });
     let changes = notification.alerts.iter().map(NotifiedAlert::change);
     let list = AlertList {
@@ -329,6 +334,12 @@ fn alert_data(
         AlertStatus::Firing => zero_time(),
         AlertStatus::Resolved => time(alert.ends_at),
     };
+    let picture = |part: fn(&AlertPicture) -> &Arc<str>| -> Arc<str> {
+        notified
+            .picture
+            .as_ref()
+            .map_or_else(|| Arc::from(""), |picture| Arc::clone(part(picture)))
+    };
     Record::new(
         "template.Alert",
         vec![
@@ -343,8 +354,15 @@ fn alert_data(
             ("Severity", alert.labels.value(SEVERITY).into()),
             ("Summary", summary(notified).into()),
             ("RunbookURL", runbook(notified).into()),
+            ("Flapping", alert.annotations.value(FLAPPING).into()),
             ("Lasting", duration_text(lasting(notified, now)).into()),
             ("Change", notified.change().as_str().into()),
+            ("ChartURL", Value::from(&*picture(|picture| &picture.link))),
+            (
+                "Picture",
+                // Written by us: the scheme `cid:` is as good as `https:`.
+                Value::Safe(Safe::Url, picture(|picture| &picture.image)),
+            ),
             ("Value", number(alert.value)),
             ("ValueText", number_text(alert.value)),
             ("PeakValue", number(alert.course.peak)),
@@ -367,64 +385,6 @@ fn number(value: Option<f64>) -> Value {
 
 fn number_text(value: Option<f64>) -> Value {
     value.map(value_text).unwrap_or_default().into()
-}
-
-fn digest_data(digest: &Digest, notification: &Notification, alerts: &[Value]) -> Value {
-    let pick = |index: Option<usize>| {
-        index
-            .and_then(|index| alerts.get(index).cloned())
-            .unwrap_or_default()
-    };
-    let firing = notification
-        .alerts
-        .iter()
-        .filter(|alert| alert.status == AlertStatus::Firing)
-        .count();
-    let total = notification.alerts.len();
-    let counts = digest.counts.iter().map(|entry| {
-        Record::value(
-            "DigestCount",
-            vec![
-                ("Name", entry.name.as_str().into()),
-                ("Firing", size(entry.firing)),
-                ("Resolved", size(entry.resolved)),
-            ],
-        )
-    });
-    let groups = digest.groups.iter().map(|group| {
-        Record::value(
-            "DigestGroup",
-            vec![
-                ("GroupKey", Value::from(&*group.group_key)),
-                ("GroupLabels", kv(&group.group_labels)),
-                ("NotificationReason", group.reason.as_str().into()),
-                ("Firing", size(group.firing)),
-                ("Resolved", size(group.resolved)),
-            ],
-        )
-    });
-    let new = digest
-        .new
-        .iter()
-        .filter_map(|index| alerts.get(*index).cloned());
-    Record::value(
-        "Digest",
-        vec![
-            ("Severity", Value::from(&*digest.severity)),
-            ("OpenedAt", time(digest.opened_at)),
-            (
-                "Total",
-                count(notification.truncated + u64::try_from(total).unwrap_or(u64::MAX)),
-            ),
-            ("Firing", size(firing)),
-            ("Resolved", size(total - firing)),
-            ("Counts", counts.collect::<List>().into()),
-            ("First", pick(digest.first)),
-            ("Worst", pick(digest.worst)),
-            ("New", new.collect::<List>().into()),
-            ("Groups", groups.collect::<List>().into()),
-        ],
-    )
 }
 
 fn kv(labels: &Labels) -> Value {
@@ -558,7 +518,10 @@ pub fn synthetic(now: Timestamp) -> Vec<Notification> {
     synthetic::all(now)
 }
 
+mod digest;
 mod synthetic;
+
+pub use self::digest::storm_text;
 
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::http::{Reply, Sender, load, quote};
-use super::integration::{Delivered, Integration, Kind, Reason, SendError};
+use super::integration::{Delivered, Integration, Kind, PictureUse, Reason, SendError};
 use super::render::{Field, Rendering, Surroundings};
 use super::{builtin, cut, markdown, message, wire};
 use crate::model::notification::{Notification, severity_rank};
@@ -63,6 +63,10 @@ impl Integration for MsTeams {
         }
     }
 
+    fn pictures(&self) -> PictureUse {
+        PictureUse::Shown
+    }
+
     fn send<'a>(
         &'a self,
         notification: &'a Notification,
@@ -78,7 +82,7 @@ impl Integration for MsTeams {
                 .sender
                 .send_json(Method::POST, url.expose(), body, HeaderMap::new(), now)
                 .await?;
-            understand(&reply)?;
+            understand(&reply).map_err(|error| self.surroundings.classed(error))?;
             Ok(Delivered {
                 status: reply.answer.status.as_str().to_owned(),
                 template_failures: rendering.failures,
@@ -109,33 +113,49 @@ impl MsTeams {
             text = format!("⚠️ {}\n\n{text}", markdown::escape(&apology));
         }
         let (firing, severity) = (notification.is_firing(), message::severity(notification));
+        let upstream_only = self.surroundings.upstream_only;
+        // Alertmanager leaves the length to Teams.
+        let limit = if upstream_only { usize::MAX } else { MAX_BYTES };
+        let image = notification.image_url();
         match summary {
             Some(summary) => {
-                let color = message::color(firing, severity).trim_start_matches('#');
+                let color = match (upstream_only, firing) {
+                    (true, true) => "8C1A1A",
+                    (true, false) => "2DC72D",
+                    (false, _) => message::color(firing, severity).trim_start_matches('#'),
+                };
                 let summary = cut::line(summary, MAX_TITLE);
-                cut::bytes(text, MAX_BYTES, "Teams", |text| {
-                    wire::encode(&json!({
+                cut::bytes(text, limit, "Teams", |text| {
+                    let mut card = json!({
                         "@context": "http://schema.org/extensions",
                         "type": "MessageCard",
                         "title": title,
                         "summary": summary,
                         "text": text,
                         "themeColor": color,
-                    }))
+                    });
+                    if let Some(url) = image {
+                        card["sections"] = json!([{"heroImage": {"image": url}}]);
+                    }
+                    wire::encode(&card)
                 })
             }
             None => {
-                let color = adaptive_color(firing, severity);
-                cut::bytes(text, MAX_BYTES, "Teams", |text| {
-                    wire::encode(&adaptive(&title, text, color))
+                let color = match (upstream_only, firing) {
+                    (true, true) => "Attention",
+                    (true, false) => "Good",
+                    (false, _) => adaptive_color(firing, severity),
+                };
+                cut::bytes(text, limit, "Teams", |text| {
+                    wire::encode(&adaptive(&title, text, color, image))
                 })
             }
         }
     }
 }
 
-fn adaptive(title: &str, text: &str, color: &str) -> serde_json::Value {
-    json!({
+fn adaptive(title: &str, text: &str, color: &str, image: Option<&str>) -> serde_json::Value {
+    let mut card = json!({
         "type": "message",
         "attachments": [{
             "contentType": "application/vnd.microsoft.card.adaptive",
@@ -159,7 +179,13 @@ fn adaptive(title: &str, text: &str, color: &str) -> serde_json::Value {
                 "msteams": {"width": "full"},
             },
         }],
-    })
+    });
+    if let Some(url) = image
+        && let Some(body) = card["attachments"][0]["content"]["body"].as_array_mut()
+    {
+        body.push(json!({"type": "Image", "url": url, "altText": "Chart", "size": "Stretch"}));
+    }
+    card
 }
 
 fn adaptive_color(firing: bool, severity: &str) -> &'static str {

@@ -134,7 +134,10 @@ impl Opsgenie {
         step: &Step,
         now: Timestamp,
     ) -> Result<Vec<Call>, serde_json::Error> {
-        let source = cut::line(rendering.text(&self.source), MAX_SOURCE);
+        let source = match self.surroundings.upstream_only {
+            true => rendering.text(&self.source),
+            false => cut::line(rendering.text(&self.source), MAX_SOURCE),
+        };
         if !step.fires {
             return Ok(vec![Call {
                 method: Method::POST,

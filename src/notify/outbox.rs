@@ -35,8 +35,10 @@ use super::breaker::Circuits;
 use super::decide::{decide, is_over};
 use super::delivery::Delivery;
 use super::fallback;
+use super::illustrate::{self, illustrate};
 use super::integration::{Delivered, Integration, Reason, SendError};
 use super::metrics::Metrics;
+use crate::charts::pictures::Pictures;
 use crate::clock::{Clock, Stopwatch};
 use crate::db::outbox::{self as table, Backlog, Claim, Claimed, Ended, Outcome, Take, Taken};
 use crate::db::{Database, DbError, sent_messages};
@@ -129,6 +131,8 @@ pub struct Dependencies {
     pub circuits: Circuits,
     /// How long shutdown may wait for what is due and under way.
     pub drain: Duration,
+    /// Draws pictures of alerts; none in Alertmanager's place.
+    pub pictures: Option<Pictures>,
 }
 
 /// The worker.
@@ -477,13 +481,14 @@ impl Worker {
 
     fn start(&mut self, claimed: Claimed, now: Timestamp) {
         let Claimed {
-            notification,
+            mut notification,
             attempts,
             last_error,
         } = claimed;
         let receivers = self.with.receivers.load();
         let integration = receivers.get(&notification);
         let database = self.with.database.clone();
+        let pictures = self.with.pictures.clone();
         let over = is_over(&receivers.delivery.policy, notification.created_at, now);
         let tried = integration.is_some() && !over;
         let span = tracing::info_span!(
@@ -512,17 +517,23 @@ impl Worker {
                     "the receiver is no longer configured",
                 )),
                 Some(integration) => {
-                    AssertUnwindSafe(send(&*integration, &notification, &database, now))
-                        .catch_unwind()
-                        .await
-                        .unwrap_or_else(|_| {
-                            Err(SendError::temporary(
-                                Reason::Configuration,
-                                "sending panicked; this is a bug in Outrigger",
-                            ))
-                        })
+                    if let Some(pictures) = &pictures {
+                        illustrate(&mut notification, pictures, integration.pictures()).await;
+                    }
+                    let result =
+                        AssertUnwindSafe(send(&*integration, &notification, &database, now))
+                            .catch_unwind()
+                            .await;
+                    result.unwrap_or_else(|_| {
+                        Err(SendError::temporary(
+                            Reason::Configuration,
+                            "sending panicked; this is a bug in Outrigger",
+                        ))
+                    })
                 }
             };
+            // Its outcome may wait for the database; pictures would wait with it.
+            illustrate::strip(&mut notification);
             Finished {
                 notification,
                 attempts,

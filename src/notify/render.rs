@@ -45,6 +45,18 @@ enum Text {
     Template(Box<Template>),
 }
 
+impl Surroundings {
+    /// The error as Alertmanager would class it: its chats and webhooks do not repeat what was refused for its rate, the
+    /// next flush does.
+    pub fn classed(&self, mut error: SendError) -> SendError {
+        if self.upstream_only && error.reason == Reason::RateLimited {
+            error.retryable = false;
+            error.retry_after = None;
+        }
+        error
+    }
+}
+
 impl Field {
     /// Compiles a text.
     ///
@@ -156,6 +168,11 @@ impl<'a> Rendering<'a> {
             undelivered: notification.undelivered.as_ref().map(ToString::to_string),
             failures: Vec::new(),
         }
+    }
+
+    /// Whether the message carries nothing that Alertmanager's would not.
+    pub fn upstream_only(&self) -> bool {
+        self.surroundings.upstream_only
     }
 
     /// The text of a field; empty where it fails.

@@ -20,7 +20,7 @@ use self::conversation::Conversation;
 use super::builtin;
 use super::cut;
 use super::http::{Sender, load};
-use super::integration::{Delivered, Integration, Kind, Reason, SendError};
+use super::integration::{Delivered, Integration, Kind, PictureUse, Reason, SendError};
 use super::render::{Field, Rendering, Surroundings};
 use crate::db::sent_messages::SentMessage;
 use crate::model::notification::Notification;
@@ -35,6 +35,10 @@ const MAX_TITLE: usize = 1024;
 /// Slack asks to stay below 4,000 characters a text.
 const MAX_TEXT: usize = 4000;
 const MAX_FIELD: usize = 2000;
+/// Slack's own limits of a footer, of what an interaction is called, and of the value of a button.
+const MAX_FOOTER: usize = 300;
+const MAX_CALLBACK: usize = 255;
+const MAX_VALUE: usize = 2000;
 /// The most fields and actions that Slack shows.
 const MAX_FIELDS: usize = 20;
 const MAX_ACTIONS: usize = 5;
@@ -168,6 +172,10 @@ pub struct Updates {
 impl Integration for Slack {
     fn kind(&self) -> Kind {
         Kind::Slack
+    }
+
+    fn pictures(&self) -> PictureUse {
+        PictureUse::Shown
     }
 
     fn send<'a>(
@@ -330,6 +338,7 @@ impl Slack {
             (true, MAX_TITLE) => cut::upstream(text, limit),
             // Alertmanager leaves the rest to Slack.
             (true, _) => text,
+            (false, MAX_TITLE) => cut_line(text, limit, false),
             (false, _) => cut(text, limit),
         };
         let title = rendering.text_or(&texts.title, || escape(&builtin::subject(notification)));
@@ -342,12 +351,19 @@ impl Slack {
             pretext: cut(rendering.text(&texts.pretext), MAX_TEXT),
             text: String::new(),
             fallback: cut(fallback, MAX_TEXT),
-            callback_id: rendering.text(&texts.callback_id),
+            callback_id: cut_line(
+                rendering.text(&texts.callback_id),
+                MAX_CALLBACK,
+                upstream_only,
+            ),
             fields: self.wire_fields(rendering, upstream_only),
             actions: self.wire_actions(rendering, upstream_only),
-            image_url: rendering.text(&texts.image_url),
+            image_url: match rendering.text(&texts.image_url) {
+                own if own.is_empty() => notification.image_url().unwrap_or_default().to_owned(),
+                own => own,
+            },
             thumb_url: rendering.text(&texts.thumb_url),
-            footer: cut(rendering.text(&texts.footer), MAX_FIELD),
+            footer: cut_line(rendering.text(&texts.footer), MAX_FOOTER, upstream_only),
             color: rendering.text(&texts.color),
             mrkdwn_in: match self.mrkdwn_in.as_slice() {
                 [] => ["fallback", "pretext", "text"].map(str::to_owned).to_vec(),
@@ -381,7 +397,7 @@ impl Slack {
         let fields = self.fields.iter().take(limit(MAX_FIELDS));
         fields
             .map(|field| WireField {
-                title: cut(rendering.text(&field.title), limit(MAX_TITLE)),
+                title: cut_line(rendering.text(&field.title), MAX_TITLE, whole),
                 value: cut(rendering.text(&field.value), limit(MAX_FIELD)),
                 short: field.short,
             })
@@ -398,7 +414,7 @@ impl Slack {
                 url: rendering.text(&action.url),
                 style: rendering.text(&action.style),
                 name: rendering.text(&action.name),
-                value: rendering.text(&action.value),
+                value: cut_line(rendering.text(&action.value), MAX_VALUE, whole),
                 confirm: action.confirm.as_ref().map(|confirm| WireConfirm {
                     text: rendering.text(&confirm.text),
                     title: rendering.text(&confirm.title),
@@ -412,7 +428,36 @@ impl Slack {
 
 /// Cuts a text and says so.
 fn cut(text: String, limit: usize) -> String {
-    cut::lines(text, limit, "Slack")
+    if text.chars().count() <= limit {
+        return text;
+    }
+    let note = cut::note("Slack");
+    let text = cut::lines(text, limit, "Slack");
+    let head = text.strip_suffix(&note).unwrap_or(&text);
+    format!("{}{note}", whole_markup(head))
+}
+
+/// Cuts a text of one line; an ellipsis says so. Where all is as in Alertmanager, the rest is left to Slack.
+fn cut_line(text: String, limit: usize, whole: bool) -> String {
+    if whole || text.chars().count() <= limit {
+        return text;
+    }
+    let text = cut::line(text, limit);
+    let head = text.strip_suffix('…').unwrap_or(&text);
+    format!("{}…", whole_markup(head))
+}
+
+/// Without what a cut has left of a link or of an escaped character at the end.
+fn whole_markup(head: &str) -> &str {
+    let head = match head.rfind('<') {
+        Some(link) if !head[link..].contains('>') => &head[..link],
+        _ => head,
+    };
+    match head.rfind('&') {
+        // The longest is `&amp;`.
+        Some(escape) if head.len() - escape < 5 && !head[escape..].contains(';') => &head[..escape],
+        _ => head,
+    }
 }
 
 /// The three characters that have a meaning in Slack's markup.

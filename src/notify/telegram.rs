@@ -13,7 +13,7 @@ use http::{HeaderMap, Method};
 use serde::{Deserialize, Serialize};
 
 use super::http::{MAX_RETRY_AFTER, Reply, Sender, load, quote};
-use super::integration::{Delivered, Integration, Kind, Reason, SendError};
+use super::integration::{Delivered, Integration, Kind, PictureUse, Reason, SendError};
 use super::render::{Field, Rendering, Surroundings};
 use super::{builtin, cut, wire};
 use crate::model::notification::Notification;
@@ -80,12 +80,62 @@ struct Request {
     message_thread_id: u64,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     disable_notification: bool,
-    link_preview_options: NoPreview,
+    link_preview_options: Preview,
 }
 
+/// As Alertmanager's library writes it: every value a text.
 #[derive(Serialize)]
-struct NoPreview {
-    is_disabled: bool,
+struct UpstreamRequest<'a> {
+    chat_id: String,
+    text: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parse_mode: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_thread_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disable_notification: Option<&'static str>,
+    disable_web_page_preview: &'static str,
+}
+
+impl<'a> From<&'a Request> for UpstreamRequest<'a> {
+    fn from(request: &'a Request) -> Self {
+        let thread = request.message_thread_id;
+        Self {
+            chat_id: request.chat_id.to_string(),
+            text: &request.text,
+            parse_mode: request.parse_mode,
+            message_thread_id: (thread != 0).then(|| thread.to_string()),
+            disable_notification: request.disable_notification.then_some("true"),
+            disable_web_page_preview: "true",
+        }
+    }
+}
+
+/// Nothing, or the picture of the alert below the text.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Preview {
+    None {
+        is_disabled: bool,
+    },
+    Picture {
+        is_disabled: bool,
+        url: String,
+        prefer_large_media: bool,
+    },
+}
+
+impl Preview {
+    fn of(notification: &Notification) -> Self {
+        match notification.image_url() {
+            None => Self::None { is_disabled: true },
+            Some(url) => Self::Picture {
+                is_disabled: false,
+                url: url.to_owned(),
+                prefer_large_media: true,
+            },
+        }
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
@@ -96,6 +146,10 @@ fn is_zero(number: &u64) -> bool {
 impl Integration for Telegram {
     fn kind(&self) -> Kind {
         Kind::Telegram
+    }
+
+    fn pictures(&self) -> PictureUse {
+        PictureUse::Shown
     }
 
     fn send<'a>(
@@ -114,7 +168,7 @@ impl Integration for Telegram {
                 parse_mode: self.parse_mode.name(),
                 message_thread_id: self.message_thread_id,
                 disable_notification: self.disable_notifications,
-                link_preview_options: NoPreview { is_disabled: true },
+                link_preview_options: Preview::of(notification),
             };
             let mut reply = self.post(&url, &request, now).await?;
             if let Some(refusal) = refusal(&reply)
@@ -151,8 +205,12 @@ impl ParseMode {
 
 impl Telegram {
     async fn post(&self, url: &str, request: &Request, now: Timestamp) -> Result<Reply, SendError> {
-        let body = wire::encode(request)
-            .map_err(|error| SendError::permanent(Reason::Configuration, error.to_string()))?;
+        let body = match self.surroundings.upstream_only {
+            true => wire::encode(&UpstreamRequest::from(request)),
+            false => wire::encode(request),
+        };
+        let body =
+            body.map_err(|error| SendError::permanent(Reason::Configuration, error.to_string()))?;
         self.sender
             .send_json(Method::POST, url, body, HeaderMap::new(), now)
             .await
@@ -185,18 +243,29 @@ impl Telegram {
                     },
                     None => escape(&plain(rendering, notification, now)),
                 };
-                cut_html(&text, MAX_TEXT)
+                match rendering.upstream_only() {
+                    true => cut::upstream(text, MAX_TEXT),
+                    false => cut_html(&text, MAX_TEXT),
+                }
             }
             ParseMode::Plain => {
                 let text = rendering.text_or(&self.message, || builtin::text(notification, now));
-                cut::lines(apologise(rendering, text), MAX_TEXT, "Telegram")
+                cut_text(rendering, text)
             }
             ParseMode::Markdown | ParseMode::MarkdownV2 => {
                 // Markup that a failure left behind would not parse; the plain text is tried then.
                 let text = rendering.text_or(&self.message, || builtin::text(notification, now));
-                cut::lines(apologise(rendering, text), MAX_TEXT, "Telegram")
+                cut_text(rendering, text)
             }
         }
+    }
+}
+
+fn cut_text(rendering: &Rendering<'_>, text: String) -> String {
+    let text = apologise(rendering, text);
+    match rendering.upstream_only() {
+        true => cut::upstream(text, MAX_TEXT),
+        false => cut::lines(text, MAX_TEXT, "Telegram"),
     }
 }
 

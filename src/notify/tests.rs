@@ -14,7 +14,7 @@ use super::delivery::Delivery;
 use super::message::synthetic;
 use super::metrics::Metrics;
 use super::outbox::{Dependencies, Receivers, Worker};
-use super::testing::{Answer, Recorder};
+use super::testing::{Answer, OK, Recorder};
 use crate::clock::Clock;
 use crate::db::ledger::{self, LedgerFilter};
 use crate::db::{Database, outbox};
@@ -27,11 +27,14 @@ use crate::telemetry;
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
+mod bad;
 mod chats;
 mod failing;
 mod pagers;
+mod pictures;
 mod receivers;
 mod slack;
+mod slack_limits;
 mod telegram;
 
 /// A worker on a database file of its own, with receivers from a file's text.
@@ -71,6 +74,7 @@ impl Bench {
             wake: Arc::new(Notify::new()),
             circuits: Circuits::default(),
             drain: Duration::from_secs(5),
+            pictures: None,
         };
         Self {
             directory,

@@ -28,7 +28,13 @@ impl Tree {
     pub fn render(&self, rendering: &mut Rendering<'_>, otherwise: &dyn Fn() -> String) -> Value {
         match self {
             Self::Plain(value) => value.clone(),
-            Self::Text(field) => structure(rendering.text_or(field, otherwise)),
+            Self::Text(field) => {
+                let value = structure(rendering.text_or(field, otherwise));
+                match rendering.upstream_only() {
+                    true => deeply(value),
+                    false => value,
+                }
+            }
             Self::List(items) => items
                 .iter()
                 .map(|item| item.render(rendering, otherwise))
@@ -69,6 +75,22 @@ pub fn structure(text: String) -> Value {
             value.sort_all_objects();
             value
         }
+    }
+}
+
+/// Alertmanager reads the texts inside once more, so that a label of digits becomes a number.
+fn deeply(value: Value) -> Value {
+    let inner = |value: Value| match value {
+        Value::String(text) => structure(text),
+        value => deeply(value),
+    };
+    match value {
+        Value::Array(items) => items.into_iter().map(inner).collect(),
+        Value::Object(entries) => entries
+            .into_iter()
+            .map(|(key, value)| (key, inner(value)))
+            .collect(),
+        value => value,
     }
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::builtin;
 use super::http::{NOTIFICATION_ID, Sender};
-use super::integration::{Delivered, Integration, Kind, Reason, SendError};
+use super::integration::{Delivered, Integration, Kind, PictureUse, Reason, SendError};
 use super::message::{Common, receiver_pattern};
 use super::render::{Rendering, SecretText, Surroundings};
 use super::tree::Tree;
@@ -38,6 +38,14 @@ impl Integration for Webhook {
         Kind::Webhook
     }
 
+    fn pictures(&self) -> PictureUse {
+        // Alertmanager's JSON has no place for them.
+        match self.payload {
+            None => PictureUse::None,
+            Some(_) => PictureUse::Links,
+        }
+    }
+
     fn send<'a>(
         &'a self,
         notification: &'a Notification,
@@ -63,7 +71,8 @@ impl Integration for Webhook {
             let answer = self
                 .sender
                 .post_json(url.expose(), body, headers, now)
-                .await?;
+                .await
+                .map_err(|error| self.surroundings.classed(error))?;
             Ok(Delivered {
                 status: answer.status.as_str().to_owned(),
                 template_failures: rendering.failures,

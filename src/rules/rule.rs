@@ -300,10 +300,12 @@ impl Rule {
             if instance.state == AlertState::Firing && instance.keep_firing_since.is_none() {
                 instance.peak = self.watch.worst.of(instance.peak, instance.value);
             }
-            // A climbing peak is saved no more often than the routes hear of it.
-            let climbed =
-                instance.peak != instance.saved_peak && state::needs_sending(instance, at);
-            if climbed || before.get(labels) != Some(&Lasting::of(instance)) {
+            let turned = before.get(labels) != Some(&Lasting::of(instance));
+            let climbed = !turned && state::peak_needs_saving(instance, at);
+            if climbed {
+                instance.peak_saved_at = Some(at);
+            }
+            if turned || climbed {
                 instance.saved_peak = instance.peak;
                 effects.changed.push(instance.clone());
             }

@@ -26,6 +26,8 @@ use crate::model::timestamp::Timestamp;
 const RESOLVED_RETENTION: Duration = Duration::from_secs(15 * 60);
 /// How often a firing alert is told again to the routes.
 pub const RESEND_DELAY: Duration = Duration::from_secs(60);
+/// How often a worst value that gets worse and worse is saved.
+const PEAK_SAVED_EVERY: Duration = Duration::from_secs(60);
 
 /// One rule × one label set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,6 +47,9 @@ pub struct AlertInstance {
     /// The worst value as it was saved last.
     #[serde(skip)]
     pub saved_peak: Option<f64>,
+    /// When it was saved for no other reason than that it got worse.
+    #[serde(skip)]
+    pub peak_saved_at: Option<Timestamp>,
     /// The value of what the expression compares, when the alert resolved.
     #[serde(default)]
     pub resolved_value: Option<f64>,
@@ -161,6 +166,7 @@ fn begin(active: Active, now: Timestamp) -> AlertInstance {
         value: active.value,
         peak: None,
         saved_peak: None,
+        peak_saved_at: None,
         resolved_value: None,
         active_at: now,
         fired_at: None,
@@ -219,6 +225,14 @@ pub fn needs_sending(instance: &AlertInstance, now: Timestamp) -> bool {
         || now.since(last_sent_at) >= RESEND_DELAY
 }
 
+/// Whether the worst value must be saved now: it got worse, and that was not saved for a minute, however it climbs.
+pub fn peak_needs_saving(instance: &AlertInstance, now: Timestamp) -> bool {
+    instance.peak != instance.saved_peak
+        && instance
+            .peak_saved_at
+            .is_none_or(|saved_at| now.since(saved_at) >= PEAK_SAVED_EVERY)
+}
+
 /// After an outage: a pending alert keeps the time it had held, without the outage; a firing one goes on.
 pub fn restore(instance: &mut AlertInstance, outage: Duration) {
     if instance.state == AlertState::Pending {
@@ -234,6 +248,7 @@ pub fn clock_stepped_back(instance: &mut AlertInstance, by: Duration) {
         &mut instance.resolved_at,
         &mut instance.keep_firing_since,
         &mut instance.last_sent_at,
+        &mut instance.peak_saved_at,
     ] {
         *time = time.map(|time| time - by);
     }

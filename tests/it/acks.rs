@@ -215,7 +215,7 @@ fn linking(scene: &Scene) {
     let text = format!(
         "route: {{receiver: hook, group_by: [alertname], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}}\n\
          receivers:\n- name: hook\n  webhook_configs:\n  - url: '{url}'\n    \
-         payload: {{ack: '{{{{ .AckURL }}}}', silence: '{{{{ .SilenceURL }}}}', one: '{{{{ (index .Alerts 0).AckURL }}}}', \
+         payload: {{ack: '{{{{ .AckURL }}}}', silence: '{{{{ .SilenceURL }}}}', one: '{{{{ range .Alerts }}}}{{{{ .AckURL }}}}{{{{ end }}}}', \
          status: '{{{{ .Status }}}}'}}\n"
     );
     scene.place.write("alertmanager.yml", &text);

@@ -272,3 +272,106 @@ fn a_rule_file_beside_the_configuration_is_noticed_and_loaded_once() {
         summary_of_rule(&outrigger) == "second"
     });
 }
+
+#[test]
+fn a_send_in_flight_and_a_group_that_waits_survive_reloads() {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::sync::{Arc, Condvar, Mutex};
+
+    use crate::support::server::{Reply, Request, Server};
+
+    // A receiver that answers when it is let.
+    let gate = Arc::new((Mutex::new(false), Condvar::new()));
+    let (begun, held) = (
+        Arc::new(AtomicUsize::new(0)),
+        Arc::new(AtomicBool::new(true)),
+    );
+    let (count, hold, door) = (Arc::clone(&begun), Arc::clone(&held), Arc::clone(&gate));
+    let slow = Server::start(
+        0,
+        Arc::new(move |_: &Request| {
+            count.fetch_add(1, Ordering::SeqCst);
+            if hold.load(Ordering::SeqCst) {
+                let (open, bell) = &*door;
+                let open = open.lock().expect("no holder panics");
+                drop(
+                    bell.wait_while(open, |open| !*open)
+                        .expect("no holder panics"),
+                );
+            }
+            Reply::text(200, "ok")
+        }),
+    );
+    let scene = Scene::new(
+        "flag 1\nother 1\n",
+        "  - alert: Slow\n    expr: flag == 1\n",
+    );
+    let url = format!("http://{}/", slow.address);
+    let hook = scene.recorder.url("/hook");
+    let routing = |other: &str, settings: &str| {
+        format!(
+            "route: {{receiver: slow, group_by: [alertname], group_wait: 0s, group_interval: 1h, repeat_interval: 4h, routes: [\
+             {{matchers: [alertname=Waits], receiver: hook, group_wait: 1h}}, {{matchers: [x={other}], receiver: hook}}]}}\n\
+             receivers:\n- {{name: slow, webhook_configs: [{{url: '{url}'{settings}}}]}}\n- {{name: hook, webhook_configs: [{{url: '{hook}'}}]}}\n"
+        )
+    };
+    scene.place.write("alertmanager.yml", &routing("y", ""));
+    let outrigger = scene.start();
+    wait_until("the send to begin", PATIENCE, || {
+        begun.load(Ordering::SeqCst) == 1
+    });
+    let post = |body: &str| {
+        let headers = [("content-type", "application/json")];
+        let answer = crate::support::http::request(
+            &outrigger.address(),
+            "POST",
+            "/api/v2/alerts",
+            &headers,
+            body,
+        );
+        assert_eq!(answer.unwrap().status, 200);
+    };
+    post(r#"[{"labels":{"alertname":"Waits"}}]"#);
+
+    // Nothing; another route; settings of the very receiver that is being told.
+    for (other, settings) in [
+        ("y", ""),
+        ("z", ""),
+        ("z", ", max_alerts: 7"),
+        ("z", ", max_alerts: 7, timeout: 20s"),
+    ] {
+        scene
+            .place
+            .write("alertmanager.yml", &routing(other, settings));
+        assert_eq!(outrigger.post("/-/reload").status, 200);
+    }
+    wait_for_evaluations(&outrigger, 4);
+    assert_eq!(
+        begun.load(Ordering::SeqCst),
+        1,
+        "it is not sent again while it is under way"
+    );
+    let groups = outrigger.get("/api/v2/alerts/groups").json();
+    let waits = groups
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|group| group["labels"]["alertname"] == "Waits");
+    assert_eq!(
+        waits.expect("its group")["alerts"].as_array().map(Vec::len),
+        Some(1),
+        "{groups}"
+    );
+
+    held.store(false, Ordering::SeqCst);
+    *gate.0.lock().unwrap() = true;
+    gate.1.notify_all();
+    wait_until("the delivery on record", PATIENCE, || {
+        let ledger = outrigger.data("/api/v2/ledger?kind=delivered&receiver=slow");
+        ledger.as_array().is_some_and(|entries| entries.len() == 1)
+    });
+    assert_eq!(outrigger.post("/-/reload").status, 200);
+    wait_for_evaluations(&outrigger, 6);
+    assert_eq!(begun.load(Ordering::SeqCst), 1, "told once");
+    assert_eq!(scene.told().len(), 0, "group_wait goes on");
+}

@@ -2,13 +2,16 @@
 
 use std::path::Path;
 
+use crate::support::http;
 use crate::support::outrigger::run_to_end;
 use crate::support::place::Place;
+use crate::support::recorder::Recorder;
 use crate::support::scene::Scene;
+use crate::support::server::Reply;
 use crate::support::wait::{PATIENCE, wait_for};
 
 /// Exit code, standard output and standard error.
-fn outrigger(directory: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+fn program(directory: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
     let output = run_to_end(directory, arguments);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (
@@ -36,7 +39,7 @@ fn routes_are_shown_and_tried_from_their_file_alone() {
     let place = Place::new();
     place.write("am.yml", ROUTING);
     place.write("outrigger.yml", "alertmanager_config: am.yml\n");
-    let (code, said, complaint) = outrigger(place.path(), &["routes", "show"]);
+    let (code, said, complaint) = program(place.path(), &["routes", "show"]);
     assert_eq!(code, Some(0), "{complaint}");
     let wanted = "\
 am.yml
@@ -52,7 +55,7 @@ inhibition
     let test = |more: &[&str]| {
         let arguments = ["routes", "test", "--alertmanager-config", "am.yml"];
         let arguments: Vec<&str> = arguments.iter().chain(more).copied().collect();
-        outrigger(place.path(), &arguments)
+        program(place.path(), &arguments)
     };
     let night = ["Slow", "severity=info", "--at", "2026-01-05T21:00:00Z"];
     let (code, said, complaint) = test(&night);
@@ -98,7 +101,7 @@ fn the_shipped_routing_passes_its_tests() {
         .into_iter()
         .chain(files.iter().map(String::as_str))
         .collect();
-    let (code, said, complaint) = outrigger(repository, &arguments);
+    let (code, said, complaint) = program(repository, &arguments);
     assert_eq!(code, Some(0), "{complaint}");
     assert_eq!(said.matches("  SUCCESS\n").count(), files.len());
 }
@@ -113,7 +116,7 @@ fn the_documents_example_of_a_routing_test_passes() {
     let shipped = repository.join("alertmanager/alertmanager.yml");
     std::fs::copy(shipped, place.path().join("alertmanager.yml")).unwrap();
     place.write("test.yml", example);
-    let (code, _, complaint) = outrigger(place.path(), &["test", "routes", "test.yml"]);
+    let (code, _, complaint) = program(place.path(), &["test", "routes", "test.yml"]);
     assert_eq!(code, Some(0), "{complaint}");
 }
 
@@ -135,7 +138,7 @@ fn a_routing_test_that_fails_shows_what_happened_beside_what_was_expected() {
             .chain(arguments)
             .copied()
             .collect();
-        outrigger(place.path(), &arguments)
+        program(place.path(), &arguments)
     };
     let (code, _, complaint) = test(&["inline.yml", "--junit", "out.xml"]);
     assert_eq!(code, Some(1));
@@ -174,7 +177,7 @@ fn a_running_outrigger_explains_why_somebody_was_or_was_not_told() {
     let url = running.url();
     let explain = |words: &[&str]| {
         let arguments = [&["explain", "alert", "--url", &url], words].concat();
-        outrigger(scene.place.path(), &arguments)
+        program(scene.place.path(), &arguments)
     };
     scene.wait_for_told(1);
     let told = wait_for("the delivery explained", PATIENCE, || {
@@ -233,4 +236,121 @@ fn a_running_outrigger_explains_why_somebody_was_or_was_not_told() {
         let answer = running.get(&format!("/api/v2/ledger?{wrong}"));
         assert_eq!(answer.status, 400, "{wrong}: {}", answer.body);
     }
+}
+
+#[test]
+fn a_test_goes_through_the_real_receivers_and_leaves_no_trace_in_the_groups() {
+    let scene = Scene::new("flag 0\n", "  - alert: Firing\n    expr: flag == 1\n");
+    let (good, bad) = (scene.recorder.url("/hook"), Recorder::start());
+    bad.reply(Reply::text(503, "come back later"));
+    scene.place.write(
+        "alertmanager.yml",
+        &format!(
+            "route: {{receiver: none, group_by: [alertname], routes: [{{matchers: [team=db], receiver: both}}]}}\n\
+             receivers:\n- name: none\n- name: both\n  webhook_configs: [{{url: '{good}'}}, {{url: '{}'}}]\n",
+            bad.url("/down")
+        ),
+    );
+    let outrigger = scene.start();
+    let run = |more: &[&str]| {
+        let url = outrigger.url();
+        let arguments = ["routes", "test", "TargetDown", "team=db", "--url", &url];
+        let arguments: Vec<&str> = arguments.iter().chain(more).copied().collect();
+        program(scene.place.path(), &arguments)
+    };
+    let json = |path: &str, body: &str, origin: &str| {
+        let headers = [("content-type", "application/json"), ("origin", origin)];
+        http::request(&outrigger.address(), "POST", path, &headers, body).unwrap()
+    };
+
+    let (code, said, complaint) = run(&["--verify-receivers", "both"]);
+    assert_eq!(code, Some(0), "{complaint}");
+    assert!(
+        said.contains("receiver both (webhook[0], webhook[1])"),
+        "{said}"
+    );
+    assert_eq!(scene.told().len(), 0, "it was only asked");
+
+    let (code, said, complaint) = run(&["--send"]);
+    assert_eq!(code, Some(1), "one of the two failed: {complaint}");
+    assert!(said.contains("both webhook[0]: delivered: 200"), "{said}");
+    assert!(
+        said.contains("both webhook[1]: not delivered: answered 503"),
+        "{said}"
+    );
+    let told = scene.told();
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0]["groupLabels"]["alertname"], "[TEST] TargetDown");
+    let annotations = &told[0]["alerts"][0]["annotations"];
+    assert!(
+        annotations["summary"]
+            .as_str()
+            .unwrap()
+            .starts_with("[TEST]"),
+        "{annotations}"
+    );
+    assert!(
+        annotations["runbook_url"]
+            .as_str()
+            .unwrap()
+            .ends_with("/runbooks/target-down")
+    );
+    assert_eq!(bad.messages().len(), 1, "nothing is tried again");
+    let ledger = outrigger.data("/api/v2/ledger?filter[]=alertname=TargetDown");
+    let kinds: Vec<_> = ledger
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| &entry["kind"])
+        .collect();
+    assert_eq!(kinds, ["tested", "tested"], "{ledger}");
+    assert_eq!(
+        outrigger.get("/api/v2/alerts").json(),
+        serde_json::json!([])
+    );
+    assert_eq!(
+        outrigger.get("/api/v2/alerts/groups").json(),
+        serde_json::json!([])
+    );
+
+    // The real alert is told as if nothing had been.
+    let alert = r#"[{"labels":{"alertname":"TargetDown","team":"db"}}]"#;
+    let ours = outrigger.url();
+    assert_eq!(json("/api/v2/alerts", alert, &ours).status, 200);
+    let silence = r#"{"matchers":[{"name":"team","value":"db","isRegex":false}],"startsAt":"2020-01-01T00:00:00Z","endsAt":"2100-01-01T00:00:00Z","createdBy":"a","comment":"c"}"#;
+    let id = json("/api/v2/silences", silence, &ours).json()["silenceID"].to_string();
+    let id = id.trim_matches('"');
+    let (_, said, _) = run(&[]);
+    assert!(said.contains(&format!("silenced by {id}")), "{said}");
+    let saved = scene
+        .place
+        .write("silences.json", &outrigger.get("/api/v2/silences").body);
+    let offline = [
+        "routes",
+        "test",
+        "X",
+        "team=db",
+        "--alertmanager-config",
+        "alertmanager.yml",
+        "--silences",
+    ];
+    let saved = saved.to_str().unwrap();
+    let arguments: Vec<&str> = offline.iter().copied().chain([saved]).collect();
+    let (code, said, complaint) = program(scene.place.path(), &arguments);
+    assert_eq!(code, Some(0), "{complaint}");
+    assert!(said.contains(&format!("silenced by {id}")), "{said}");
+
+    // Requests that do not fit, and pages of other sites.
+    let path = "/api/v1/routes/test";
+    let given = r#"{"labels":{"team":"db"},"send":true}"#;
+    assert_eq!(json(path, given, "http://evil.example").status, 403);
+    for (body, want) in [
+        ("{}", 400),
+        (r#"{"labels":{}}"#, 400),
+        (r#"{"labels":{"a":"b"},"at":"x"}"#, 400),
+        (r#"{"labels":{"a":"b"},"sned":true}"#, 400),
+    ] {
+        assert_eq!(json(path, body, &ours).status, want, "{body}");
+    }
+    assert_eq!(scene.told().len(), 1, "no test more");
 }

@@ -133,9 +133,14 @@ fn a_bots_message_follows_its_group_over_a_crash() {
         })
     });
     assert_eq!(green.1["ts"], "1700000000.000001", "the first message");
-    let count = calls.lock().expect("no holder panics").len();
-    let calls_until_the_end = called(count + 1);
-    for (method, body) in &calls_until_the_end[1..] {
+    wait_for("the end is in the thread", PATIENCE, || {
+        let calls = calls.lock().expect("no holder panics").clone();
+        calls.into_iter().find(|(_, body)| {
+            body["thread_ts"].is_string() && body["attachments"][0]["color"] == "#12a150"
+        })
+    });
+    let until_the_end = calls.lock().expect("no holder panics").clone();
+    for (method, body) in &until_the_end[1..] {
         let about = if method == "chat.update" {
             &body["ts"]
         } else {

@@ -105,10 +105,7 @@ fn alerts_take_the_routes_that_alertmanager_takes() {
         "alertname=X severity=warning team=db env=prod a=1 b=2",
         &[r#"a {}/{team="db"}/{env=~"^(?:p.*)$",severity="warning"}:{a="1", b="2"}"#],
     );
-    check(
-        "alertname=X service=s",
-        &[r#"a {}/{service=~".+"}:{alertname="X"}"#],
-    );
+    check("alertname=X service=s", &[r#"a {}/{service=~".+"}:{}"#]);
 }
 
 #[test]
@@ -196,6 +193,13 @@ fn every_mistake_is_told_with_its_place_and_remedy() {
             r#"am.yml:3:51: inhibit_rules[0].equals: unknown key "equals"; did you mean "equal"?"#,
         ],
     );
+    check(
+        "route: {receiver: a}\ninhibit_rules:\n- {sources: [{matchers: []}], source_matchers: [a=b], target_matchers: [e=f]}\n",
+        &[
+            "am.yml:3:14: inhibit_rules[0].sources[0]: a source needs a matcher",
+            "am.yml:3:48: inhibit_rules[0].source_matchers: sources and the keys of a single source exclude each other",
+        ],
+    );
 }
 
 #[test]
@@ -211,4 +215,19 @@ fn inhibition_rules_take_old_and_new_matchers() {
         ("0", &["y".to_owned(), "z".to_owned()][..])
     );
     assert_eq!(routing.inhibit_rules[1].name, "n");
+}
+
+#[test]
+fn inhibition_rules_may_have_several_sources() {
+    let rules = "route: {receiver: a}\ninhibit_rules:\n";
+    let routing = routing(&format!(
+        "{rules}- {{sources: [{{matchers: [a=b], equal: [z]}}, {{matchers: [c=d]}}], target_matchers: [e=f]}}\n"
+    ))
+    .unwrap();
+    let rule = &routing.inhibit_rules[0];
+    assert_eq!(
+        (rule.source.len(), rule.equal.len(), rule.more.len()),
+        (1, 1, 1)
+    );
+    assert_eq!(rule.more[0].matchers[0].name(), "c");
 }

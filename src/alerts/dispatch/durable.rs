@@ -102,11 +102,24 @@ impl Dispatcher {
     pub fn restore(&mut self, stored: StateChanges, now: Timestamp) {
         let timer = |(id, timer): (i64, Option<GroupTimer>)| timer.map(|timer| (id, timer));
         self.stored_timers = stored.timers.into_iter().filter_map(timer).collect();
+        // The alerts that flap are there already.
+        for (id, group) in &mut self.groups {
+            if let Some(timer) = self.stored_timers.remove(&group.timer) {
+                self.timers.remove(&(group.next, *id));
+                (group.next, group.has_flushed) = (timer.next, timer.has_flushed);
+                self.timers.insert((group.next, *id));
+                self.unwritten.group(group);
+            }
+        }
         for id in stored.forgotten {
             self.unwritten.alerts.insert(id, None);
         }
         for row in stored.posted {
             self.next_row = self.next_row.max(row.id + 1);
+            if let Some(held) = self.alerts.get_mut(&row.alert.labels) {
+                held.row = row.id;
+                continue;
+            }
             self.inhibitor.observe(&row.alert, now);
             let stored = Stored {
                 alert: Arc::clone(&row.alert),

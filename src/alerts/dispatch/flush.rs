@@ -1,5 +1,6 @@
 //! One group is due: who is told what. The order of the stages is written here once, top to bottom.
 
+mod calm;
 mod send;
 mod standing;
 
@@ -10,6 +11,7 @@ use self::send::Message;
 pub(super) use self::standing::settled;
 use self::standing::{Standing, from_history};
 use super::super::dedup::{GroupState, Verdict, decide};
+use super::super::flap::flagged;
 use super::super::route::{MutedBy, Receiver, Route, Target};
 use super::super::writes::Writes;
 use super::note::Place;
@@ -35,6 +37,8 @@ pub(super) struct Seen {
     fingerprint: u64,
     /// Its end was told, but the message has not arrived.
     lingering: bool,
+    /// It is held because it flaps: how often it changed.
+    pub(super) flapping: Option<u32>,
     /// It fires, and somebody has taken charge of it.
     acked: bool,
 }
@@ -73,6 +77,7 @@ impl Dispatcher {
         if now < self.hold_until {
             return false;
         }
+        self.release_flapping(now, writes);
         self.flush_digests(now, writes);
         self.keep_quiet(now, writes);
         for _ in 0..limit {
@@ -90,7 +95,9 @@ impl Dispatcher {
 
     fn flush_digests(&mut self, now: Timestamp, writes: &mut Writes) {
         let routing = Arc::clone(&self.routing);
-        for row in self.throttle.flush(&routing.throttle, now, writes) {
+        let mut rows = self.throttle.flush(&routing.throttle, now, writes);
+        rows.extend(self.storm_messages(now, writes));
+        for row in rows {
             writes.ledger.push(LedgerEntry {
                 at: now,
                 group_key: Arc::clone(&row.notification.group_key),
@@ -99,7 +106,7 @@ impl Dispatcher {
                 labels: None,
                 decision: Decision::Enqueued {
                     notification: Arc::clone(&row.notification.id),
-                    reason: Reason::Digest,
+                    reason: row.notification.reason,
                 },
             });
             writes.outbox.push(row);
@@ -164,9 +171,12 @@ impl Dispatcher {
         let whole = Place::whole(&context.route.receiver);
         let mut remaining = Vec::with_capacity(alerts.len());
         for alert in alerts {
+            let flapping = self.flaps.held(&alert.labels);
+            let fingerprint = alert.fingerprint().0;
             let mut seen = Seen {
                 status: status(&alert, now),
-                fingerprint: alert.fingerprint().0,
+                fingerprint: flapping.map_or(fingerprint, |_| flagged(fingerprint)),
+                flapping,
                 lingering: group.members[&alert.labels].lingering,
                 acked: false,
                 alert,
@@ -224,7 +234,7 @@ impl Dispatcher {
         }
         let told = history.first().map(|newest| &newest.told);
         let reason = match context.verdict(target, told, &alerts) {
-            Verdict::Notify(reason) => reason,
+            Verdict::Notify(reason) => self.news(group, &alerts, told, reason, context, writes),
             quiet @ (Verdict::Known | Verdict::NeverTold) => {
                 if !stands {
                     self.withdraw(&key, withdrawn, None, context, writes);
@@ -237,7 +247,13 @@ impl Dispatcher {
                     Verdict::Known | Verdict::Notify(_) => Decision::Deduplicated,
                 };
                 for seen in alerts.into_iter().filter(|seen| !seen.acked) {
-                    group.note(&place, seen, &decision, now, writes);
+                    match seen.flapping {
+                        Some(changes) => {
+                            let held = Decision::HeldFlapping { changes };
+                            group.note(&place, seen, &held, now, writes);
+                        }
+                        None => group.note(&place, seen, &decision, now, writes),
+                    }
                 }
                 return;
             }
@@ -338,8 +354,11 @@ fn state_of(alerts: &[&Seen], told: Option<&Told>) -> (Vec<u64>, Vec<u64>) {
     let of = |status| {
         let mut list: Vec<u64> = alerts
             .iter()
-            .filter(|seen| seen.status == status && (!seen.acked || was_told(seen, told)))
-            .map(|seen| seen.fingerprint)
+            .filter(|seen| seen.status == status)
+            .filter_map(|seen| match seen.acked {
+                true => told_as(seen, told),
+                false => Some(seen.fingerprint),
+            })
             .collect();
         list.sort_unstable();
         list
@@ -348,7 +367,16 @@ fn state_of(alerts: &[&Seen], told: Option<&Told>) -> (Vec<u64>, Vec<u64>) {
 }
 
 fn was_told(seen: &Seen, told: Option<&Told>) -> bool {
-    told.is_some_and(|told| told.firing.binary_search(&seen.fingerprint).is_ok())
+    told_as(seen, told).is_some()
+}
+
+/// The fingerprint that an alert was told to fire under: as it is, or as it was before it began or ceased to flap.
+fn told_as(seen: &Seen, told: Option<&Told>) -> Option<u64> {
+    let told = told?;
+    let hashes = [seen.fingerprint, flagged(seen.fingerprint)];
+    hashes
+        .into_iter()
+        .find(|hash| told.firing.binary_search(hash).is_ok())
 }
 
 /// Whether somebody has taken charge of all that fires.

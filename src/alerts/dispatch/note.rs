@@ -62,7 +62,9 @@ impl Group {
         if repeated
             && !matches!(
                 decision,
-                Decision::Enqueued { .. } | Decision::Throttled { .. }
+                Decision::Enqueued { .. }
+                    | Decision::Throttled { .. }
+                    | Decision::HeldInStorm { .. }
             )
         {
             return;
@@ -110,6 +112,9 @@ fn tag(decision: &Decision) -> u8 {
         Decision::AckEnded { .. } => 17,
         Decision::SilenceBegan { .. } => 18,
         Decision::SilenceEnded { .. } => 19,
+        Decision::Tested { .. } => 40,
         Decision::FellBack { .. } => 20,
+        Decision::HeldInStorm { .. } => 21,
+        Decision::HeldFlapping { .. } => 22,
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
+use super::super::flap::flagged;
 use super::super::inhibit::Inhibitor;
 use super::super::route::{Route, Routing};
 use super::durable::timer_of;
@@ -124,6 +125,12 @@ impl Dispatcher {
             .map(|group| Arc::clone(&group.key))
             .collect();
         self.throttle.hurry(|group| !present.contains(group));
+        let routing = Arc::clone(&self.routing);
+        let mut receivers = routing.routes.iter().map(|route| &route.receiver.name);
+        let names: HashSet<&str> = receivers.by_ref().map(|name| &**name).collect();
+        let is_there = |receiver: &str| names.contains(receiver);
+        self.storms.reload(&routing.storm, is_there, now);
+        self.flaps.reload(&routing.flapping);
         for (id, labels) in moved {
             self.inherit(id, &labels, &known, now, writes);
         }
@@ -197,7 +204,8 @@ impl Dispatcher {
                 .iter()
                 .filter_map(|labels| {
                     let hash = labels.fingerprint().0;
-                    known.get(&hash).map(|news| (hash, *news))
+                    let mut hashes = [hash, flagged(hash)].into_iter();
+                    hashes.find_map(|hash| known.get(&hash).map(|news| (hash, *news)))
                 })
                 .collect();
             if news.is_empty() {

@@ -4,6 +4,7 @@ mod acks;
 mod changes;
 mod histories;
 mod quiet;
+mod reloads;
 mod timelines;
 
 use super::super::config::tests::routing;
@@ -22,6 +23,8 @@ pub(in super::super) struct Disk {
     log: HashMap<LogKey, LogEntry>,
     fates: Fates,
     throttle: StoredThrottle,
+    pub(in super::super) storms: Vec<StormRow>,
+    pub(in super::super) flapping: Vec<FlapRow>,
     pub(in super::super) ledger: Vec<LedgerEntry>,
 }
 
@@ -32,8 +35,10 @@ pub(in super::super) struct Simulation {
     routing: Arc<Routing>,
     /// What a notification meets when it is sent.
     receiver: Fate,
-    sent: Vec<String>,
+    pub(in super::super) sent: Vec<String>,
     pub(in super::super) notifications: Vec<Notification>,
+    /// Receivers whose storm began.
+    begun: Vec<Arc<str>>,
 }
 
 fn alert(text: &str, starts_at: Timestamp, ends_at: Timestamp, now: Timestamp) -> Alert {
@@ -76,7 +81,12 @@ impl Simulation {
             receiver: Fate::Delivered,
             sent: Vec::new(),
             notifications: Vec::new(),
+            begun: Vec::new(),
         }
+    }
+
+    pub(in super::super) fn now(&self) -> Timestamp {
+        self.now
     }
 
     fn seconds(&self) -> f64 {
@@ -86,13 +96,32 @@ impl Simulation {
     }
 
     fn write(&mut self, writes: Writes) {
-        for id in &writes.superseded {
-            let fate = self.disk.fates.insert(Arc::clone(id), Fate::Dead);
+        for withdrawal in &writes.superseded {
+            let id = &withdrawal.notification;
+            let fate = self.disk.fates.get(id);
             assert_eq!(
                 fate,
-                Some(Fate::Pending),
+                Some(&Fate::Pending),
                 "only what is pending is withdrawn"
             );
+            let mut all = self.notifications.iter_mut();
+            let whole = all.find(|other| other.id == *id).expect("it was sent");
+            let hashes = withdrawal.alerts.iter().copied().collect();
+            match whole.without(&[(Arc::clone(&withdrawal.group_key), hashes)].into()) {
+                Some(rest) => *whole = rest,
+                None => drop(self.disk.fates.insert(Arc::clone(id), Fate::Dead)),
+            }
+        }
+        self.begun.extend(writes.storms_begun);
+        for (receiver, row) in writes.storms {
+            self.disk.storms.retain(|other| other.receiver != receiver);
+            self.disk.storms.extend(row);
+        }
+        for (labels, row) in writes.flapping {
+            self.disk
+                .flapping
+                .retain(|other| other.alert.labels != labels);
+            self.disk.flapping.extend(row);
         }
         for (key, entry) in writes.log {
             match entry {
@@ -106,7 +135,10 @@ impl Simulation {
             throttle.buckets.retain(|(other, _)| *other != key);
             throttle.buckets.push((key, level));
         }
-        throttle.digests.extend(writes.digests);
+        for digest in writes.digests {
+            throttle.digests.retain(|other| other.id != digest.id);
+            throttle.digests.push(digest);
+        }
         for ((digest, group), item) in writes.items {
             throttle
                 .items
@@ -161,7 +193,7 @@ impl Simulation {
         self.write(writes);
     }
 
-    fn reload(&mut self, routing: Routing) {
+    pub(in super::super) fn reload(&mut self, routing: Routing) {
         self.routing = Arc::new(routing);
         let mut writes = Writes::default();
         let fates = self.disk.fates.clone();
@@ -176,7 +208,7 @@ impl Simulation {
     }
 
     /// A silence `s` of these matchers for so many seconds, after `for`.
-    fn silence(&mut self, text: &str) {
+    pub(in super::super) fn silence(&mut self, text: &str) {
         let (matchers, seconds) = text.split_once(" for ").expect("a silence ends");
         let stays = std::time::Duration::from_secs(seconds.trim().parse().unwrap());
         let request = crate::alerts::silence::SilenceRequest {
@@ -236,6 +268,8 @@ impl Simulation {
             silences: self.stored_silences(),
             acks: self.stored_acks(),
             recurrings: Vec::new(),
+            storms: self.disk.storms.clone(),
+            flapping: self.disk.flapping.clone(),
         };
         self.dispatcher = Dispatcher::new(Arc::clone(&self.routing), restored, self.now);
     }
@@ -279,7 +313,7 @@ impl Simulation {
     }
 
     /// One line: seconds, what happens, to what.
-    fn step(&mut self, line: &str, configs: &[&str]) {
+    pub(in super::super) fn step(&mut self, line: &str, configs: &[&str]) {
         let (at, rest) = line.split_once(' ').unwrap_or((line, ""));
         self.until(at.parse().unwrap_or_else(|_| panic!("no time in {line:?}")));
         let (verb, what) = rest.split_once(' ').unwrap_or((rest, ""));

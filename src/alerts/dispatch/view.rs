@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::route::{MutedBy, Route};
+use super::super::route::{MutedBy, Route, Routing};
 use super::{Dispatcher, order, status};
 use crate::model::alert::Alert;
 use crate::model::labels::Labels;
@@ -50,7 +50,28 @@ pub struct AlertSnapshot {
     pub acked_by: Option<Arc<str>>,
 }
 
+/// What stands around an alert, whether there is one or not.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// The routes that hold.
+    pub routing: Arc<Routing>,
+    /// Fingerprint of an alert that inhibits it.
+    pub inhibited_by: Option<String>,
+    /// Ids of the silences that match it.
+    pub silenced_by: Vec<Arc<str>>,
+}
+
 impl Dispatcher {
+    /// What stands around an alert with these labels at an instant.
+    pub fn standing_of(&self, labels: &Labels, at: Timestamp) -> Standing {
+        let inhibited = self.inhibitor.inhibited(labels, at);
+        Standing {
+            routing: Arc::clone(&self.routing),
+            inhibited_by: inhibited.map(|(by, _)| by.to_string()),
+            silenced_by: self.silences.silenced_by(labels, at),
+        }
+    }
+
     /// The groups and their alerts now.
     pub fn snapshot(&self, now: Timestamp) -> Snapshot {
         let mut groups: Vec<GroupSnapshot> = self

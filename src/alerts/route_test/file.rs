@@ -3,18 +3,22 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::super::matchers;
 use crate::document::fields::{Fields, Value};
 use crate::document::{Kind, Position};
 use crate::model::labels::Labels;
+use crate::model::matcher::Matcher;
 use crate::model::timestamp::Timestamp;
 
-/// Reasons why somebody is not told. Where a test lists its suppressions, none of the first six may be missing in it.
-const REASONS: [&str; 9] = [
+/// Reasons why somebody is not told. Where a test lists its suppressions, none of the first eight may be missing in it.
+const REASONS: [&str; 11] = [
     "inhibited",
     "muted",
     "inactive",
     "silenced",
     "throttled",
+    "held_in_storm",
+    "held_flapping",
     "no_integration",
     "deduplicated",
     "never_told",
@@ -23,7 +27,7 @@ const REASONS: [&str; 9] = [
 
 /// Whether a test that lists its suppressions has to list those of this kind.
 pub(super) fn has_to_be_listed(kind: &str) -> bool {
-    REASONS[..6].contains(&kind)
+    REASONS[..8].contains(&kind)
 }
 
 /// What happens, and what must come of it.
@@ -39,6 +43,8 @@ pub struct RouteTest {
     pub until: Duration,
     /// Alerts, in the order of the file.
     pub alerts: Vec<AlertInput>,
+    /// Silences, in the order of the file.
+    pub silences: Vec<SilenceInput>,
     /// Every notification that is sent; `None` where the test does not ask.
     pub notifications: Option<Vec<ExpectedNotification>>,
     /// Why somebody is not told; `None` where the test does not ask.
@@ -53,6 +59,19 @@ pub struct AlertInput {
     /// Its labels.
     pub labels: Labels,
     /// When it begins to fire, since the start.
+    pub at: Duration,
+    /// When it ends; `None` where it outlasts the test.
+    pub until: Option<Duration>,
+}
+
+/// A silence that holds for a while.
+#[derive(Clone, Debug)]
+pub struct SilenceInput {
+    /// Its name in suppressions; its place from 0 where it has none.
+    pub name: String,
+    /// All must match.
+    pub matchers: Vec<Matcher>,
+    /// From when on it holds, since the start.
     pub at: Duration,
     /// When it ends; `None` where it outlasts the test.
     pub until: Option<Duration>,
@@ -97,7 +116,7 @@ pub struct ExpectedSuppression {
 /// What keeps an alert quiet.
 #[derive(Clone, Debug)]
 pub enum By {
-    /// The name of an inhibition rule, or of a time interval.
+    /// The name of an inhibition rule, of a time interval or of a silence.
     Name(String),
     /// One of these alerts.
     Alerts(BTreeSet<Labels>),
@@ -131,6 +150,12 @@ fn read_test(value: &Value<'_>) -> Option<RouteTest> {
         .iter()
         .filter_map(read_alert)
         .collect();
+    let silences: Vec<SilenceInput> = fields
+        .items("silences")
+        .iter()
+        .enumerate()
+        .filter_map(|(i, value)| read_silence(i, value))
+        .collect();
     let notifications: Option<Vec<_>> = fields
         .get("notifications")
         .and_then(|value| value.items())
@@ -158,6 +183,8 @@ fn read_test(value: &Value<'_>) -> Option<RouteTest> {
         .iter()
         .flat_map(|alert| [Some(alert.at), alert.until])
         .flatten()
+        .chain(silences.iter().map(|silence| silence.at))
+        .chain(silences.iter().filter_map(|silence| silence.until))
         .chain(notifications.iter().flatten().map(|expected| expected.at))
         .chain(
             suppressions
@@ -174,6 +201,7 @@ fn read_test(value: &Value<'_>) -> Option<RouteTest> {
         start: start.unwrap_or_default(),
         until,
         alerts,
+        silences,
         notifications,
         suppressions,
         routes,
@@ -183,23 +211,55 @@ fn read_test(value: &Value<'_>) -> Option<RouteTest> {
 fn read_alert(value: &Value<'_>) -> Option<AlertInput> {
     let fields = value.fields()?;
     let labels = fields.required("labels").and_then(|value| labels(&value));
-    let at = fields.duration("at").unwrap_or_default();
-    let until = fields.get("until").and_then(|value| {
-        let until = value.duration()?;
-        if until <= at {
-            value.error(
-                "the alert ends before it begins",
-                "write a time after its `at`, or leave it out where the alert does not end",
-            );
-        }
-        Some(until)
-    });
+    let (at, until) = span(&fields, "alert");
     fields.finish();
     Some(AlertInput {
         labels: labels?,
         at,
         until,
     })
+}
+
+fn read_silence(place: usize, value: &Value<'_>) -> Option<SilenceInput> {
+    let fields = value.fields()?;
+    let name = fields.text("name");
+    let mut matchers = Vec::new();
+    for item in fields.required("matchers")?.items()? {
+        let remedy = "write a matcher, such as alertname=~\"Disk.*\"";
+        matchers.extend(item.parse(remedy, matchers::parse).unwrap_or_default());
+    }
+    if matchers.is_empty() {
+        value.error(
+            "a silence without matchers would silence everything",
+            "write at least one matcher",
+        );
+    }
+    let (at, until) = span(&fields, "silence");
+    fields.finish();
+    Some(SilenceInput {
+        name: name.unwrap_or_else(|| place.to_string()),
+        matchers,
+        at,
+        until,
+    })
+}
+
+/// `at` and `until`.
+fn span(fields: &Fields<'_>, what: &str) -> (Duration, Option<Duration>) {
+    let at = fields.duration("at").unwrap_or_default();
+    let until = fields.get("until").and_then(|value| {
+        let until = value.duration()?;
+        if until <= at {
+            value.error(
+                format!("the {what} ends before it begins"),
+                format!(
+                    "write a time after its `at`, or leave it out where the {what} does not end"
+                ),
+            );
+        }
+        Some(until)
+    });
+    (at, until)
 }
 
 fn read_notification(value: &Value<'_>, alerts: &[AlertInput]) -> Option<ExpectedNotification> {

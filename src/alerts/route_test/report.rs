@@ -170,6 +170,7 @@ fn suppressed(
             .iter()
             .any(|labels| labels.fingerprint().to_string() == *by),
         (Decision::Muted { interval }, By::Name(name)) => interval == name,
+        (Decision::Silenced { silence }, By::Name(name)) => silence == name,
         _ => false,
     };
     expected.alerts.contains(alert)
@@ -259,6 +260,7 @@ fn entry_line(at: Duration, entry: &LedgerEntry, history: &History) -> String {
             )
         }
         Decision::Throttled { .. } => "throttled into a digest".to_owned(),
+        Decision::HeldInStorm { .. } => "gathered into the summary of a storm".to_owned(),
         decision => decision.to_string(),
     };
     format!("{} {}: {alert} {why}", duration::format(at), entry.receiver)

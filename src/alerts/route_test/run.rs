@@ -1,13 +1,13 @@
 //! Plays a test on a dispatcher of its own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::dispatch::flush::Fates;
 use super::super::dispatch::{Dispatcher, Restored, Writes};
 use super::super::route::Routing;
-use super::file::RouteTest;
+use super::file::{RouteTest, SilenceInput};
 use super::report;
 use crate::db::DbError;
 use crate::db::ledger::LedgerEntry;
@@ -16,6 +16,7 @@ use crate::document::Position;
 use crate::model::alert::{Alert, Course};
 use crate::model::labels::Labels;
 use crate::model::notification::{AlertStatus, Reason};
+use crate::model::silence::Silence;
 use crate::model::timestamp::Timestamp;
 
 /// How long an alert that does not end lasts.
@@ -65,7 +66,15 @@ pub fn run(routing: &Arc<Routing>, test: &RouteTest) -> Vec<Failure> {
 }
 
 fn play(routing: &Arc<Routing>, test: &RouteTest) -> Result<History, DbError> {
-    let mut dispatcher = Dispatcher::new(Arc::clone(routing), Restored::default(), test.start);
+    let restored = Restored {
+        silences: test
+            .silences
+            .iter()
+            .map(|input| silence(input, test.start))
+            .collect(),
+        ..Restored::default()
+    };
+    let mut dispatcher = Dispatcher::new(Arc::clone(routing), restored, test.start);
     let end = test.start + test.until;
     let mut changes: Vec<(Timestamp, Alert)> = test
         .alerts
@@ -123,6 +132,24 @@ fn play(routing: &Arc<Routing>, test: &RouteTest) -> Result<History, DbError> {
         }
     }
     Ok(history)
+}
+
+/// The silence; until it begins it is pending, which keeps nobody quiet.
+fn silence(input: &SilenceInput, start: Timestamp) -> Silence {
+    let starts_at = start + input.at;
+    Silence {
+        id: input.name.as_str().into(),
+        matchers: input.matchers.clone(),
+        starts_at,
+        ends_at: match input.until {
+            Some(until) => start + until,
+            None => starts_at + FOR_EVER,
+        },
+        updated_at: start,
+        created_by: String::new(),
+        comment: String::new(),
+        annotations: BTreeMap::new(),
+    }
 }
 
 impl History {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::super::config::tests::routing;
-use super::super::throttle;
+use super::super::limits;
 use super::file::{self, RouteTest};
 use super::run::run;
 use crate::document::diagnostics::Diagnostics;
@@ -23,11 +23,11 @@ route:
   - {matchers: [severity=info], receiver: b, mute_time_intervals: [nights]}
 "#;
 
-fn read(text: &str) -> Result<(throttle::ThrottleConfig, Vec<RouteTest>), Vec<String>> {
+fn read(text: &str) -> Result<(limits::Limits, Vec<RouteTest>), Vec<String>> {
     let diagnostics = Diagnostics::default();
     let document = parse("t.yml", text, &diagnostics).unwrap();
     let root = document.value(&diagnostics).fields().unwrap();
-    let read = (throttle::read(&root), file::read(&root));
+    let read = (limits::read(&root), file::read(&root));
     root.finish();
     let found = diagnostics.into_sorted();
     if found.is_empty() {
@@ -39,7 +39,7 @@ fn read(text: &str) -> Result<(throttle::ThrottleConfig, Vec<RouteTest>), Vec<St
 /// The failures of a file's tests.
 fn failures(text: &str) -> Vec<String> {
     let (limits, tests) = read(text).unwrap();
-    let routing = Arc::new(routing(ROUTING).unwrap().with_throttle(limits));
+    let routing = Arc::new(routing(ROUTING).unwrap().with_limits(limits));
     tests
         .iter()
         .flat_map(|test| run(&routing, test))
@@ -102,6 +102,24 @@ tests:
 - alerts: []
 ",
     );
+    check(
+        "
+tests:
+- alerts:
+  - {labels: {alertname: Disk, i: 1}}
+  - {labels: {alertname: Disk, i: 2}, at: 3m}
+  silences:
+  - {name: work, matchers: [alertname=~\"Di.*\", i!=3], at: 30s, until: 5m}
+  - {matchers: [alertname=Other]}
+  until: 10m
+  notifications:
+  - {at: 10s, receiver: a, firing: [{i: 1}]}
+  - {at: 5m10s, receiver: a, reason: new_alerts, firing: [{alertname: Disk}]}
+  suppressions:
+  - {alert: {i: 1}, reason: silenced, by: work}
+  - {alert: {i: 2}, reason: silenced, by: work, at: 3m10s}
+",
+    );
 }
 
 #[test]
@@ -147,11 +165,16 @@ tests:
   notifications: [{at: 1m, receiver: a, firing: [{alertname: B}]}, {receiver: a}]
   suppressions: [{alert: {alertname: A}, reason: bored}]
   start_timestamp: soon
+  silences: [{at: 1m}, {matchers: ['=a']}, {matchers: [a=b], at: 1m, until: 1m}, {matchers: []}]
 ";
     let found = read(text).unwrap_err();
     let starts: Vec<&str> = found
         .iter()
         .map(|mistake| mistake.split(':').nth(1).unwrap())
         .collect();
-    assert_eq!(starts, ["3", "3", "4", "4", "5", "6"], "{found:#?}");
+    assert_eq!(
+        starts,
+        ["3", "3", "4", "4", "5", "6", "7", "7", "7", "7", "7"],
+        "{found:#?}"
+    );
 }

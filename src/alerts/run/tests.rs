@@ -253,7 +253,7 @@ async fn a_silence_is_on_the_disk_when_it_is_answered_for() {
         assert_eq!(*receivers, ["hook".into()]);
     }
     // Long after its end nothing of it is left.
-    clock.advance(RETENTION + Duration::from_secs(61));
+    clock.advance(Retention::default().silences + Duration::from_secs(61));
     prune(&running.database, &Config::default(), clock.now())
         .await
         .unwrap();

@@ -1,5 +1,8 @@
 use super::super::config::tests::routing;
 use super::super::dispatch::tests::Simulation;
+use super::super::limits::Limits;
+use super::super::route::Routing;
+use super::super::storm::StormConfig;
 use super::*;
 use crate::document::{diagnostics::Diagnostics, parse};
 use crate::model::notification::Decision;
@@ -53,6 +56,22 @@ fn the_first_rule_that_matches_limits_and_critical_is_exempt() {
 }
 
 #[test]
+fn severities_of_one_word_share_a_bucket() {
+    let mut simulation = Simulation::new(calm(EACH));
+    for i in 0..30 {
+        let severity = ["warning", "Warning", "WARNING"][i % 3];
+        simulation.fire(&format!("Storm i={i} severity={severity}"));
+    }
+    for i in 0..5 {
+        simulation.fire(&format!("Storm i={i} severity=CRITICAL"));
+    }
+    simulation.until(200.0);
+    assert_eq!(simulation.notifications.len(), 20 + 5 + 1);
+    let digest = simulation.notifications[25].digest.as_ref().unwrap();
+    assert_eq!((&*digest.severity, digest.groups.len()), ("warning", 10));
+}
+
+#[test]
 fn limits_that_cannot_be_are_refused() {
     for text in [
         "throttle: {rules: [{burst: 0}]}",
@@ -63,6 +82,14 @@ fn limits_that_cannot_be_are_refused() {
     ] {
         assert_eq!(config(text).expect_err(text).len(), 1, "{text}");
     }
+}
+
+/// The routing without storms.
+fn calm(text: &str) -> Routing {
+    routing(text).unwrap().with_limits(Limits {
+        storm: StormConfig::disabled(),
+        ..Limits::default()
+    })
 }
 
 /// A route that makes every alert a group.
@@ -76,7 +103,7 @@ fn storm(simulation: &mut Simulation, count: usize, severity: &str) {
 
 #[test]
 fn what_exceeds_the_limit_is_gathered_into_one_digest() {
-    let mut simulation = Simulation::new(routing(EACH).unwrap());
+    let mut simulation = Simulation::new(calm(EACH));
     storm(&mut simulation, 200, "warning");
     simulation.until(10.0);
     assert_eq!(simulation.notifications.len(), 20);
@@ -189,4 +216,41 @@ fn what_turns_critical_leaves_its_digest_and_is_told_at_once() {
     );
     simulation.until(1000.0);
     assert_eq!(simulation.notifications.len(), 22);
+}
+
+#[test]
+fn a_digest_on_its_way_keeps_its_other_groups_when_one_of_them_changes() {
+    let by_group = "route: {receiver: hook, group_by: [g], group_wait: 1s, group_interval: 2s, repeat_interval: 4h}";
+    let mut simulation = Simulation::new(calm(by_group));
+    simulation.step("0 receiver down", &[]);
+    for i in 0..24 {
+        simulation.fire(&format!("Disk g={i} severity=warning"));
+    }
+    simulation.until(2.0);
+    let waiting = simulation.groups_in_digests();
+    simulation.until(100.0);
+    assert_eq!(simulation.notifications.len(), 21);
+    let groups = |notification: &Notification| {
+        let digest = notification.digest.as_ref().unwrap();
+        (
+            notification.alerts.len(),
+            digest.groups.len(),
+            digest.counts[0].firing,
+        )
+    };
+    assert_eq!(groups(&simulation.notifications[20]), (4, 4, 4));
+    // One of them ends, one gets another alert.
+    simulation.resolve(&format!("Disk g={} severity=warning", waiting[0]));
+    simulation.fire(&format!("Memory g={} severity=warning", waiting[1]));
+    simulation.until(110.0);
+    assert_eq!(groups(&simulation.notifications[20]), (2, 2, 2));
+    assert_eq!(simulation.notifications.len(), 22);
+    let (told, reason) = (
+        &simulation.notifications[21].alerts,
+        simulation.notifications[21].reason,
+    );
+    assert_eq!((told.len(), reason), (2, Reason::FirstNotification));
+    simulation.step("120 receiver up", &[]);
+    simulation.until(600.0);
+    assert_eq!(simulation.notifications.len(), 22, "the others were told");
 }

@@ -204,7 +204,7 @@ fn valid(drawing: &str) {
         for (place, _) in drawing.match_indices(name) {
             let value = &drawing[place + name.len()..];
             let value = value.split('"').next().unwrap();
-            for part in value.split(|c: char| c == ' ' || c == 'M' || c == 'L') {
+            for part in value.split([' ', 'M', 'L']) {
                 if !part.is_empty() {
                     let number: f64 = part.parse().unwrap_or_else(|_| panic!("{name}{value}"));
                     assert!(

@@ -401,13 +401,14 @@ async fn write_outcomes(
 }
 
 /// The notification that waits behind this one.
+// A storm's summary is told, however old: nothing newer says the same.
 async fn newer(
     transaction: &mut Transaction,
     notification: &Notification,
 ) -> Result<Option<String>, DbError> {
     sqlx::query_scalar(
         "SELECT id FROM outbox WHERE group_key = $1 AND receiver = $2 AND integration = $3 \
-         AND state = 'pending' AND created_at > $4 ORDER BY created_at LIMIT 1",
+         AND state = 'pending' AND created_at > $4 AND group_key NOT LIKE 'storm/%' ORDER BY created_at LIMIT 1",
     )
     .bind(&*notification.group_key)
     .bind(&*notification.receiver)

@@ -18,12 +18,11 @@ use super::time::Time;
 use super::{FORM, Fault};
 use crate::alerts::dispatch::view::AlertSnapshot;
 use crate::alerts::run::Posted;
-use crate::http::context::{Configuration, Context};
+use crate::http::context::Context;
 use crate::http::params::Params;
 use crate::model::alert::{Alert, Course};
 use crate::model::labels::{Labels, Pairs, Text};
 use crate::model::timestamp::Timestamp;
-use crate::runbooks::Runbooks;
 
 /// The alerts that fire, by fingerprint.
 ///
@@ -114,7 +113,8 @@ fn shown<'r>(
 ) -> Value {
     let receivers: Vec<Value> = receivers.map(|name| json!({"name": &**name})).collect();
     let silenced_by: Vec<&str> = alert.silenced_by.iter().map(|id| &**id).collect();
-    let suppressed = !silenced_by.is_empty() || alert.inhibited_by.is_some();
+    let suppressed =
+        !silenced_by.is_empty() || alert.inhibited_by.is_some() || !muted_by.is_empty();
     let AlertSnapshot {
         alert,
         inhibited_by,
@@ -157,7 +157,7 @@ pub async fn post(
     let (mut valid, mistakes) = read(&text, resolve_timeout, context.clock.now())?;
     drop(text);
     for posted in &mut valid {
-        enrich(&mut posted.alert, &configuration, &runbooks);
+        configuration.enrich(&mut posted.alert, &runbooks);
     }
     context.alerts.post(valid).await?;
     if mistakes.is_empty() {
@@ -198,18 +198,6 @@ pub fn read(
     Ok((valid, mistakes))
 }
 
-/// Adds the annotations that the settings give it and the runbook that this process has for it.
-fn enrich(alert: &mut Alert, configuration: &Configuration, runbooks: &Runbooks) {
-    let Some(enrichment) = &configuration.routing.enrichment else {
-        return;
-    };
-    let address = |slug: &str| format!("{}/runbooks/{slug}", configuration.external_url);
-    alert.annotations = enrichment.annotations(alert, |name| {
-        let runbook = runbooks.for_alert(name)?;
-        Some(address(&runbook.slug))
-    });
-}
-
 /// What the API's description asks of an alert.
 fn describe(alert: &PostableAlert<'_>, i: usize) -> Result<(), Fault> {
     if let Some(Text(url)) = &alert.generator_url
@@ -231,7 +219,7 @@ fn is_uri(text: &str) -> bool {
             && scheme
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
-            && rest.starts_with('/')
+            && !rest.is_empty()
     });
     text.is_empty() || ((text.starts_with('/') || scheme) && !text.contains(char::is_control))
 }
@@ -246,20 +234,21 @@ fn posted(
     let time = |time: Option<Time>| time.and_then(|time| time.0);
     let (starts_at, ends_at) = (time(given.starts_at), time(given.ends_at));
     let starts_at = starts_at.or(ends_at).unwrap_or(now);
-    if ends_at.is_some_and(|ends_at| ends_at < starts_at) {
+    let end = ends_at.unwrap_or(now + resolve_timeout);
+    if end < starts_at {
         return Err("start time must be before end time".to_owned());
     }
-    let labels = label_set(given.labels, "label set")?;
+    let labels = Labels::from_pairs(named(given.labels, "label set")?);
     if labels.is_empty() {
         return Err("at least one label pair required".to_owned());
     }
-    let annotations = label_set(given.annotations, "annotations")?;
+    let annotations = named(given.annotations, "annotations")?;
     Ok(Posted {
         alert: Alert {
             labels,
-            annotations,
+            annotations: Labels::verbatim_pairs(annotations),
             starts_at,
-            ends_at: ends_at.unwrap_or(now + resolve_timeout),
+            ends_at: end,
             updated_at: now,
             generator_url,
             value: None,
@@ -270,10 +259,10 @@ fn posted(
 }
 
 /// The pairs; any name but the empty one will do.
-fn label_set(given: Option<Pairs<'_>>, what: &str) -> Result<Labels, String> {
+fn named<'a>(given: Option<Pairs<'a>>, what: &str) -> Result<Vec<(Text<'a>, Text<'a>)>, String> {
     let Pairs(pairs) = given.unwrap_or_default();
     if pairs.iter().any(|(name, _)| name.as_ref().is_empty()) {
         return Err(format!("invalid {what}: invalid name \"\""));
     }
-    Ok(Labels::from_pairs(pairs))
+    Ok(pairs)
 }

@@ -66,13 +66,13 @@ fn flag(params: &Params, name: &str) -> bool {
         .is_none_or(|text| TRUE.contains(&text.to_ascii_lowercase().as_str()))
 }
 
-/// The matchers of all `filter` parameters.
+/// The matchers of all `filter` parameters, one in each.
 pub(super) fn matchers_of(params: &Params) -> Result<Vec<Matcher>, Fault> {
     let mut all = Vec::new();
     for text in params.all("filter") {
-        let read = matchers::parse(text)
+        let read = matchers::parse_one(text)
             .map_err(|reason| Fault::bad(format!("bad matcher format: {text}: {reason}")))?;
-        all.extend(read);
+        all.push(read);
     }
     Ok(all)
 }

@@ -8,8 +8,16 @@ use serde_json::{Value, json};
 
 use crate::http::context::Context;
 
+/// The Alertmanager whose place is taken.
+const UPSTREAM_VERSION: &str = "0.34.0";
+
 /// The routing that runs, secrets hidden, and a cluster of one: there is no gossip, which Alertmanager calls disabled.
 pub async fn status(State(context): State<Arc<Context>>) -> Json<Value> {
+    // Clients tell by it what they may ask for.
+    let version = match context.upstream_only {
+        true => UPSTREAM_VERSION,
+        false => env!("CARGO_PKG_VERSION"),
+    };
     let name = format!("outrigger-{}", context.listen);
     Json(json!({
         "cluster": {
@@ -24,8 +32,8 @@ pub async fn status(State(context): State<Arc<Context>>) -> Json<Value> {
             "buildDate": "",
             "buildUser": "",
             "goVersion": "",
-            "revision": "",
-            "version": env!("CARGO_PKG_VERSION"),
+            "revision": concat!("outrigger-", env!("CARGO_PKG_VERSION")),
+            "version": version,
         },
     }))
 }

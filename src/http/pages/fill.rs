@@ -8,6 +8,7 @@ use super::status::{
     Reload, RuleKind, RuleRow, StatusPage, TargetRow,
 };
 use super::view::{AlertRow, Bounded};
+use crate::alerts::storm::StormSnapshot;
 use crate::clock::Stopwatch;
 use crate::db::outbox::{self, Summary};
 use crate::http::context::{self, Context};
@@ -16,8 +17,8 @@ use crate::model::duration;
 use crate::model::go_float;
 use crate::model::labels::ALERT_NAME;
 use crate::model::timestamp::Timestamp;
-use crate::notify;
 use crate::notify::breaker::State;
+use crate::notify::{self, message::storm_text};
 use crate::promql::eval::{Deadline, Query, QueryResult, QueryValue};
 use crate::promql::{parser, support};
 use crate::rules::file;
@@ -26,6 +27,8 @@ use crate::rules::rule::{self, Rule};
 use crate::rules::state::AlertInstance;
 use crate::scrape::status::{Health as TargetHealth, TargetStatus};
 
+/// How long the dispatcher may take to answer.
+const ANSWER: std::time::Duration = std::time::Duration::from_secs(1);
 /// Notifications shown.
 const NOTIFICATIONS: u32 = 50;
 /// Values shown of one series of a range vector.
@@ -64,6 +67,7 @@ pub(super) async fn status(context: &Context) -> StatusPage {
     };
     StatusPage {
         now,
+        calming: calming(context, now).await,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         uptime: now.since(context.started),
         readiness: match *context.readiness.borrow() {
@@ -88,6 +92,34 @@ pub(super) async fn status(context: &Context) -> StatusPage {
             .chain(heartbeat(context, now))
             .collect(),
     }
+}
+
+/// Storms and flapping alerts, a line each. A dispatcher that is busy does not keep the page waiting.
+async fn calming(context: &Context, now: Timestamp) -> Vec<String> {
+    let asked = tokio::time::timeout(ANSWER, context.alerts.calming()).await;
+    let Ok(Ok((storms, flapping))) = asked else {
+        return Vec::new();
+    };
+    let storm = |storm: &StormSnapshot| {
+        let words = storm_text(&storm.news, now);
+        format!(
+            "Storm at receiver {}: {words}. Its messages come as summaries; POST /api/v1/storms/{}/end ends it.",
+            storm.receiver, storm.receiver
+        )
+    };
+    let mut lines: Vec<String> = storms.iter().map(storm).collect();
+    match flapping.as_slice() {
+        [] => {}
+        [one] => lines.push(format!(
+            "{} flaps and is held as firing: {} changes.",
+            one.labels, one.changes
+        )),
+        many => lines.push(format!(
+            "{} alerts flap and are held as firing; /api/v1/storms lists them.",
+            many.len()
+        )),
+    }
+    lines
 }
 
 /// An expression and its value now, or at the time given.

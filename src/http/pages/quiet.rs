@@ -24,6 +24,8 @@ pub struct SilencesPage {
     pub upstream_only: bool,
     /// What was done, or why not.
     pub notice: Option<Notice>,
+    /// What fires, with links to acknowledge and silence it.
+    pub firing: Matches,
     /// Acks that hold.
     pub acks: Bounded<AckRow>,
     /// Silences, active or to come.
@@ -165,6 +167,8 @@ pub struct MatchRow {
     pub acked: bool,
     /// Whether a silence matches it.
     pub silenced: bool,
+    /// Links to the pages that acknowledge and silence it; empty where none are shown.
+    pub links: Vec<(&'static str, String)>,
 }
 
 /// What a link in a message leads to.
@@ -205,6 +209,12 @@ pub struct LabelChoice {
     pub value: String,
     /// Whether it does.
     pub chosen: bool,
+}
+
+impl Matches {
+    fn has_links(&self) -> bool {
+        self.alerts.rows.iter().any(|alert| !alert.links.is_empty())
+    }
 }
 
 /// The list.

@@ -26,6 +26,8 @@ pub struct StatusPage {
     pub last_reload: Option<Reload>,
     /// `127.0.0.1:9797`.
     pub listen: String,
+    /// What keeps messages back now: storms and flapping alerts.
+    pub calming: Vec<String>,
     /// Totals, over what is not shown too.
     pub counts: Counts,
     /// Firing first, then pending.

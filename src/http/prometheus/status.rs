@@ -55,7 +55,11 @@ pub async fn reload(State(context): State<Arc<Context>>) -> Response {
             for mistake in mistakes {
                 writeln!(text, "{mistake}").expect("writing to a string cannot fail");
             }
-            (StatusCode::BAD_REQUEST, text).into_response()
+            let status = match context.upstream_only {
+                true => StatusCode::INTERNAL_SERVER_ERROR,
+                false => StatusCode::BAD_REQUEST,
+            };
+            (status, text).into_response()
         }
     }
 }

@@ -75,7 +75,8 @@ impl<'de> Deserialize<'de> for Pairs<'de> {
 
 impl<'de> Deserialize<'de> for Labels {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Pairs::deserialize(deserializer).map(|pairs| Self::from_pairs(pairs.0))
+        // What was written had no empty values, unless they are annotations.
+        Pairs::deserialize(deserializer).map(|pairs| Self::verbatim_pairs(pairs.0))
     }
 }
 
@@ -96,9 +97,11 @@ mod tests {
             r#"{"b": "2", "a": "\u00fc\n"}"#,
             &[("a", "ü\n"), ("b", "2")],
         );
-        check(r#"{"a": null, "b": ""}"#, &[]);
         check(r#"{"a": "1", "a": "2"}"#, &[("a", "2")]);
-        check(r#"{"a": "1", "b": "3", "a": ""}"#, &[("b", "3")]);
+        let annotations: Labels =
+            serde_json::from_str(r#"{"a": "1", "b": null, "a": ""}"#).unwrap();
+        assert_eq!(annotations.get("a"), Some(""));
+        assert_eq!(annotations.get("b"), Some(""));
         assert!(serde_json::from_str::<Labels>(r#"{"a": 1}"#).is_err());
         assert!(serde_json::from_str::<Labels>(r#"["a"]"#).is_err());
     }

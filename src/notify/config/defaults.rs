@@ -17,7 +17,8 @@ const UPSTREAM: &str = include_str!("../templates/upstream.tmpl");
 const UPSTREAM_EMAIL: &str = include_str!("../templates/upstream_email.tmpl");
 
 /// Outrigger's own.
-const OWN: [(&str, &str); 6] = [
+const OWN: [(&str, &str); 7] = [
+    ("act.tmpl", include_str!("../templates/act.tmpl")),
     ("slack.tmpl", include_str!("../templates/slack.tmpl")),
     ("email.tmpl", include_str!("../templates/email.tmpl")),
     ("markdown.tmpl", include_str!("../templates/markdown.tmpl")),

@@ -162,8 +162,7 @@ fn default_header(
     text: &str,
 ) -> (String, Field) {
     let path = format!("{}.headers.{name}", fields.value().path);
-    let field = Field::compile(&reader.texts.surroundings.templates, path, text)
-        .expect("our own defaults are templates");
+    let field = reader.texts.default_at(fields, path, name, text, false);
     (name.to_owned(), field)
 }
 

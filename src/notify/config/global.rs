@@ -43,7 +43,7 @@ pub(super) struct Smtp {
 }
 
 /// Keys of integrations that are not there yet.
-const NOT_YET: [&str; 14] = [
+const NOT_YET: [&str; 17] = [
     "jira_api_url",
     "mattermost_webhook_url",
     "mattermost_webhook_url_file",
@@ -56,7 +56,10 @@ const NOT_YET: [&str; 14] = [
     "victorops_api_key_file",
     "victorops_api_url",
     "webex_api_url",
+    "jira_api_type",
     "wechat_api_corp_id",
+    "wechat_api_secret",
+    "wechat_api_secret_file",
     "wechat_api_url",
 ];
 

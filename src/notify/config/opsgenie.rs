@@ -100,7 +100,7 @@ fn read_responder(reader: &Reader<'_>, item: &Value<'_>) -> Option<Responder> {
         username: reader.texts.field(&fields, "username", ""),
         kind: reader.texts.field(&fields, "type", ""),
     };
-    if !kind.contains("{{") {
+    if !kind.contains("{{") && !reader.surroundings.upstream_only {
         // Alertmanager takes any case, Opsgenie lower case only.
         responder.kind = reader
             .texts

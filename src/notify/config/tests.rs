@@ -1,3 +1,5 @@
+mod links;
+
 use super::*;
 use crate::document;
 use crate::model::signature::LateSigner;
@@ -369,4 +371,133 @@ receivers:
             "am.yml:8:23: receivers[0].webhook_configs[0].payload.{{ .Nope }}: template: can't evaluate field Nope in type template.Data; correct the template",
         ],
     );
+}
+
+/// Every field of every integration that is a template: one that fails for some number of alerts is told at load, with its
+/// place, whichever that number is.
+#[test]
+fn every_template_field_is_tried_with_no_alert_one_and_several() {
+    const FIELDS: &[(&str, &str, &[&str])] = &[
+        (
+            "slack_configs",
+            "channel: c, api_url: 'http://h/x'",
+            &[
+                "color: X",
+                "title: X",
+                "title_link: X",
+                "pretext: X",
+                "text: X",
+                "fallback: X",
+                "footer: X",
+                "username: X",
+                "icon_emoji: X",
+                "icon_url: X",
+                "image_url: X",
+                "thumb_url: X",
+                "callback_id: X",
+                "fields: [{title: X, value: v}]",
+                "fields: [{title: t, value: X}]",
+                "actions: [{type: button, text: X, url: 'http://h'}]",
+                "actions: [{type: button, text: t, url: X}]",
+            ],
+        ),
+        (
+            "email_configs",
+            "to: a@example.org, from: b@example.org, smarthost: 'h:25', require_tls: false",
+            &[
+                "html: X",
+                "text: X",
+                "headers: {Subject: X}",
+                "headers: {Own-Header: X}",
+            ],
+        ),
+        (
+            "webhook_configs",
+            "url: 'http://h/x'",
+            &[
+                "payload: {a: X}",
+                "payload: {a: [b, {c: X}]}",
+                "payload: {X: a}",
+            ],
+        ),
+        (
+            "pagerduty_configs",
+            "routing_key: k",
+            &[
+                "description: X",
+                "severity: X",
+                "client: X",
+                "client_url: X",
+                "class: X",
+                "component: X",
+                "group: X",
+                "source: X",
+                "details: {firing: X}",
+                "details: {own: {deep: X}}",
+                "images: [{src: X}]",
+                "images: [{src: s, alt: X}]",
+                "links: [{href: X}]",
+                "links: [{href: h, text: X}]",
+            ],
+        ),
+        (
+            "opsgenie_configs",
+            "api_key: k",
+            &[
+                "message: X",
+                "description: X",
+                "source: X",
+                "tags: X",
+                "note: X",
+                "priority: X",
+                "entity: X",
+                "actions: X",
+                "details: {own: X}",
+                "responders: [{name: X, type: team}]",
+            ],
+        ),
+        (
+            "discord_configs",
+            "webhook_url: 'http://h/x'",
+            &["title: X", "message: X", "content: X"],
+        ),
+        (
+            "msteams_configs",
+            "webhook_url: 'http://h/x'",
+            &["title: X", "summary: X", "text: X"],
+        ),
+        (
+            "msteamsv2_configs",
+            "webhook_url: 'http://h/x'",
+            &["title: X", "text: X"],
+        ),
+        (
+            "telegram_configs",
+            "bot_token: t, chat_id: 1",
+            &["message: X"],
+        ),
+    ];
+    // For none, for one, for several alerts.
+    let failing = [
+        "{{ if eq (len .Alerts) 0 }}{{ index .Alerts 3 }}{{ end }}",
+        "{{ if eq (len .Alerts) 1 }}{{ index .Alerts 3 }}{{ end }}",
+        "{{ if gt (len .Alerts) 1 }}{{ index .Alerts 9 }}{{ end }}",
+    ];
+    for (kind, minimal, fields) in FIELDS {
+        for field in *fields {
+            let file = |template: &str| {
+                let field = field
+                    .replace('X', &format!("'{template}'"))
+                    .replace("''{{", "'{{");
+                format!("receivers: [{{name: r, {kind}: [{{{minimal}, {field}}}]}}]")
+            };
+            let (_, found) = load(&file("{{ len .Alerts }}"), &[], Console::Off);
+            assert_eq!(found, [""; 0], "{kind} {field}");
+            for template in failing {
+                let (_, found) = load(&file(template), &[], Console::Off);
+                assert_eq!(found.len(), 1, "{kind} {field}: {found:?}");
+                assert!(found[0].contains("template"), "{kind} {field}: {found:?}");
+            }
+        }
+    }
 }

@@ -73,6 +73,18 @@ impl Texts<'_> {
         html: bool,
     ) -> Field {
         let path = format!("{}.{key}", fields.value().path);
+        self.default_at(fields, path, key, default, html)
+    }
+
+    /// A text that nobody wrote, for what `key` names at a path.
+    pub(super) fn default_at(
+        &self,
+        fields: &Fields<'_>,
+        path: String,
+        key: &str,
+        default: &str,
+        html: bool,
+    ) -> Field {
         let field = Field::compile(&self.surroundings.templates, path.as_str(), default)
             .expect("our own defaults are templates");
         if self.try_defaults

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use lettre::address::Envelope;
-use lettre::message::header::{HeaderName, HeaderValue};
-use lettre::message::{Mailboxes, MultiPart, SinglePart};
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::{Attachment, Mailboxes, MultiPart, SinglePart};
 use lettre::{Address, Message};
 use md5::{Digest, Md5};
 
@@ -96,18 +96,55 @@ fn body(
     let apology = rendering.apology();
     let parts = MultiPart::alternative();
     match (text, html) {
-        (Some(text), Some(Some(html))) => parts
-            .singlepart(plain(apology.clone(), text))
-            .singlepart(SinglePart::html(apologized(html, apology.as_deref()))),
-        (None, Some(Some(html))) => {
-            parts.singlepart(SinglePart::html(apologized(html, apology.as_deref())))
-        }
+        (Some(text), Some(Some(html))) => illustrated(
+            parts.singlepart(plain(apology.clone(), text)),
+            apologized(html, apology.as_deref()),
+            notification,
+        ),
+        (None, Some(Some(html))) => illustrated(
+            parts.build(),
+            apologized(html, apology.as_deref()),
+            notification,
+        ),
         // A client shows the last part it can: broken HTML is left out, not replaced by worse.
         (Some(text), Some(None) | None) => parts.singlepart(plain(apology, text)),
         (None, Some(None) | None) => {
             parts.singlepart(plain(apology, builtin::text(notification, now)))
         }
     }
+}
+
+/// Adds the HTML, and with it the pictures that it shows (RFC 2387). Where a template of the user's shows none, they stand
+/// at its end.
+fn illustrated(parts: MultiPart, mut html: String, notification: &Notification) -> MultiPart {
+    let mut images = Vec::new();
+    for notified in &notification.alerts {
+        let Some(picture) = &notified.picture else {
+            continue;
+        };
+        let (Some(id), Some(png)) = (picture.image.strip_prefix("cid:"), &picture.png) else {
+            continue;
+        };
+        if !html.contains(&*picture.image) {
+            // The name is written by us, of hexadecimal digits.
+            let image = format!(
+                "<p><img src=\"{}\" alt=\"\" style=\"max-width:100%\"></p>",
+                picture.image
+            );
+            let end = html.rfind("</body").unwrap_or(html.len());
+            html.insert_str(end, &image);
+        }
+        images.push((id.to_owned(), png.to_vec()));
+    }
+    if images.is_empty() {
+        return parts.singlepart(SinglePart::html(html));
+    }
+    let png = ContentType::parse("image/png").expect("it is a media type");
+    let mut related = MultiPart::related().singlepart(SinglePart::html(html));
+    for (id, image) in images {
+        related = related.singlepart(Attachment::new_inline(id).body(image, png.clone()));
+    }
+    parts.multipart(related)
 }
 
 /// Puts the apology at the beginning of the visible part.

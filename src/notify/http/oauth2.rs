@@ -26,12 +26,13 @@ use crate::notify::integration::{Reason, SendError};
 const EARLY: Duration = Duration::from_secs(30);
 
 /// Keys of signed client assertions.
-const ASSERTIONS: [&str; 8] = [
-    "aud",
+const ASSERTIONS: [&str; 9] = [
+    "audience",
     "claims",
     "client_certificate_key",
     "client_certificate_key_file",
     "client_certificate_key_id",
+    "client_certificate_key_ref",
     "grant_type",
     "iss",
     "signature_algorithm",

@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::model::alert::{Alert, Course};
 use crate::model::labels::Labels;
 use crate::model::notification::{
-    AlertCount, AlertStatus, Digest, DigestGroup, Integration, Notification, NotifiedAlert, Reason,
+    AlertCount, AlertPicture, AlertStatus, Digest, DigestGroup, Integration, Notification,
+    NotifiedAlert, Reason, StormNews, StormStage,
 };
 use crate::model::timestamp::Timestamp;
 
@@ -25,6 +26,7 @@ pub(super) fn all(now: Timestamp) -> Vec<Notification> {
             reason: Reason::NewAlerts,
             firing: 2,
             resolved: 0,
+            alerts: vec![0, 1],
         }],
         counts: vec![AlertCount {
             name: "HighErrorRate".to_owned(),
@@ -34,6 +36,30 @@ pub(super) fn all(now: Timestamp) -> Vec<Notification> {
         first: Some(0),
         worst: Some(0),
         new: vec![1],
+        storm: None,
+    });
+    let mut storm = digest.clone();
+    storm.reason = Reason::Storm;
+    if let Some(digest) = &mut storm.digest {
+        digest.storm = Some(StormNews {
+            stage: StormStage::Began,
+            since: now - Duration::from_secs(120),
+            alerts: 312,
+            kinds: 4,
+        });
+    }
+    let mut over = notification(Reason::Storm, Vec::new(), now);
+    over.digest = storm.digest.clone().map(|digest| Digest {
+        groups: Vec::new(),
+        counts: Vec::new(),
+        first: None,
+        worst: None,
+        new: Vec::new(),
+        storm: digest.storm.map(|news| StormNews {
+            stage: StormStage::Over,
+            ..news
+        }),
+        ..digest
     });
     let known = NotifiedAlert {
         known: true,
@@ -51,6 +77,8 @@ pub(super) fn all(now: Timestamp) -> Vec<Notification> {
         digest,
         notification(Reason::Repeat, vec![known.clone()], now),
         notification(Reason::NewAlerts, vec![known, other, resolved], now),
+        storm,
+        over,
     ]
 }
 
@@ -86,6 +114,11 @@ fn alert(name: &str, instance: &str, status: AlertStatus, now: Timestamp) -> Not
         status,
         known: false,
         alert: Arc::new(alert),
+        picture: Some(AlertPicture {
+            link: "http://localhost:9797/render/alert/0000000000000000.png".into(),
+            image: "cid:0000000000000000@outrigger".into(),
+            png: None,
+        }),
     }
 }
 

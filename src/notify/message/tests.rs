@@ -85,6 +85,18 @@ fn templates_see_what_is_only_here() {
         "{{ with .Digest }}{{ .Total }} {{ .Worst.Name }} {{ range .Counts }}{{ .Name }}={{ .Firing }}{{ end }} {{ range .New }}{{ .Name }}{{ end }}{{ end }}",
         "2 HighErrorRate HighErrorRate=1 DiskSpaceLow",
     );
+    check(
+        4,
+        "{{ range .Digest.Counts }}{{ .RunbookURL }}{{ end }}{{ with .Digest.Storm }}storm{{ end }}",
+        "http://localhost:9797/runbooks/example",
+    );
+    check(
+        7,
+        "{{ with .Digest.Storm }}{{ .Stage }} {{ .Alerts }} {{ .Kinds }} {{ .Summary }}{{ end }}",
+        "began 312 4 312 alerts of 4 kinds in 2m",
+    );
+    check(8, "{{ .Digest.Storm.Stage }} {{ len .Alerts }}", "over 0");
+    check(1, "{{ range .Alerts }}[{{ .Flapping }}]{{ end }}", "[]");
 }
 
 #[test]

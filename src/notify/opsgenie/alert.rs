@@ -64,6 +64,9 @@ impl Opsgenie {
             details.insert(name.clone(), rendering.text(field).into());
         }
         details.sort_keys();
+        if self.surroundings.upstream_only {
+            return self.upstream(rendering, step, source, message, description, details);
+        }
         let priority = rendering.text(&self.priority).trim().to_ascii_uppercase();
         let known = matches!(priority.as_str(), "" | "P1" | "P2" | "P3" | "P4" | "P5");
         if !known {
@@ -93,6 +96,35 @@ impl Opsgenie {
         Create {
             description: cut::lines(description, MAX_DESCRIPTION, "Opsgenie"),
             ..create
+        }
+    }
+
+    /// What Alertmanager sends: nothing but the message is cut, and no list is tidied.
+    fn upstream(
+        &self,
+        rendering: &mut Rendering<'_>,
+        step: &Step,
+        source: String,
+        message: String,
+        description: String,
+        details: Map<String, Value>,
+    ) -> Create {
+        let list = |text: String| match text.trim() {
+            "" => Vec::new(),
+            text => text.split(',').map(str::to_owned).collect(),
+        };
+        Create {
+            alias: step.key.clone(),
+            message: cut::upstream(message, MAX_MESSAGE),
+            description,
+            details,
+            source,
+            responders: self.responders(rendering),
+            tags: list(rendering.text(&self.tags)),
+            note: rendering.text(&self.note),
+            priority: rendering.text(&self.priority),
+            entity: rendering.text(&self.entity),
+            actions: list(rendering.text(&self.actions)),
         }
     }
 

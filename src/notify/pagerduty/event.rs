@@ -74,7 +74,11 @@ impl PagerDuty {
         let (mut client, mut client_url) = (String::new(), String::new());
         if step.whole {
             let subject = || builtin::subject(notification);
-            summary = cut::line(rendering.text_or(&self.description, subject), MAX_SUMMARY);
+            summary = rendering.text_or(&self.description, subject);
+            summary = match self.surroundings.upstream_only {
+                true => cut::upstream(summary, MAX_SUMMARY),
+                false => cut::line(summary, MAX_SUMMARY),
+            };
             client = rendering.text(&self.client);
             client_url = rendering.text(&self.client_url);
             for (name, value) in &self.details {
@@ -120,8 +124,14 @@ impl PagerDuty {
                     };
                     let mut payload = Payload {
                         summary,
-                        source: or_outrigger(source),
-                        severity: known_severity(&rendering.text(&self.severity)).to_owned(),
+                        source: match self.surroundings.upstream_only {
+                            true => source,
+                            false => or_outrigger(source),
+                        },
+                        severity: match rendering.text(&self.severity) {
+                            severity if self.surroundings.upstream_only => severity,
+                            severity => known_severity(&severity).to_owned(),
+                        },
                         class: rendering.text(&self.class),
                         component: rendering.text(&self.component),
                         group: rendering.text(&self.group),

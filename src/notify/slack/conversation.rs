@@ -145,7 +145,8 @@ impl Conversation<'_> {
             let sender = &self.slack.sender;
             let answer = sender
                 .post_json(&url, body, self.headers.clone(), self.now)
-                .await?;
+                .await
+                .map_err(|error| self.slack.surroundings.classed(error))?;
             return match understand(&answer)? {
                 Said::Accepted(sent) => Ok(Call::Accepted {
                     status: answer.status.as_str().to_owned(),
@@ -192,7 +193,12 @@ impl Conversation<'_> {
 /// Whether somebody has to look: what fires is not to hide in a thread.
 fn calls(notification: &Notification) -> bool {
     match notification.reason {
-        Why::FirstNotification | Why::NewAlerts | Why::Repeat | Why::Digest => true,
+        Why::FirstNotification
+        | Why::NewAlerts
+        | Why::Repeat
+        | Why::Digest
+        | Why::Storm
+        | Why::Flapping => true,
         Why::NewResolved | Why::AllResolved => false,
     }
 }

@@ -32,30 +32,30 @@ fn open(bench: &Bench) -> String {
 
 #[tokio::test]
 async fn a_receiver_that_fails_again_and_again_is_left_alone_and_all_arrives_when_it_answers() {
-    let recorder = Recorder::start(&[DOWN; 10]).await;
+    let recorder = Recorder::start(&[DOWN; 12]).await;
     let mut bench = Bench::delivering(&hook(&recorder.url), quick(3)).await;
     bench.after(Duration::ZERO).await;
     assert_eq!(open(&bench), "0");
     write_groups(&bench, 0..20).await;
     bench.after(Duration::ZERO).await;
-    // Eight were under way when the third failed; nothing else was begun.
-    assert_eq!(recorder.requests().len(), 8);
+    // Eight at once, and one in the place of each of the first two; nothing was begun after the third failed.
+    assert_eq!(recorder.requests().len(), 10);
     assert_eq!(open(&bench), "1");
     // However often it is looked for, nothing is tried before the pause is over.
     for _ in 0..29 {
         bench.after(Duration::from_secs(1)).await;
     }
-    assert_eq!(recorder.requests().len(), 8);
+    assert_eq!(recorder.requests().len(), 10);
     // One at a time; the pause grows.
     bench.after(Duration::from_secs(2)).await;
-    assert_eq!(recorder.requests().len(), 9);
+    assert_eq!(recorder.requests().len(), 11);
     bench.after(Duration::from_secs(59)).await;
-    assert_eq!(recorder.requests().len(), 9);
+    assert_eq!(recorder.requests().len(), 11);
     bench.after(Duration::from_secs(2)).await;
-    assert_eq!(recorder.requests().len(), 10);
+    assert_eq!(recorder.requests().len(), 12);
     // The next one is answered: everything else follows at once.
     bench.after(Duration::from_secs(61)).await;
-    assert_eq!(recorder.requests().len(), 10 + 20);
+    assert_eq!(recorder.requests().len(), 12 + 20);
     assert_eq!(open(&bench), "0");
     assert_eq!(
         bench.metric(
@@ -229,4 +229,90 @@ async fn what_expires_goes_to_the_fallback_receiver_too() {
         ),
         "1"
     );
+}
+
+const HTTP_DATE: Answer = Answer::Send(
+    // 90 s after the tests' beginning.
+    "503 Busy\r\nRetry-After: Tue, 14 Nov 2023 22:14:50 GMT\r\nContent-Length: 0\r\n\r\n",
+);
+const SECONDS: Answer = Answer::Send("429 Slow\r\nRetry-After: 90\r\nContent-Length: 0\r\n\r\n");
+const BAD_GATEWAY: Answer = Answer::Send("502 Bad Gateway\r\nContent-Length: 0\r\n\r\n");
+
+/// Every way over HTTP but PagerDuty's version 1, whose address is fixed: 429 and 5xx are tried again, not before the
+/// receiver asked for it, and then delivered.
+#[tokio::test]
+async fn every_integration_comes_again_when_it_is_asked_to() {
+    let discord_says = Answer::Json(
+        "429 Too Many Requests",
+        r#"{"message":"You are being rate limited.","retry_after":90.0,"global":false}"#,
+    );
+    let telegram_says = Answer::Json(
+        "429 Too Many Requests",
+        r#"{"ok":false,"error_code":429,"description":"Too Many Requests: retry after 90","parameters":{"retry_after":90}}"#,
+    );
+    let slack_says = Answer::Send(
+        "429 Too Many Requests\r\nRetry-After: 90\r\nContent-Type: application/json\r\nContent-Length: 34\r\n\r\n{\"ok\":false,\"error\":\"ratelimited\"}",
+    );
+    let integrations = [
+        ("webhook", "webhook_configs: [{url: 'URL'}]", None),
+        (
+            "slack",
+            "slack_configs: [{api_url: 'URL'}]",
+            Some(slack_says),
+        ),
+        (
+            "slack",
+            "slack_configs: [{app_token: t, app_url: 'URL', channel: '#a'}]",
+            Some(slack_says),
+        ),
+        (
+            "pagerduty",
+            "pagerduty_configs: [{routing_key: k, url: 'URL'}]",
+            None,
+        ),
+        (
+            "opsgenie",
+            "opsgenie_configs: [{api_key: k, api_url: 'URL'}]",
+            None,
+        ),
+        ("msteams", "msteams_configs: [{webhook_url: 'URL'}]", None),
+        (
+            "msteamsv2",
+            "msteamsv2_configs: [{webhook_url: 'URL'}]",
+            None,
+        ),
+        (
+            "discord",
+            "discord_configs: [{webhook_url: 'URL'}]",
+            Some(discord_says),
+        ),
+        (
+            "telegram",
+            "telegram_configs: [{bot_token: t, chat_id: 1, api_url: 'URL'}]",
+            Some(telegram_says),
+        ),
+    ];
+    for (kind, receiver, own) in integrations {
+        let answers = [Some(SECONDS), Some(HTTP_DATE), own, Some(BAD_GATEWAY)];
+        for answer in answers.into_iter().flatten() {
+            let case = format!("{receiver} answers {answer:?}");
+            let accepted = match (kind, receiver.contains("app_token")) {
+                ("slack", true) => Answer::Json("200 OK", r#"{"ok":true}"#),
+                _ => OK,
+            };
+            let recorder = Recorder::start(&[answer, accepted]).await;
+            let receiver = receiver.replace("URL", &recorder.url);
+            let mut bench = Bench::new(&format!("receivers:\n- name: team\n  {receiver}\n")).await;
+            bench.write(notification("1", "team", kind, "g", NOW)).await;
+            bench.after(Duration::ZERO).await;
+            assert_eq!(recorder.requests().len(), 1, "{case}");
+            assert_eq!(bench.ledger().await, [""; 0], "{case}");
+            bench.after(Duration::from_secs(89)).await;
+            let early = usize::from(!matches!(answer, BAD_GATEWAY));
+            assert_eq!(recorder.requests().len(), 2 - early, "{case}: after 89 s");
+            bench.after(Duration::from_secs(2)).await;
+            assert_eq!(recorder.requests().len(), 2, "{case}: after 91 s");
+            assert_eq!(bench.ledger().await, ["delivered: 200"], "{case}");
+        }
+    }
 }

@@ -18,6 +18,8 @@ pub(crate) struct Answer {
     pub(crate) headers: Vec<(String, String)>,
     /// The body as text.
     pub(crate) body: String,
+    /// The body as it came.
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Answer {
@@ -79,6 +81,7 @@ pub(crate) fn request(
         status,
         headers,
         body: String::from_utf8_lossy(&body).into_owned(),
+        bytes: body,
     })
 }
 

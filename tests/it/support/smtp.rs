@@ -11,7 +11,7 @@ use super::wait::{PATIENCE, wait_for};
 
 /// The server: prints its port, then each mail as a line of JSON.
 const PROGRAM: &str = r#"
-import asyncio, email, email.policy, json, sys
+import asyncio, base64, email, email.policy, json, sys
 from aiosmtpd.smtp import SMTP
 
 def say(value):
@@ -21,7 +21,10 @@ class Keep:
     async def handle_DATA(self, server, session, envelope):
         mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
         part = lambda kind: (lambda body: body.get_content() if body else None)(mail.get_body((kind,)))
-        say({"from": envelope.mail_from, "to": envelope.rcpt_tos, "subject": str(mail["subject"]),
+        images = [{"id": image["content-id"], "type": image.get_content_type(), "disposition": image.get_content_disposition(),
+                   "data": base64.b64encode(image.get_content()).decode()}
+                  for image in mail.walk() if image.get_content_maintype() == "image"]
+        say({"images": images, "from": envelope.mail_from, "to": envelope.rcpt_tos, "subject": str(mail["subject"]),
              "text": part("plain"), "html": part("html")})
         return "250 OK"
 
@@ -70,7 +73,7 @@ impl SmtpSink {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// The mails so far: `from`, `to`, `subject`, `text`, `html`.
+    /// The mails so far: `from`, `to`, `subject`, `text`, `html`, `images` (`id`, `type`, `disposition`, `data` in base 64).
     pub(crate) fn mails(&self) -> Vec<Value> {
         lines(&self.process).split_off(1)
     }

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use super::super::super::flap::flagged;
 use super::super::super::route::Target;
+use super::super::super::throttle::config::normal;
 use super::super::super::throttle::{Item, severity_of};
 use super::super::super::writes::digest_of;
 use super::super::{Dispatcher, Group, Writes};
 use super::{Context, Seen};
 use crate::db::ledger::LedgerEntry;
 use crate::db::notification_log::{LogEntry, LogKey, Told};
-use crate::db::outbox::OutboxRow;
+use crate::db::outbox::{OutboxRow, Withdrawal};
 use crate::db::throttle::BucketKey;
 use crate::model::notification::{Decision, Notification, NotifiedAlert, Reason};
 
@@ -38,10 +40,14 @@ impl Dispatcher {
         let now = context.now;
         let notified = |seen: &&Seen| NotifiedAlert {
             status: seen.status,
-            known: message
-                .heard
-                .is_some_and(|heard| heard.knows(seen.status, seen.fingerprint)),
+            known: message.heard.is_some_and(|heard| {
+                let hashes = [seen.fingerprint, flagged(seen.fingerprint)];
+                hashes
+                    .into_iter()
+                    .any(|hash| heard.knows(seen.status, hash))
+            }),
             alert: Arc::clone(&seen.alert),
+            picture: None,
         };
         let alerts: Vec<NotifiedAlert> = message.wanted.iter().map(notified).collect();
         let severity = severity_of(
@@ -49,13 +55,23 @@ impl Dispatcher {
                 .iter()
                 .map(|notified| (notified.status, &*notified.alert)),
         );
-        let bucket = message.held.cloned().unwrap_or_else(|| BucketKey {
-            receiver: Arc::clone(&key.receiver),
-            integration: Arc::clone(&key.integration),
-            severity: severity.into(),
-        });
         let routing = Arc::clone(&self.routing);
-        if !self.throttle.admit(&routing.throttle, &bucket, now, writes) {
+        let bucket = match message.held {
+            Some(bucket) => bucket.clone(),
+            None if self.storms.holds(&routing.storm, &key.receiver, severity) => {
+                BucketKey::storm(&key.receiver, &key.integration)
+            }
+            None => BucketKey {
+                receiver: Arc::clone(&key.receiver),
+                integration: Arc::clone(&key.integration),
+                severity: normal(severity).into(),
+            },
+        };
+        let in_storm = bucket.is_storm();
+        if in_storm && !self.throttle.gathers(&key.receiver) {
+            self.storms.gathers_anew(&routing.storm, &key.receiver, now);
+        }
+        if in_storm || !self.throttle.admit(&routing.throttle, &bucket, now, writes) {
             let item = Item {
                 group_key: Arc::clone(&group.key),
                 group_labels: group.labels.clone(),
@@ -63,7 +79,16 @@ impl Dispatcher {
                 alerts,
             };
             let digest = self.throttle.hold(&bucket, item, now, writes);
-            return (Arc::clone(&digest), Decision::Throttled { digest });
+            let decision = if in_storm {
+                Decision::HeldInStorm {
+                    digest: Arc::clone(&digest),
+                }
+            } else {
+                Decision::Throttled {
+                    digest: Arc::clone(&digest),
+                }
+            };
+            return (digest, decision);
         }
         // Two processes on one database that decide the same from the same log come to the same key.
         let bytes = |list: &[u64]| {
@@ -115,9 +140,13 @@ impl Dispatcher {
         (id, decision)
     }
 
-    /// Whether a message about these alerts may be held back.
-    pub(super) fn limited(&self, key: &LogKey, alerts: &[&Seen]) -> bool {
+    /// Whether a message about these alerts may wait in this digest.
+    pub(super) fn limited(&self, key: &LogKey, alerts: &[&Seen], digest: &BucketKey) -> bool {
         let severity = severity_of(alerts.iter().map(|seen| (seen.status, &*seen.alert)));
+        if digest.is_storm() {
+            let storm = &self.routing.storm;
+            return self.storms.holds(storm, &key.receiver, severity);
+        }
         let limits = &self.routing.throttle;
         limits.limit(&key.receiver, severity).is_some()
     }
@@ -145,7 +174,15 @@ impl Dispatcher {
             },
         });
         if !self.throttle.release(&notification, &key.group_key, writes) {
-            writes.superseded.push(notification);
+            let told = self.log.get(key).map(|entry| &entry.told);
+            let hashes = told
+                .into_iter()
+                .flat_map(|told| told.firing.iter().chain(&told.resolved));
+            writes.superseded.push(Withdrawal {
+                notification,
+                group_key: Arc::clone(&key.group_key),
+                alerts: hashes.flat_map(|hash| [*hash, flagged(*hash)]).collect(),
+            });
         }
     }
 

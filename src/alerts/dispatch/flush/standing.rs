@@ -38,7 +38,8 @@ impl Dispatcher {
         let entry = self
             .log
             .get(key)
-            .filter(|entry| entry.expires_at > context.now);
+            .filter(|entry| entry.expires_at > context.now)
+            .filter(|entry| context.now.since(entry.told.at) < self.retention.log);
         let mut history = entry.map(history).unwrap_or_default();
         let fate = self.newest_fate(&history, context, writes);
         let fresh: Vec<&Seen> = seen.iter().filter(|seen| !seen.lingering).collect();
@@ -52,8 +53,10 @@ impl Dispatcher {
         };
         let stands = match fate {
             // What waits in a digest is told there, with what follows; what may not wait takes it out.
-            Fate::Sending if held.is_some() => unchanged() || self.limited(key, &fresh),
-            Fate::Delivered | Fate::Sending => true,
+            Fate::Sending => held
+                .as_ref()
+                .is_none_or(|held| unchanged() || self.limited(key, &fresh, held)),
+            Fate::Delivered => true,
             Fate::Pending => unchanged(),
             Fate::Dead => false,
         };

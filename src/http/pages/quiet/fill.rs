@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::{AckRow, Bounded, MatchRow, Matches, RecurringRow, SilenceRow};
 use crate::alerts::dispatch::quiet::Preview;
 use crate::alerts::dispatch::view::AlertSnapshot;
@@ -12,8 +14,10 @@ use crate::http::context::Context;
 use crate::http::pages::view;
 use crate::http::quiet::preview::told_of;
 use crate::model::ack::Ack;
+use crate::model::action_link::{Action, LINK_LASTS, Subject, link};
 use crate::model::labels::{ALERT_NAME, Labels};
 use crate::model::matcher::Matcher;
+use crate::model::notification::severity_rank;
 use crate::model::silence::{RECURRING, Silence};
 use crate::model::timestamp::Timestamp;
 
@@ -57,6 +61,79 @@ pub(super) fn exactly(alerts: &[AlertSnapshot]) -> Matches {
     }
 }
 
+/// What fires, told first, with links that hold for a while.
+pub(super) fn firing(context: &Context, mut alerts: Vec<AlertSnapshot>, now: Timestamp) -> Matches {
+    let key = |shown: &AlertSnapshot| {
+        let quiet = shown.acked_by.is_some() || !shown.silenced_by.is_empty();
+        let rank = severity_rank(shown.alert.labels.value("severity"));
+        (quiet, rank, shown.alert.labels.clone())
+    };
+    alerts.sort_by_cached_key(key);
+    let until = now + LINK_LASTS;
+    let row = |shown: &AlertSnapshot| {
+        let subject = Subject::Alert(shown.alert.fingerprint());
+        let mut row = match_row(shown);
+        for (text, action) in [("Acknowledge", Action::Ack), ("Silence", Action::Silence)] {
+            let href = link(&context.signer, action, &subject, until);
+            row.links.push((text, href));
+        }
+        row
+    };
+    Matches {
+        alerts: Bounded::map(&alerts, row),
+        matched: alerts.len(),
+        ..Matches::default()
+    }
+}
+
+/// A schedule as people say it: `sunday 02:00–04:00 Europe/Berlin`.
+fn schedule_text(schedule: &str) -> String {
+    let Ok(Value::Array(intervals)) = serde_json::from_str(schedule) else {
+        return schedule.to_owned();
+    };
+    let said: Vec<String> = intervals.iter().map(interval_text).collect();
+    said.join("; ")
+}
+
+fn interval_text(interval: &Value) -> String {
+    let list = |key: &str| -> Option<String> {
+        let items = interval.get(key)?.as_array()?;
+        let text = |item: &Value| {
+            item.as_str()
+                .map_or_else(|| item.to_string(), str::to_owned)
+        };
+        let items: Vec<String> = items.iter().map(text).collect();
+        (!items.is_empty()).then(|| items.join(", "))
+    };
+    let times = interval.get("times").and_then(Value::as_array);
+    let times: Vec<String> = times
+        .into_iter()
+        .flatten()
+        .map(|time| {
+            let of = |key: &str| {
+                time.get(key)
+                    .and_then(Value::as_str)
+                    .unwrap_or("?")
+                    .to_owned()
+            };
+            format!("{}–{}", of("start_time"), of("end_time"))
+        })
+        .collect();
+    let parts = [
+        list("years"),
+        list("months"),
+        list("days_of_month").map(|days| format!("day {days} of the month")),
+        list("weekdays"),
+        (!times.is_empty()).then(|| times.join(", ")),
+    ];
+    let said: Vec<String> = parts.into_iter().flatten().collect();
+    let zone = interval.get("location").and_then(Value::as_str);
+    match (said.is_empty(), zone.unwrap_or("UTC")) {
+        (true, _) => "always".to_owned(),
+        (false, zone) => format!("{} {zone}", said.join(", ")),
+    }
+}
+
 fn match_row(shown: &AlertSnapshot) -> MatchRow {
     let alert = &shown.alert;
     let text = |value: Option<&str>| value.map(str::to_owned);
@@ -73,6 +150,7 @@ fn match_row(shown: &AlertSnapshot) -> MatchRow {
         since: alert.starts_at,
         acked: shown.acked_by.is_some(),
         silenced: !shown.silenced_by.is_empty(),
+        links: Vec::new(),
     }
 }
 
@@ -129,7 +207,7 @@ pub(super) fn recurring_row(shown: &RecurringShown) -> RecurringRow {
     RecurringRow {
         id: recurring.id.to_string(),
         matchers: matchers_text(&recurring.matchers),
-        schedule: recurring.schedule.clone(),
+        schedule: schedule_text(&recurring.schedule),
         comment: recurring.comment.clone(),
         created_by: recurring.created_by.clone(),
         active: shown.active.is_some(),
@@ -146,4 +224,24 @@ pub(super) fn span_text(span: &Span) -> String {
         start.unwrap_or_default(),
         end.unwrap_or_default()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schedule_is_said_in_words() {
+        let check = |schedule: &str, want: &str| assert_eq!(schedule_text(schedule), want);
+        check(
+            r#"[{"weekdays":["sunday"],"times":[{"start_time":"02:00","end_time":"04:00"}],"location":"Europe/Berlin"}]"#,
+            "sunday, 02:00–04:00 Europe/Berlin",
+        );
+        check(
+            r#"[{"days_of_month":["-1"],"months":["may"]},{"years":["2027"]}]"#,
+            "may, day -1 of the month UTC; 2027 UTC",
+        );
+        check("[{}]", "always");
+        check("- {}", "- {}");
+    }
 }

@@ -1,0 +1,230 @@
+//! The course of an expression: its window, and its chart in the terminal or in a file.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::QueryArgs;
+use crate::charts::chart::{Chart, Line, MAX_LINES};
+use crate::charts::png::Painter;
+use crate::charts::terminal::{self, Style};
+use crate::charts::unit::guess;
+use crate::charts::{svg, unit};
+use crate::cli::exit;
+use crate::cli::terminal::{Paint, complain, print, size};
+use crate::clock::Clock;
+use crate::model::duration;
+use crate::model::labels::{Labels, METRIC_NAME};
+use crate::model::sample::Sample;
+use crate::model::timestamp::Timestamp;
+use crate::promql::parser;
+
+/// The range where none is given.
+const RANGE: Duration = Duration::from_secs(3600);
+/// Points of a line in a file.
+const POINTS: u64 = 480;
+/// Lines of a terminal's chart.
+const ROWS: usize = 16;
+/// Pixels of a PNG for each of the drawing's own.
+const SCALE: f32 = 2.0;
+
+/// A range of time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    start: Timestamp,
+    end: Timestamp,
+    step: Duration,
+}
+
+impl Window {
+    /// As the API takes them.
+    pub(super) fn parameters(&self) -> [(&'static str, String); 3] {
+        [
+            ("start", self.start.seconds().to_string()),
+            ("end", self.end.seconds().to_string()),
+            ("step", self.step.as_secs_f64().to_string()),
+        ]
+    }
+}
+
+/// The window that was asked for; `None` for one value.
+///
+/// # Errors
+/// What is wrong with the arguments, for the user.
+pub(super) fn window(args: &QueryArgs) -> Result<Option<Window>, String> {
+    if args.range.is_none() && !args.chart && args.output.is_none() {
+        return Ok(None);
+    }
+    if let Some(path) = &args.output {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        if !matches!(extension, Some("svg" | "png")) {
+            return Err(format!(
+                "{}: the name must end in .svg or .png",
+                path.display()
+            ));
+        }
+    }
+    let read = |name: &str, text: &str| match duration::parse(text) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        Ok(_) => Err(format!("{name}: must be more than zero")),
+        Err(error) => Err(format!("{name}: {error}")),
+    };
+    let range = args.range.as_deref();
+    let range = range.map_or(Ok(RANGE), |text| read("--range", text))?;
+    let end = match &args.time {
+        None => Clock::system().now(),
+        Some(text) => match text.parse() {
+            Ok(seconds) => Timestamp::from_seconds(seconds),
+            Err(_) => Timestamp::parse_rfc3339(text).map_err(|error| format!("--time: {error}"))?,
+        },
+    };
+    let points = match (&args.output, args.chart) {
+        (None, true) => u64::try_from(size().0 * 2).unwrap_or(POINTS),
+        _ => POINTS,
+    };
+    let millis = u64::try_from(range.as_millis()).unwrap_or(u64::MAX) / points.max(1);
+    // Finer than a second is no use beside scrapes.
+    let fitting = Duration::from_millis(if millis > 1000 {
+        millis.next_multiple_of(1000)
+    } else {
+        1000
+    });
+    let step = args.step.as_deref();
+    let step = step.map_or(Ok(fitting), |text| read("--step", text))?;
+    Ok(Some(Window {
+        start: end - range,
+        end,
+        step,
+    }))
+}
+
+/// Draws an answer, and says how that went.
+pub(super) fn draw(args: &QueryArgs, answer: &Value, window: Option<Window>, no_color: bool) -> u8 {
+    let Some(window) = window else {
+        return exit::FAILED;
+    };
+    let chart = chart(&args.expr, answer, window);
+    if chart.lines.is_empty() {
+        complain("no series matches\n");
+    }
+    if let Some(path) = &args.output {
+        let drawing = svg::draw(&chart, args.theme);
+        let bytes = if path.extension().is_some_and(|extension| extension == "png") {
+            Painter::new().png(&drawing, SCALE)
+        } else {
+            Ok(drawing.into_bytes())
+        };
+        let written = match bytes {
+            Ok(bytes) => std::fs::write(path, bytes).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = written {
+            complain(&format!("write {}: {error}\n", path.display()));
+            return exit::FAILED;
+        }
+    }
+    if args.chart {
+        let (width, height) = size();
+        let style = Style {
+            width,
+            height: ROWS.min(height.saturating_sub(8)),
+            color: Paint::stdout(no_color).is_on(),
+        };
+        print(&terminal::draw(&chart, style));
+    }
+    exit::OK
+}
+
+fn chart(text: &str, answer: &Value, window: Window) -> Chart {
+    let result = answer["data"]["result"].as_array();
+    let all: Vec<(Labels, Vec<Sample>)> = result
+        .into_iter()
+        .flatten()
+        .map(|series| {
+            let labels = serde_json::from_value(series["metric"].clone()).unwrap_or_default();
+            let points = series["values"].as_array().into_iter().flatten();
+            (labels, points.filter_map(sample).collect())
+        })
+        .collect();
+    let names = names(&all);
+    let more_lines = all.len().saturating_sub(MAX_LINES);
+    let lines = all.into_iter().zip(names).take(MAX_LINES);
+    let mut chart = Chart {
+        title: text.split_whitespace().collect::<Vec<_>>().join(" "),
+        start: window.start,
+        end: window.end,
+        step: window.step,
+        lines: lines
+            .map(|((_, points), name)| Line {
+                name,
+                points,
+                ..Line::default()
+            })
+            .collect(),
+        more_lines,
+        ..Chart::default()
+    };
+    chart.unit =
+        parser::parse(text).map_or(unit::Unit::Plain, |expr| guess::unit(&expr, chart.extent()));
+    chart
+}
+
+/// `[seconds, "value"]`
+fn sample(point: &Value) -> Option<Sample> {
+    Some(Sample {
+        timestamp_ms: Timestamp::from_seconds(point[0].as_f64()?).millis(),
+        // Rust reads Prometheus's `+Inf` and `NaN` too.
+        value: point[1].as_str()?.parse().ok()?,
+    })
+}
+
+/// What tells the series apart: the labels that they do not share.
+fn names(all: &[(Labels, Vec<Sample>)]) -> Vec<String> {
+    let Some((first, _)) = all.first() else {
+        return Vec::new();
+    };
+    let shared = |name: &str, value: &str| {
+        let mut others = all.iter();
+        others.all(|(labels, _)| labels.get(name) == Some(value))
+    };
+    all.iter()
+        .map(|(labels, _)| {
+            let own = labels.filter(|name| {
+                all.len() == 1 || name == METRIC_NAME || !shared(name, labels.value(name))
+            });
+            // One metric for all stands in the headline.
+            let own = if all.len() > 1 && shared(METRIC_NAME, first.metric_name()) {
+                own.without_name()
+            } else {
+                own
+            };
+            own.to_string()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_are_named_by_what_tells_them_apart() {
+        let check = |all: &[&[(&str, &str)]], want: &[&str]| {
+            let all: Vec<(Labels, Vec<Sample>)> = all
+                .iter()
+                .map(|pairs| (Labels::from_pairs(pairs.iter().copied()), Vec::new()))
+                .collect();
+            assert_eq!(names(&all), want);
+        };
+        check(&[], &[]);
+        check(&[&[("__name__", "up"), ("job", "a")]], &["up{job=\"a\"}"]);
+        check(
+            &[
+                &[("__name__", "up"), ("job", "a"), ("zone", "x")],
+                &[("__name__", "up"), ("job", "b"), ("zone", "x")],
+            ],
+            &["{job=\"a\"}", "{job=\"b\"}"],
+        );
+        check(&[&[("__name__", "a")], &[("__name__", "b")]], &["a", "b"]);
+    }
+}
