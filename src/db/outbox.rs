@@ -280,7 +280,8 @@ async fn stand_ins(
         .map_err(DbError::query("read outbox"))
 }
 
-/// Makes pending again what was being sent when the process ended. To be called once, before the first claim.
+/// Makes pending again what was being sent when the process ended; most of it was only claimed, so that it counts as no attempt.
+/// To be called once, before the first claim.
 ///
 /// # Errors
 /// Where the database cannot be written.
@@ -288,7 +289,7 @@ pub async fn release(database: &Database, now: Timestamp) -> Result<u64, DbError
     const ACTION: &str = "release outbox";
     let mut transaction = database.begin().await?;
     let released = sqlx::query(
-        "UPDATE outbox SET state = 'pending', next_attempt_at = $1 WHERE state = 'sending'",
+        "UPDATE outbox SET state = 'pending', next_attempt_at = $1, attempts = attempts - 1 WHERE state = 'sending'",
     )
     .bind(now.millis())
     .execute(transaction.connection())
