@@ -181,6 +181,24 @@ fn an_ack_outlives_a_restart_and_long_repeat_intervals() {
 }
 
 #[test]
+fn the_end_of_an_ack_is_written_with_the_message_of_the_alerts_end() {
+    let mut simulation = check(&[ONE], "0", "");
+    let now = simulation.now;
+    let ends_at = now + std::time::Duration::from_secs(4);
+    let down = alert("Down", now, ends_at, now);
+    simulation.dispatcher.insert(down, now);
+    simulation.step("2 ack alertname=Down", &[]);
+    simulation.until(4.9);
+    simulation.now = now + std::time::Duration::from_secs(5);
+    let mut writes = Writes::default();
+    let fates = simulation.disk.fates.clone();
+    simulation
+        .dispatcher
+        .flush(simulation.now, &fates, 9, &mut writes);
+    assert_eq!((writes.outbox.len(), writes.ended_acks.len()), (1, 1));
+}
+
+#[test]
 fn a_newer_ack_takes_an_alert_over() {
     let simulation = check(
         &[REPEATS],
