@@ -181,6 +181,22 @@ fn an_ack_outlives_a_restart_and_long_repeat_intervals() {
 }
 
 #[test]
+fn an_ack_does_not_outlive_an_alert_that_ended_while_the_process_was_down() {
+    let simulation = check(
+        &[REPEATS],
+        "0 fire Down i=a; Down i=b
+         2 ack alertname=Down
+         3 restart
+         4 fire Down i=b
+         2000 fire Down i=a
+         2001.5",
+        "1 hook first_notification: +Down[i=a] +Down[i=b]
+         2001 hook repeat: +Down[i=a]",
+    );
+    assert_eq!(ends(&simulation), ["Down[i=a] resolved"]);
+}
+
+#[test]
 fn the_end_of_an_ack_is_written_with_the_message_of_the_alerts_end() {
     let mut simulation = check(&[ONE], "0", "");
     let now = simulation.now;
