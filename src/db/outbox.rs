@@ -324,9 +324,11 @@ pub async fn clock_stepped_back(database: &Database, now: Timestamp) -> Result<(
 /// Where the database cannot be read.
 pub async fn backlog(database: &Database, now: Timestamp) -> Result<Backlog, DbError> {
     const ACTION: &str = "read outbox";
+    // Each by an index of its own, so that no row is read.
     let row = sqlx::query(
-        "SELECT COUNT(*), MIN(created_at), MIN(CASE WHEN state = 'pending' AND next_attempt_at > $1 THEN next_attempt_at END) \
-         FROM outbox WHERE state IN ('pending', 'sending')",
+        "SELECT (SELECT COUNT(*) FROM outbox WHERE state IN ('pending', 'sending')), \
+         (SELECT MIN(created_at) FROM outbox WHERE state IN ('pending', 'sending')), \
+         (SELECT MIN(next_attempt_at) FROM outbox WHERE state = 'pending' AND next_attempt_at > $1)",
     )
     .bind(now.millis())
     .fetch_one(database.reader())

@@ -1,3 +1,4 @@
+mod alert_state;
 mod quiet;
 mod unreadable;
 mod withdrawals;

@@ -495,7 +495,11 @@ impl GroupTask {
     }
 
     async fn evaluate(&self, at: Timestamp) -> Duration {
-        let (group, context) = (Arc::clone(&self.group), Arc::clone(&self.context));
+        let group = Arc::clone(&self.group);
+        let context = Context {
+            stop: Some(self.stop.clone()),
+            ..Context::clone(&self.context)
+        };
         let metrics = self.dependencies.metrics.clone();
         let evaluated =
             tokio::task::spawn_blocking(move || group.evaluate(&context, &metrics, at)).await;

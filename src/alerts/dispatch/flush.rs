@@ -141,7 +141,9 @@ impl Dispatcher {
 
         if group.members.is_empty() {
             self.by_labels.remove(&(group.route, group.labels.clone()));
+            self.unwritten.gone(group.timer);
         } else {
+            self.unwritten.group(&group);
             self.timers.insert((group.next, id));
             self.groups.insert(id, group);
         }
@@ -319,7 +321,7 @@ impl Dispatcher {
                             != Fate::Delivered)
             })
         });
-        let alerts = &mut self.alerts;
+        let (alerts, unwritten) = (&mut self.alerts, &mut self.unwritten);
         group.members.retain(|labels, member| {
             if !member.alert.is_resolved(context.now) {
                 return true;
@@ -327,6 +329,9 @@ impl Dispatcher {
             member.lingering = on_its_way;
             if !on_its_way && let Some(stored) = alerts.get_mut(labels) {
                 stored.groups -= 1;
+                if stored.groups == 0 {
+                    unwritten.forget(stored);
+                }
             }
             on_its_way
         });

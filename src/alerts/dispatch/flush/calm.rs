@@ -18,7 +18,7 @@ impl Dispatcher {
     pub(super) fn release_flapping(&mut self, now: Timestamp, writes: &mut Writes) {
         let routing = Arc::clone(&self.routing);
         for released in self.flaps.release(&routing.flapping, now, writes) {
-            self.place(released.alert, released.assumed_end, now);
+            self.place(released.alert, released.assumed_end, false, now);
         }
     }
 
