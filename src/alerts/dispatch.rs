@@ -57,7 +57,7 @@ type GroupId = u64;
 /// How long what is over is kept (Alertmanager's `--data.retention` is both).
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
-    /// Silences behind their end.
+    /// Silences and acks behind their end.
     pub silences: Duration,
     /// What receivers were told; it is forgotten after twice the repeat interval anyway.
     pub log: Duration,
@@ -452,6 +452,7 @@ impl Dispatcher {
             self.timers.insert((group.next, *id));
         }
         self.upkeep = quiet::Upkeep::default();
+        self.recurrings.clock_stepped_back();
         self.hold_until = self.hold_until - by;
         self.throttle.clock_stepped_back(by);
         self.storms.clock_stepped_back(by);
@@ -493,7 +494,7 @@ impl Dispatcher {
             .retain(|_, entry| entry.expires_at > now && now.since(entry.told.at) < kept);
         self.inhibitor.sweep(now);
         self.silences.sweep(now - self.retention.silences, now);
-        self.acks.sweep(now - RETENTION);
+        self.acks.sweep(now - self.retention.silences);
         self.throttle.sweep(&self.routing.throttle, now);
         self.storms.sweep(&self.routing.storm, now);
         self.flaps.sweep(&self.routing.flapping, now);

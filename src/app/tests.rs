@@ -25,6 +25,8 @@ scrape_configs:
   - targets: ['127.0.0.1:2']
     labels: {gone: 'yes'}
 rule_files: [rules.yml]
+# Tests post and end one alert many times over.
+flapping: {enabled: false}
 ";
 const RULES: &str = "\
 groups:

@@ -280,8 +280,8 @@ async fn stand_ins(
         .map_err(DbError::query("read outbox"))
 }
 
-/// Makes pending again what was being sent when the process ended; most of it was only claimed, so that it counts as no attempt.
-/// To be called once, before the first claim.
+/// Makes pending again what was being sent when the process ended. To be called once, before the first claim. An attempt
+/// that was cut off did not fail: it does not lengthen the wait after the next one that does.
 ///
 /// # Errors
 /// Where the database cannot be written.

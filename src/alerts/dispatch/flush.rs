@@ -81,15 +81,17 @@ impl Dispatcher {
         self.flush_digests(now, writes);
         self.keep_quiet(now, writes);
         for _ in 0..limit {
-            match self.timers.first() {
-                Some((at, id)) if *at <= now => {
-                    let id = *id;
-                    self.timers.pop_first();
-                    self.flush_group(id, now, fates, writes);
-                }
-                Some(_) | None => return false,
+            let Some((at, id)) = self.timers.first().copied() else {
+                break;
+            };
+            if at > now {
+                break;
             }
+            self.timers.pop_first();
+            self.flush_group(id, now, fates, writes);
         }
+        // The message that tells an alert's end and the end of its ack are written together.
+        self.write_ended_acks(now, writes);
         self.timers.first().is_some_and(|(at, _)| *at <= now)
     }
 
