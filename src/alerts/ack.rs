@@ -22,6 +22,7 @@ use crate::model::labels::{Fingerprint, Labels};
 use crate::model::matcher::Matcher;
 use crate::model::notification::severity_rank;
 use crate::model::timestamp::Timestamp;
+use crate::model::words::is_unprintable;
 
 /// An acked alert that is not sent again for so long after a start has resolved meanwhile.
 const SEEN_WITHIN: Duration = Duration::from_secs(15 * 60);
@@ -82,6 +83,9 @@ pub enum AckError {
     /// A text is too long.
     #[error("the {0} is longer than {1} bytes; shorten it")]
     TooLong(&'static str, usize),
+    /// A text has what no writing needs and terminals obey.
+    #[error("the {0} has characters that cannot be printed; leave them out")]
+    Control(&'static str),
     /// It ends before it begins.
     #[error("the ack would be over already; name a later time")]
     Past,
@@ -153,6 +157,9 @@ impl Acks {
         ] {
             if text.len() > longest {
                 return Err(AckError::TooLong(what, longest));
+            }
+            if text.chars().any(is_unprintable) {
+                return Err(AckError::Control(what));
             }
         }
         let expires_at = match request.expiry {
