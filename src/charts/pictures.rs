@@ -9,6 +9,7 @@
 //! two at a time, and what was drawn is kept in a few megabytes of memory.
 
 mod cache;
+mod places;
 #[cfg(test)]
 mod tests;
 
@@ -18,9 +19,9 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
 
 use self::cache::Cache;
+use self::places::{Places, Without};
 use super::alert::{self, ChartError, Sight, Source, Subject};
 use super::metrics::{Metrics, Outcome};
 use super::png::{PaintError, Painter};
@@ -109,7 +110,7 @@ pub struct Pictures(Arc<Inner>);
 struct Inner {
     with: Dependencies,
     config: ArcSwap<PictureConfig>,
-    places: Semaphore,
+    places: Places,
     cache: Mutex<Cache>,
 }
 
@@ -192,7 +193,7 @@ impl Pictures {
         Self(Arc::new(Inner {
             with,
             config: ArcSwap::from_pointee(config),
-            places: Semaphore::new(AT_ONCE),
+            places: Places::new(AT_ONCE),
             cache: Mutex::new(Cache::default()),
         }))
     }
@@ -325,24 +326,17 @@ impl Pictures {
         };
         let deadline = Deadline::after(limit);
         let inner = Arc::clone(&self.0);
-        let drawing = async {
-            let Ok(place) = self.0.places.acquire().await else {
-                return Err(PictureError::Timeout);
-            };
-            // The place is given back when the picture is there, or nobody waits for it any more; the evaluation ends at
-            // its own deadline.
-            let work =
-                tokio::task::spawn_blocking(move || inner.draw(&source, &subject, &deadline));
-            let outcome = work.await.unwrap_or(Err(PictureError::Panicked));
-            drop(place);
-            outcome
+        // Kept where it comes too late for this message, too: its link leads to the same picture.
+        let drawing = move || {
+            let png: Arc<[u8]> = inner.draw(&source, &subject, &deadline)?.into();
+            inner.cache.lock().put(key, Arc::clone(&png));
+            Ok(png)
         };
-        let png: Arc<[u8]> = match tokio::time::timeout(limit, drawing).await {
-            Ok(outcome) => outcome?.into(),
-            Err(_) => return Err(PictureError::Timeout),
-        };
-        self.0.cache.lock().put(key, Arc::clone(&png));
-        Ok((png, Outcome::Drawn))
+        match self.0.places.run(limit, drawing).await {
+            Ok(outcome) => outcome.map(|png| (png, Outcome::Drawn)),
+            Err(Without::Timeout) => Err(PictureError::Timeout),
+            Err(Without::Panicked) => Err(PictureError::Panicked),
+        }
     }
 
     fn counted(
