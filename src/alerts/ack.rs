@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 
+use super::throttle::config::SEVERITY;
 use crate::db::acks::EndedRow;
 use crate::model::ack::{Ack, AckEnd, AckedAlert};
 use crate::model::alert::Alert;
@@ -22,8 +23,6 @@ use crate::model::matcher::Matcher;
 use crate::model::notification::severity_rank;
 use crate::model::timestamp::Timestamp;
 
-/// The label that says how bad it is.
-const SEVERITY: &str = "severity";
 /// The longest name of an owner, in bytes.
 const LONGEST_OWNER: usize = 200;
 /// The longest note, in bytes.

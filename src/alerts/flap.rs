@@ -230,6 +230,12 @@ impl Flaps {
         now: Timestamp,
     ) -> Arc<Alert> {
         let Some(previous) = previous.filter(|_| config.watches(&alert)) else {
+            // It is let go at the next flush: as it is then.
+            let flap = self.by_labels.get_mut(&alert.labels);
+            if let Some(held) = flap.and_then(|flap| flap.held.as_mut()) {
+                held.real = Arc::clone(&alert);
+                held.assumed_end = assumed_end;
+            }
             return alert;
         };
         let changes = changes_between(previous, &alert, now);
@@ -477,6 +483,10 @@ fn with_words(alert: &Alert, words: &str) -> Arc<Alert> {
 
 /// When the state changed from one to the other. An alert that was sent while it fired may have ended by its time alone.
 fn changes_between(previous: &Alert, alert: &Alert, now: Timestamp) -> Vec<Timestamp> {
+    // Somebody edits rules: the end is none of the alert's own, nor is the beginning after it.
+    if previous.course.withdrawn || alert.course.withdrawn {
+        return Vec::new();
+    }
     let fired = !previous.is_resolved(previous.updated_at);
     let fires = !alert.is_resolved(now);
     match (fired, fires) {

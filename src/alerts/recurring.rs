@@ -188,6 +188,13 @@ impl Recurrings {
         begun
     }
 
+    /// The wall clock stepped back: what is next is looked for anew.
+    pub(super) fn clock_stepped_back(&mut self) {
+        for recurring in self.by_id.values_mut() {
+            recurring.next = Timestamp::MIN;
+        }
+    }
+
     /// All of them with their next times, by their comment.
     pub(super) fn shown(
         &self,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use crate::db::acks::{self, EndedRow};
+use crate::db::alert_state::{self, StateChanges};
 use crate::db::ledger::{self, LedgerEntry};
 use crate::db::notification_log::{self, LogEntry, LogKey};
 use crate::db::outbox::{self, OutboxRow, Withdrawal};
@@ -40,6 +41,8 @@ pub struct Writes {
     pub items: HashMap<(Arc<str>, Arc<str>), Option<ItemRow>>,
     /// Digests that became notifications.
     pub closed: Vec<Arc<str>>,
+    /// Posted alerts and the groups' timers.
+    pub state: StateChanges,
     /// One bucket for each notification held back, for metrics.
     pub throttled: Vec<BucketKey>,
     /// Storms by receiver; `None` where one is over.
@@ -65,6 +68,7 @@ impl Writes {
             && self.digests.is_empty()
             && self.items.is_empty()
             && self.closed.is_empty()
+            && self.state.is_empty()
             && self.storms.is_empty()
             && self.flapping.is_empty()
     }
@@ -78,6 +82,7 @@ impl Writes {
         transaction: &mut Transaction,
         now: Timestamp,
     ) -> Result<(), DbError> {
+        alert_state::save(transaction, &self.state).await?;
         // Withdrawn before the new ones come: both may have the same idempotency key.
         outbox::withdraw(transaction, &self.superseded, now).await?;
         outbox::insert(transaction, &self.outbox).await?;

@@ -5,11 +5,13 @@
 //! where it keeps the method (307, 308): a `POST` that becomes a `GET` would look delivered and is not, and secrets
 //! stay with the host they were given for.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use parking_lot::Mutex;
 
 use self::clients::{Clients, Way};
 use self::oauth2::Tokens;
@@ -41,6 +43,18 @@ pub struct Sender {
     timeout: Duration,
     clients: Clients,
     tokens: Option<Tokens>,
+    last: Mutex<Address>,
+}
+
+/// The address that was last sent to, as written and as read.
+#[derive(Default)]
+struct Address(Option<(String, reqwest::Url)>);
+
+/// It may hold a token.
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Address")
+    }
 }
 
 /// An answer of class 2xx.
@@ -96,6 +110,7 @@ impl Sender {
                 proxy: config.proxy.clone(),
             }),
             tokens: config.oauth2.clone().map(Tokens::new),
+            last: Mutex::default(),
             config,
         }
     }
@@ -127,9 +142,7 @@ impl Sender {
         headers: HeaderMap,
         now: Timestamp,
     ) -> Result<Reply, SendError> {
-        let url: reqwest::Url = url.parse().map_err(|error| {
-            SendError::permanent(Reason::Configuration, format!("bad address: {error}"))
-        })?;
+        let url = self.address(url)?;
         let exchange = self.exchange(method, url, body, headers, now);
         self.in_time(exchange).await
     }
@@ -188,6 +201,21 @@ impl Sender {
                 format!("no answer within {:?}", self.timeout),
             )),
         }
+    }
+
+    /// The address, read; most senders have one.
+    fn address(&self, text: &str) -> Result<reqwest::Url, SendError> {
+        let mut last = self.last.lock();
+        if let Some((known, url)) = &last.0
+            && known == text
+        {
+            return Ok(url.clone());
+        }
+        let url: reqwest::Url = text.parse().map_err(|error| {
+            SendError::permanent(Reason::Configuration, format!("bad address: {error}"))
+        })?;
+        last.0 = Some((text.to_owned(), url.clone()));
+        Ok(url)
     }
 
     async fn exchange(

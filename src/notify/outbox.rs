@@ -60,6 +60,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(15);
 const CLOCK_SLACK: Duration = Duration::from_secs(1);
 /// How often the whole backlog is counted, for its metrics, while there is always something to claim.
 const COUNTED_EVERY: Duration = Duration::from_secs(1);
+/// While more waits to be sent, so many outcomes, or those of so long, are written in one transaction.
+const WRITTEN_AT_ONCE: usize = 64;
+const LONGEST_UNWRITTEN: Duration = Duration::from_millis(20);
 /// The pause after the database failed.
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -146,6 +149,8 @@ pub struct Worker {
     looked_at: Timestamp,
     /// Outcomes that the database did not take yet; their notifications are not sent again meanwhile.
     unwritten: Ended,
+    /// Since the first of them ended.
+    unwritten_since: Option<Stopwatch>,
     /// What is being written and read: one transaction at a time.
     exchange: FuturesUnordered<BoxFuture<'static, Exchanged>>,
     /// The database failed: nothing is asked of it until the pause is over.
@@ -179,6 +184,7 @@ impl Worker {
             // The first look puts right what was written before a step that the process did not see.
             looked_at: Timestamp::MAX,
             unwritten: Ended::default(),
+            unwritten_since: None,
             exchange: FuturesUnordered::new(),
             resting: false,
             counted: None,
@@ -197,6 +203,7 @@ impl Worker {
                 Some(finished) = self.under_way.next() => self.settle(finished),
                 Some(exchanged) = self.exchange.next() => pause = self.take_in(exchanged),
                 () = self.with.wake.notified() => self.look = true,
+                () = tokio::time::sleep(LONGEST_UNWRITTEN), if self.gathers() => {}
                 () = tokio::time::sleep(pause), if self.exchange.is_empty() => {
                     self.resting = false;
                     self.look = true;
@@ -273,7 +280,7 @@ impl Worker {
     /// Writes the outcomes there are and claims what is due for integrations that have room, where there is either to
     /// do and the last time is over.
     fn turn_to_database(&mut self) {
-        if !self.exchange.is_empty() || self.resting || !self.look {
+        if !self.exchange.is_empty() || self.resting || !self.look || self.gathers() {
             return;
         }
         self.look = false;
@@ -285,7 +292,11 @@ impl Worker {
         let count = self
             .counted
             .is_none_or(|counted| counted.elapsed() >= COUNTED_EVERY);
+        // With the last of them the figures go to zero at once.
+        let busy = |lane: &Lane| lane.under_way > 0 || !lane.waiting.is_empty();
+        let is_idle = !self.lanes.values().any(busy);
         let ended = std::mem::take(&mut self.unwritten);
+        self.unwritten_since = None;
         let database = self.with.database.clone();
         self.exchange.push(
             async move {
@@ -294,7 +305,7 @@ impl Worker {
                         table::clock_stepped_back(&database, now).await?;
                     }
                     let taken = table::exchange(&database, &ended, &wanted, now).await?;
-                    let backlog = if count || taken.claimed.is_empty() {
+                    let backlog = if count || (is_idle && taken.claimed.is_empty()) {
                         Some(table::backlog(&database, now).await?)
                     } else {
                         None
@@ -306,6 +317,17 @@ impl Worker {
             }
             .boxed(),
         );
+    }
+
+    /// Whether the outcomes there are can wait for others: only in a storm, where sending goes on without the database.
+    fn gathers(&self) -> bool {
+        let Some(since) = self.unwritten_since else {
+            return false;
+        };
+        let flows = |lane: &Lane| lane.under_way > 0 && lane.waiting.len() > WRITTEN_AT_ONCE / 4;
+        self.unwritten.outcomes.len() < WRITTEN_AT_ONCE
+            && since.elapsed() < LONGEST_UNWRITTEN
+            && self.lanes.values().any(flows)
     }
 
     /// Room for more, by integration.
@@ -483,5 +505,6 @@ impl Worker {
             self.unwritten.instead.extend(rows);
         }
         self.unwritten.outcomes.push((notification, outcome));
+        self.unwritten_since.get_or_insert_with(Stopwatch::start);
     }
 }

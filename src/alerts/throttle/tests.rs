@@ -175,6 +175,24 @@ fn tokens_come_back_one_by_one() {
 }
 
 #[test]
+fn an_end_in_a_digest_that_goes_out_as_its_group_is_flushed_is_told_again_where_it_fails() {
+    let mut config = ThrottleConfig::default();
+    config.rules[0].burst = 1;
+    let by_name = "route: {receiver: hook, group_by: [alertname], group_wait: 1s, group_interval: 2s, repeat_interval: 4h}";
+    let mut simulation = Simulation::new(routing(by_name).unwrap().with_throttle(config));
+    simulation.fire("Down severity=info");
+    simulation.until(3.5);
+    simulation.resolve("Down severity=info");
+    // Held back from 5 s on, so sent at 65 s: the group is flushed at that very instant.
+    simulation.step("64.5 receiver down", &[]);
+    simulation.step("66 expire", &[]);
+    simulation.step("66 receiver up", &[]);
+    simulation.until(200.0);
+    let digest = |at: &str| format!("{at} hook digest: -Down[severity=info]");
+    assert_eq!(simulation.sent[1..], [digest("65"), digest("127")]);
+}
+
+#[test]
 fn a_digest_survives_a_restart_and_lists_what_ended_meanwhile() {
     let mut simulation = Simulation::new(routing(EACH).unwrap());
     storm(&mut simulation, 30, "warning");

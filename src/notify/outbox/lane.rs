@@ -35,7 +35,7 @@ impl Lane {
         let waiting = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
         match waiting {
             0 => self.quick || self.under_way < PLACES_PER_INTEGRATION,
-            waiting => self.quick && waiting < PLACES_PER_INTEGRATION,
+            waiting => self.quick && waiting < CLAIMED_AT_ONCE,
         }
     }
 }
