@@ -199,7 +199,7 @@ impl Dispatcher {
         let mut dispatcher = Self {
             inhibitor: Inhibitor::new(&routing.inhibit_rules),
             silences: Silences::restore(restored.silences),
-            acks: Acks::restore(restored.acks),
+            acks: Acks::restore(restored.acks, hold_until),
             recurrings: Recurrings::restore(restored.recurrings),
             upkeep: quiet::Upkeep::default(),
             routing,
@@ -452,6 +452,7 @@ impl Dispatcher {
             self.timers.insert((group.next, *id));
         }
         self.upkeep = quiet::Upkeep::default();
+        self.acks.clock_stepped_back(by);
         self.recurrings.clock_stepped_back();
         self.hold_until = self.hold_until - by;
         self.throttle.clock_stepped_back(by);

@@ -30,7 +30,6 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 
-use super::storm::above_zero;
 use super::throttle::config::{SEVERITY, default_exempt, normal, read_exempt};
 use super::writes::Writes;
 use crate::db::storms::FlapRow;
@@ -97,19 +96,10 @@ pub fn read(root: &Fields<'_>) -> FlapConfig {
         config.enabled = enabled;
     }
     config.exempt = read_exempt(&fields, config.exempt);
-    if let Some(value) = fields.get("changes") {
-        match value.unsigned().map(usize::try_from) {
-            Some(Ok(changes @ 2..=1_000)) => config.changes = changes,
-            Some(_) => value.error("changes is out of range", "write a number from 2 to 1000"),
-            None => {}
-        }
-    }
-    let time = |key: &'static str, default: Duration| {
-        let value = fields.get(key);
-        value
-            .and_then(|value| above_zero(&value))
-            .unwrap_or(default)
-    };
+    config.changes = fields
+        .number_in("changes", 2..=1_000)
+        .unwrap_or(config.changes);
+    let time = |key: &'static str, default| fields.duration_above_zero(key).unwrap_or(default);
     config.window = time("window", config.window);
     config.calm = time("calm", config.calm);
     fields.finish();

@@ -104,11 +104,11 @@ impl Writes {
         let mut items: Vec<_> = self.items.values().flatten().cloned().collect();
         items.sort_by_key(|item| item.position);
         throttle::save_digests(transaction, &self.digests, &items).await?;
-        for ((digest, group), item) in &self.items {
-            if item.is_none() {
-                throttle::remove_item(transaction, digest, group).await?;
-            }
-        }
+        let taken_out = self.items.iter().filter(|(_, item)| item.is_none());
+        let taken_out: Vec<_> = taken_out
+            .map(|((digest, group), _)| (&**digest, &**group))
+            .collect();
+        throttle::remove_items(transaction, &taken_out).await?;
         throttle::remove_digests(transaction, &self.closed).await?;
         storms::save(transaction, &self.storms, &self.flapping).await
     }

@@ -17,7 +17,7 @@ use crate::model::matcher::Matcher;
 use crate::model::sample::Sample;
 use crate::model::timestamp::Timestamp;
 use crate::promql::ast::{BinaryOp, Expr, ExprKind, Selector, TimeModifiers, ValueType};
-use crate::promql::comparison::{Reading, readings};
+use crate::promql::comparison::{Reading, looked_for, readings};
 use crate::promql::eval::{Deadline, Engine, EvalError, Query, QueryRange, QueryValue};
 use crate::promql::typecheck::type_of;
 use crate::storage::query::{Queryable, Series};
@@ -188,6 +188,10 @@ fn pick<'a>(
 ) -> Result<Picked<'a>, ChartError> {
     let mut otherwise = None;
     for way in readings(&source.expr) {
+        let way = Reading {
+            values: looked_for(way.values),
+            ..way
+        };
         if !matches!(type_of(way.values), ValueType::Vector | ValueType::Scalar) {
             continue;
         }

@@ -9,7 +9,6 @@
 //! two at a time, and what was drawn is kept in a few megabytes of memory.
 
 mod cache;
-mod places;
 #[cfg(test)]
 mod tests;
 
@@ -19,9 +18,9 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
 
 use self::cache::Cache;
-use self::places::{Places, Without};
 use super::alert::{self, ChartError, Sight, Source, Subject};
 use super::metrics::{Metrics, Outcome};
 use super::png::{PaintError, Painter};
@@ -110,7 +109,7 @@ pub struct Pictures(Arc<Inner>);
 struct Inner {
     with: Dependencies,
     config: ArcSwap<PictureConfig>,
-    places: Places,
+    places: Arc<Semaphore>,
     cache: Mutex<Cache>,
 }
 
@@ -193,7 +192,7 @@ impl Pictures {
         Self(Arc::new(Inner {
             with,
             config: ArcSwap::from_pointee(config),
-            places: Places::new(AT_ONCE),
+            places: Arc::new(Semaphore::new(AT_ONCE)),
             cache: Mutex::new(Cache::default()),
         }))
     }
@@ -326,16 +325,31 @@ impl Pictures {
         };
         let deadline = Deadline::after(limit);
         let inner = Arc::clone(&self.0);
-        // Kept where it comes too late for this message, too: its link leads to the same picture.
-        let drawing = move || {
-            let png: Arc<[u8]> = inner.draw(&source, &subject, &deadline)?.into();
-            inner.cache.lock().put(key, Arc::clone(&png));
-            Ok(png)
+        let drawing = async {
+            let Ok(place) = Arc::clone(&inner.places).acquire_owned().await else {
+                return Err(PictureError::Timeout);
+            };
+            // Somebody else who waited may have had it drawn.
+            if let Some(png) = inner.cache.lock().get(&key) {
+                return Ok((png, Outcome::Cached));
+            }
+            // The work keeps its place when nobody waits for it any more: who asks and hangs up gets no more of it done
+            // at once. The evaluation ends at its own deadline.
+            let work = tokio::task::spawn_blocking(move || {
+                let drawn = inner.draw(&source, &subject, &deadline);
+                let drawn = drawn.map(|png| {
+                    let png: Arc<[u8]> = png.into();
+                    inner.cache.lock().put(key, Arc::clone(&png));
+                    (png, Outcome::Drawn)
+                });
+                drop(place);
+                drawn
+            });
+            work.await.unwrap_or(Err(PictureError::Panicked))
         };
-        match self.0.places.run(limit, drawing).await {
-            Ok(outcome) => outcome.map(|png| (png, Outcome::Drawn)),
-            Err(Without::Timeout) => Err(PictureError::Timeout),
-            Err(Without::Panicked) => Err(PictureError::Panicked),
+        match tokio::time::timeout(limit, drawing).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(PictureError::Timeout),
         }
     }
 

@@ -59,11 +59,17 @@ pub fn readings(expr: &Expr) -> Vec<Reading<'_>> {
             op if op.is_comparison() && !binary.return_bool => vec![compared(binary)],
             _ => vec![bare(expr)],
         },
-        // Of what is absent, the gap tells more than a line at 1.
-        ExprKind::Call { function, args } if function.id == FunctionId::Absent => {
-            vec![bare(args.first().map_or(expr, |arg| arg))]
-        }
         _ => vec![bare(expr)],
+    }
+}
+
+/// What an `absent` looks for, for those to whom the gap tells more than a line at 1; any other expression itself.
+pub fn looked_for(expr: &Expr) -> &Expr {
+    match &expr.kind {
+        ExprKind::Call { function, args } if function.id == FunctionId::Absent => {
+            args.first().map_or(expr, |arg| unwrapped(arg))
+        }
+        _ => expr,
     }
 }
 
@@ -171,10 +177,19 @@ mod tests {
         check("a > on (job) b", &["a... | > | b"]);
         check("a > scalar(b)", &["a... | > | scalar(b)"]);
         check("(a + b) > 2 * 3", &["a + b... | > | 2 * 3"]);
-        check("absent((up{job=\"x\"}))", &["up{job=\"x\"}"]);
+        check("absent(up) unless on () b", &["absent(up)..."]);
         check("vector(1)", &["vector(1)"]);
         check("a > bool 1", &["a > bool 1"]);
         check("sum(up == 0) > 2", &["sum(up == 0)... | > | 2"]);
+    }
+
+    #[test]
+    fn the_gap_is_where_an_absent_looks() {
+        let check = |text: &str, want: &str| {
+            assert_eq!(looked_for(&parse(text).unwrap()).to_string(), want);
+        };
+        check("absent((up{job=\"x\"}))", "up{job=\"x\"}");
+        check("up", "up");
     }
 
     #[test]

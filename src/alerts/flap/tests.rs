@@ -1,25 +1,14 @@
-use super::super::config::tests::routing;
+use super::super::config::tests::{routing, section};
 use super::super::dispatch::tests::Simulation;
 use super::super::limits::Limits;
 use super::super::route::Routing;
 use super::*;
-use crate::document::diagnostics::Diagnostics;
-use crate::document::parse;
 use crate::model::notification::{Decision, Reason};
 
 const ROUTES: &str = "route: {receiver: hook, group_by: [alertname], group_wait: 1s, group_interval: 2s, repeat_interval: 4h}";
 
 fn config(text: &str) -> Result<FlapConfig, Vec<String>> {
-    let diagnostics = Diagnostics::default();
-    let document = parse("o.yml", text, &diagnostics).unwrap();
-    let fields = document.value(&diagnostics).fields().unwrap();
-    let config = read(&fields);
-    fields.finish();
-    if diagnostics.is_empty() {
-        return Ok(config);
-    }
-    let found = diagnostics.into_sorted();
-    Err(found.iter().map(ToString::to_string).collect())
+    section(text, read)
 }
 
 fn with(text: &str) -> Routing {

@@ -1,26 +1,13 @@
-use super::super::config::tests::routing;
+use super::super::config::tests::{routing, section};
 use super::super::dispatch::tests::Simulation;
 use super::super::limits::Limits;
 use super::super::route::Routing;
 use super::super::storm::StormConfig;
 use super::*;
-use crate::document::{diagnostics::Diagnostics, parse};
 use crate::model::notification::Decision;
 
 fn config(text: &str) -> Result<ThrottleConfig, Vec<String>> {
-    let diagnostics = Diagnostics::default();
-    let document = parse("o.yml", text, &diagnostics).unwrap();
-    let fields = document.value(&diagnostics).fields().unwrap();
-    let config = read(&fields);
-    fields.finish();
-    if diagnostics.is_empty() {
-        return Ok(config);
-    }
-    Err(diagnostics
-        .into_sorted()
-        .iter()
-        .map(ToString::to_string)
-        .collect())
+    section(text, read)
 }
 
 #[test]
