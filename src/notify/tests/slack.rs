@@ -184,6 +184,30 @@ async fn what_becomes_of_later_messages_can_be_said() {
 }
 
 #[tokio::test]
+async fn what_fires_after_the_end_is_no_change_of_the_old_message() {
+    let recorder = Recorder::start(&[POSTED, DONE, DONE]).await;
+    let mut bench = Bench::new(&bot(&recorder.url, "")).await;
+    for (id, reason) in [
+        ("1", Reason::FirstNotification),
+        ("2", Reason::AllResolved),
+        // A digest told of the first alert.
+        ("3", Reason::NewAlerts),
+    ] {
+        bench.write(message(id, reason)).await;
+        bench.after(Duration::from_secs(1)).await;
+    }
+    assert_eq!(
+        calls(&recorder),
+        [
+            "chat.postMessage #ops",
+            "chat.update C1 ts=1.1",
+            "chat.postMessage C1 thread_ts=1.1",
+            "chat.postMessage #ops",
+        ]
+    );
+}
+
+#[tokio::test]
 async fn who_stands_in_for_another_receiver_finds_no_page_in_an_old_message() {
     let recorder = Recorder::start(&[POSTED, DONE, POSTED, DONE]).await;
     let mut bench = Bench::new(&bot(&recorder.url, "update_message: true")).await;
