@@ -6,6 +6,7 @@
 //!   shutdown:  not ready ─▶ stop intake ─▶ drain ─▶ deadline, naming who is stuck
 //! ```
 
+mod applied;
 mod build;
 mod maintenance;
 mod pictures;

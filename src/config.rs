@@ -195,6 +195,11 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
         group.rules.iter().filter_map(too_far)
     }));
     warnings.extend(impatient_heartbeat(&settings, &scrape, &rules));
+    if extras && settings.scrape_self && settings.auth.hides_metrics() {
+        let message = "Outrigger does not scrape itself: its /metrics ask for a login";
+        let remedy = "write a job named outrigger with an API key of scope monitoring:read as authorization, or set scrape_self to false";
+        warnings.push(mistake("auth.public_metrics", message, remedy));
+    }
     let enrich = match root.get("enrich") {
         Some(value) => crate::scrape::config::enrich::read(&value),
         None => EnrichConfig::zero_config(overrides.in_pod()),

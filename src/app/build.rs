@@ -1,9 +1,7 @@
-//! Building every component from its configuration, and changing them at a reload.
+//! Building every component from its configuration, and starting it.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
@@ -11,8 +9,7 @@ use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio::sync::{Notify, Semaphore, watch};
 
-use crate::alerts::run::{self as dispatcher, AlertSink, Runner};
-use crate::auth::config::AuthConfig;
+use crate::alerts::run::{self as dispatcher, Runner};
 use crate::auth::service::Auth;
 use crate::charts::pictures::{self as charts, Pictures};
 use crate::clock::Clock;
@@ -22,27 +19,24 @@ use crate::db::{Database, signing_key};
 use crate::document::diagnostics::Diagnostic;
 use crate::enrich::host::Host;
 use crate::enrich::pod::Pod;
-use crate::http::context::{Configuration, Context, Readiness, Reload, RoutingShown};
+use crate::http::context::{Context, Readiness};
 use crate::model::signature::Signer;
-use crate::model::timestamp::Timestamp;
 use crate::notify::breaker::Circuits;
-use crate::notify::heartbeat::{self, Component, Heartbeat, HeartbeatConfig, Watched};
-use crate::notify::outbox::{self, Receivers, Worker};
+use crate::notify::heartbeat::{self, Component, Heartbeat, Watched};
+use crate::notify::outbox::{self, Worker};
 use crate::promql::eval::{Engine, EngineConfig};
 use crate::rules::manager::RuleManager;
 use crate::rules::{manager, rule};
-use crate::runbooks::Runbooks;
 use crate::scrape::error::Outcome;
-use crate::scrape::manager::{self as scrape, ScrapeManager, ScrapeSettings};
+use crate::scrape::manager::{self as scrape, ScrapeManager};
 use crate::scrape::metrics::ScrapeMetrics;
 use crate::scrape::status::ScrapeOutcome;
 use crate::storage::{Storage, StorageConfig};
 use crate::tasks::Tasks;
 use crate::telemetry;
-use crate::telemetry::logs::LogsConfig;
 use crate::telemetry::progress::Progress;
-use crate::telemetry::traces::TracesConfig;
 
+use super::applied::{Applied, Fixed, load_runbooks, receivers, shown};
 use super::maintenance::Maintenance;
 use super::pictures;
 use super::reload::Metrics as ReloadMetrics;
@@ -78,60 +72,6 @@ struct First {
     worker: Worker,
     heartbeat: Heartbeat,
     data_ready: watch::Sender<bool>,
-}
-
-/// What a reload changes.
-pub(super) struct Applied {
-    rules: Arc<RuleManager>,
-    targets: Arc<ScrapeManager>,
-    alerts: AlertSink,
-    receivers: Arc<ArcSwap<Receivers>>,
-    runbooks: watch::Sender<Arc<Runbooks>>,
-    configuration: watch::Sender<Arc<Configuration>>,
-    heartbeat: watch::Sender<Option<HeartbeatConfig>>,
-    pictures: Option<Pictures>,
-    rule_context: Arc<dyn Fn(&Config) -> rule::Context + Send + Sync>,
-    watched: Mutex<Vec<PathBuf>>,
-    started_with: Fixed,
-}
-
-/// Settings that only a restart changes.
-#[derive(Clone, PartialEq, Debug)]
-struct Fixed {
-    listen: String,
-    route_prefix: String,
-    data: PathBuf,
-    retention: Duration,
-    series_limit: usize,
-    query: (Duration, Duration, usize, usize),
-    logs: LogsConfig,
-    traces: TracesConfig,
-    shutdown_deadline: Duration,
-    ledger: (Duration, u32),
-    auth: AuthConfig,
-}
-
-impl Fixed {
-    fn of(settings: &Settings) -> Self {
-        Self {
-            listen: settings.listen.clone(),
-            route_prefix: settings.route_prefix(),
-            data: settings.data.clone(),
-            retention: settings.retention,
-            series_limit: settings.series_limit,
-            query: (
-                settings.query_timeout,
-                settings.lookback,
-                settings.query_samples,
-                settings.query_concurrency,
-            ),
-            logs: settings.logs.clone(),
-            traces: settings.traces.clone(),
-            shutdown_deadline: settings.shutdown_deadline,
-            ledger: (settings.ledger_retention, settings.ledger_entries),
-            auth: settings.auth.clone(),
-        }
-    }
 }
 
 impl Parts {
@@ -412,65 +352,6 @@ impl Parts {
     }
 }
 
-impl Applied {
-    /// Brings rules and targets up to a configuration; routes and receivers hold it already.
-    async fn start(&self, config: Config) {
-        let context = (self.rule_context)(&config);
-        let settings = scrape_settings(&config);
-        self.rules.apply(config.rules, context).await;
-        self.targets.apply(settings).await;
-    }
-
-    /// Files and directories whose change calls for a reload.
-    pub(super) fn watched(&self) -> Vec<PathBuf> {
-        self.watched.lock().clone()
-    }
-
-    /// Applies a configuration that is known to be valid. Nothing here can fail.
-    pub(super) async fn apply(&self, config: Config, now: Timestamp) {
-        for warning in &config.warnings {
-            tracing::warn!("{warning}");
-        }
-        if Fixed::of(&config.settings) != self.started_with {
-            tracing::warn!(
-                "address, route prefix, data, storage, ledger, query limits, logs, traces, auth and shutdown_deadline are taken over by a restart only"
-            );
-        }
-        *self.watched.lock() = config.watched.clone();
-        self.receivers.store(Arc::new(receivers(&config)));
-        if self
-            .alerts
-            .reload(Arc::clone(&config.routing))
-            .await
-            .is_err()
-        {
-            tracing::debug!("reload during shutdown");
-        }
-        self.heartbeat
-            .send_replace(config.settings.heartbeat.clone());
-        if let Some(pictures) = &self.pictures {
-            pictures.configure(pictures::config(&config));
-        }
-        self.runbooks.send_replace(Arc::new(load_runbooks(&config)));
-        self.configuration.send_replace(Arc::new(shown(
-            &config,
-            now,
-            Some(Reload {
-                at: now,
-                mistakes: Vec::new(),
-            }),
-        )));
-        self.start(config).await;
-    }
-
-    /// Notes a reload that was refused.
-    pub(super) fn refused(&self, now: Timestamp, mistakes: Vec<Diagnostic>) {
-        let mut shown = Configuration::clone(&self.configuration.borrow());
-        shown.last_reload = Some(Reload { at: now, mistakes });
-        self.configuration.send_replace(Arc::new(shown));
-    }
-}
-
 /// In Alertmanager's place its flags count; else the routes wait for the first evaluations of rules.
 fn dispatcher_config(settings: &Settings, mode: Mode) -> dispatcher::Config {
     let mut config = dispatcher::Config {
@@ -535,17 +416,8 @@ fn rule_context(
         timeout: config.settings.query_timeout,
         external_labels: config.external_labels.clone(),
         external_url: config.external_url.as_str().into(),
+        stop: None,
     })
-}
-
-fn scrape_settings(config: &Config) -> ScrapeSettings {
-    ScrapeSettings {
-        global: config.settings.global.clone(),
-        jobs: config.scrape.jobs.clone(),
-        node: config.collects_host.then(|| config.settings.node.clone()),
-        enrich: config.enrich.clone(),
-        pod_annotations: config.collects_host,
-    }
 }
 
 fn pod(config: &Config) -> Option<Pod> {
@@ -555,38 +427,5 @@ fn pod(config: &Config) -> Option<Pod> {
             tracing::warn!(%error, "read the pod's facts; going on without them");
             None
         }
-    }
-}
-
-fn receivers(config: &Config) -> Receivers {
-    let receivers = config.receivers.integrations();
-    receivers.delivering(config.settings.delivery.clone())
-}
-
-fn load_runbooks(config: &Config) -> Runbooks {
-    match &config.settings.runbooks {
-        Some(directory) => Runbooks::load(directory).over(Runbooks::embedded()),
-        None => Runbooks::embedded(),
-    }
-}
-
-fn shown(config: &Config, now: Timestamp, last_reload: Option<Reload>) -> Configuration {
-    Configuration {
-        file: config.file.as_deref().map(Path::to_owned),
-        text: config.text.clone(),
-        external_url: config.external_url.clone(),
-        routing: RoutingShown {
-            text: config.routing_text.clone(),
-            receivers: config
-                .receivers
-                .receivers
-                .iter()
-                .map(|receiver| Arc::clone(&receiver.name))
-                .collect(),
-            resolve_timeout: config.receivers.resolve_timeout,
-            enrichment: config.settings.alert_enrichment.clone(),
-        },
-        loaded_at: now,
-        last_reload,
     }
 }

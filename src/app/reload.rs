@@ -15,7 +15,8 @@ use crate::document::diagnostics::Diagnostic;
 use crate::model::timestamp::Timestamp;
 use crate::tasks::{Stop, Tasks};
 
-use super::build::{Applied, Parts};
+use super::applied::Applied;
+use super::build::Parts;
 use super::watch::Watch;
 
 /// Figures of reloads; clones share them.

@@ -51,6 +51,13 @@ pub struct AuthConfig {
     pub login: Limits,
 }
 
+impl AuthConfig {
+    /// Whether `/metrics` asks for a login.
+    pub fn hides_metrics(&self) -> bool {
+        self.enabled && !self.public_metrics
+    }
+}
+
 impl Default for AuthConfig {
     fn default() -> Self {
         Self {

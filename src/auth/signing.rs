@@ -64,7 +64,7 @@ pub fn generate(id: String, now: Timestamp) -> SigningKeyRow {
             q: Secret::new(hex(&q)),
             created_at: now,
         };
-        // One pair in three has a product of 2047 bits, or the like; ring says so.
+        // Two pairs in five have a product of 2047 bits; ring refuses them.
         if SigningKey::read(&row).is_ok() {
             return row;
         }
@@ -148,7 +148,7 @@ fn components(p: &str, q: &str) -> Option<KeyPairComponents<Vec<u8>>> {
     let one = U1024::ONE;
     let (p_less, q_less) = (p.wrapping_sub(&one), q.wrapping_sub(&one));
     let n: U2048 = p.widening_mul(&q).into();
-    // d = e^-1 mod lcm(p-1, q-1), through Garner's: here modulo the product, which is a multiple of it.
+    // d = e^-1 mod (p-1)(q-1), as in the first RSA; modulo their least common multiple it is the same key.
     let totient: U2048 = p_less.widening_mul(&q_less).into();
     let d = U2048::from_u64(EXPONENT).invert_mod(&NonZero::new(totient).into_option()?);
     let d: U2048 = d.into_option()?;
@@ -161,15 +161,15 @@ fn components(p: &str, q: &str) -> Option<KeyPairComponents<Vec<u8>>> {
     let q_inverse = q.invert_odd_mod(&odd).into_option()?;
     Some(KeyPairComponents {
         public_key: PublicKeyComponents {
-            n: bytes(&n.to_be_bytes()),
-            e: bytes(&EXPONENT.to_be_bytes()),
+            n: bytes(n.to_be_bytes()),
+            e: bytes(EXPONENT.to_be_bytes()),
         },
-        d: bytes(&d.to_be_bytes()),
-        p: bytes(&p.to_be_bytes()),
-        q: bytes(&q.to_be_bytes()),
-        dP: bytes(&reduce(&p_less)?.to_be_bytes()),
-        dQ: bytes(&reduce(&q_less)?.to_be_bytes()),
-        qInv: bytes(&q_inverse.to_be_bytes()),
+        d: bytes(d.to_be_bytes()),
+        p: bytes(p.to_be_bytes()),
+        q: bytes(q.to_be_bytes()),
+        dP: bytes(reduce(&p_less)?.to_be_bytes()),
+        dQ: bytes(reduce(&q_less)?.to_be_bytes()),
+        qInv: bytes(q_inverse.to_be_bytes()),
     })
 }
 

@@ -42,6 +42,7 @@ pub(super) fn read(
     }
     if extras
         && settings.scrape_self
+        && !settings.auth.hides_metrics()
         && let Some(listen) = listen
     {
         let ip = if listen.ip().is_unspecified() {

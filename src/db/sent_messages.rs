@@ -76,6 +76,26 @@ pub async fn save(
     .map_err(DbError::query("write sent messages"))
 }
 
+/// Forgets where the message about a notification's group is.
+///
+/// # Errors
+/// Where the database cannot be written.
+pub async fn forget(
+    transaction: &mut Transaction,
+    notification: &Notification,
+) -> Result<(), DbError> {
+    sqlx::query(
+        "DELETE FROM sent_messages WHERE group_key = $1 AND receiver = $2 AND integration = $3",
+    )
+    .bind(&*notification.group_key)
+    .bind(&*notification.receiver)
+    .bind(notification.integration.to_string())
+    .execute(transaction.connection())
+    .await
+    .map(drop)
+    .map_err(DbError::query("forget sent message"))
+}
+
 /// Forgets messages that nothing was added to for a month; returns how many.
 ///
 /// # Errors

@@ -388,7 +388,7 @@ async fn send(
     reply.await?.accepted().map(drop)
 }
 
-/// `scrape has not progressed for 5m, outbox not for 3m`.
+/// `scrape has not progressed for 5m, nor outbox for 3m`.
 pub fn describe(stuck: &[Age]) -> String {
     let mut text = String::new();
     for (component, age) in stuck {

@@ -30,6 +30,7 @@ const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 mod bad;
 mod chats;
 mod failing;
+mod last_resort;
 mod pagers;
 mod pictures;
 mod receivers;

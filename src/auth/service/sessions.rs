@@ -137,6 +137,11 @@ impl Auth {
             metrics.refresh(None);
             return Err(AuthError::Refresh);
         };
+        // Of a token that nobody has the writer is not bothered.
+        if !sessions::is_refresh(&self.0.database, &hash).await? {
+            metrics.refresh(None);
+            return Err(AuthError::Refresh);
+        }
         // Before the transaction: making a key takes a while, and writes.
         let key = self.signing_key().await?;
         let mut transaction = self.0.database.begin().await?;

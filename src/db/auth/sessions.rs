@@ -121,6 +121,19 @@ pub async fn insert_refresh(
     .map_err(DbError::query("write refresh token"))
 }
 
+/// Whether there is a refresh token of a hash.
+///
+/// # Errors
+/// Where the database cannot be read.
+pub async fn is_refresh(database: &Database, hash: &str) -> Result<bool, DbError> {
+    sqlx::query("SELECT 1 FROM auth_refresh_tokens WHERE token_hash = $1")
+        .bind(hash)
+        .fetch_optional(database.reader())
+        .await
+        .map(|row| row.is_some())
+        .map_err(DbError::query("read refresh token"))
+}
+
 /// The refresh token of a hash.
 ///
 /// # Errors

@@ -10,7 +10,7 @@ use super::super::sent_messages;
 use super::super::unreadable::Unreadable;
 use super::super::{Database, DbError, MAX_BINDS, Transaction};
 use super::{Claimed, OutboxRow, Outcome, insert};
-use crate::model::notification::{Decision, Notification, NotifiedAlert};
+use crate::model::notification::{Decision, Notification, NotifiedAlert, Reason};
 use crate::model::timestamp::Timestamp;
 
 /// Bytes of payloads that one claim takes, about; at least one notification of each integration all the same.
@@ -324,7 +324,12 @@ async fn write_outcomes(
             sent: Some(sent), ..
         } = outcome
         {
-            sent_messages::save(transaction, notification, sent, now).await?;
+            if notification.reason == Reason::AllResolved {
+                // What fires later is another story, even where a digest tells its beginning.
+                sent_messages::forget(transaction, notification).await?;
+            } else {
+                sent_messages::save(transaction, notification, sent, now).await?;
+            }
         }
         let (state, error, decision) = match outcome {
             Outcome::Delivered { status, .. } => (

@@ -26,6 +26,10 @@ struct LoginTemplate<'a> {
 }
 
 impl LoginTemplate<'_> {
+    fn bar(&self) -> &'static [Section] {
+        Section::ALL
+    }
+
     fn section(&self) -> Section {
         Section::Elsewhere
     }

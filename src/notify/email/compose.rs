@@ -11,9 +11,9 @@ use md5::{Digest, Md5};
 use super::{Email, Threading};
 use crate::model::notification::Notification;
 use crate::model::timestamp::Timestamp;
-use crate::notify::builtin;
 use crate::notify::integration::{Reason, SendError};
 use crate::notify::render::Rendering;
+use crate::notify::{builtin, cut};
 
 /// Subjects beyond this are cut; clients show far less.
 const MAX_SUBJECT: usize = 250;
@@ -55,10 +55,7 @@ pub fn message(
         };
         builder = builder.raw_header(match (upstream_only, name.as_str()) {
             (true, _) => upstream_header(name, value)?,
-            (false, "Subject") => {
-                let subject = one_line(&value).chars().take(MAX_SUBJECT).collect();
-                header(name, subject)?
-            }
+            (false, "Subject") => header(name, cut::line(one_line(&value), MAX_SUBJECT))?,
             (false, _) => header(name, one_line(&value))?,
         });
         named.push(name.as_str());

@@ -159,7 +159,7 @@ async fn mail_goes_over_starttls_with_credentials_and_two_parts() {
     let text = body.find("Content-Type: text/plain").unwrap();
     let html = body.find("Content-Type: text/html").unwrap();
     assert!(text < html);
-    assert!(body.contains("Runbook:  http://localhost:9797/runbooks/example"));
+    assert!(body.contains("Runbook:   http://localhost:9797/runbooks/example"));
     assert!(
         body.contains("<a href=3D\"http://localhost:9797/runbooks/example\""),
         "{body}"

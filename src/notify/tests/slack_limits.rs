@@ -51,6 +51,34 @@ fn alerts(count: usize, label: &str, summary: &str) -> Notification {
     notification
 }
 
+/// One alert whose name, severity and group hold a text.
+fn named(name: &str) -> Notification {
+    let mut notification = alerts(1, name, name);
+    let labels = Labels::from_pairs([("alertname", name), ("severity", name)]);
+    let alert = &mut notification.alerts[0].alert;
+    *alert = Arc::new(Alert {
+        labels: labels.clone(),
+        ..(**alert).clone()
+    });
+    notification.group_labels = labels;
+    notification
+}
+
+#[tokio::test]
+async fn nobody_is_called_by_the_name_of_an_alert() {
+    let recorder = Recorder::start(&[]).await;
+    let [_, defaults] = receivers(&recorder.url);
+    let mut bench = Bench::new(&defaults).await;
+    bench.write(named("<!channel>")).await;
+    bench.after(Duration::ZERO).await;
+    let body: serde_json::Value = serde_json::from_str(&recorder.requests()[0].body).unwrap();
+    let body = body.to_string();
+    assert!(
+        body.contains("&lt;!channel&gt;") && !body.contains("<!"),
+        "{body}"
+    );
+}
+
 #[tokio::test]
 async fn slack_takes_whatever_the_alerts_hold() {
     let markup = "<&>".repeat(3_000);
@@ -65,6 +93,7 @@ async fn slack_takes_whatever_the_alerts_hold() {
         ("markup", alerts(3, &markup, &markup)),
         ("wide characters", alerts(3, &wide, &wide)),
         ("control characters", alerts(3, &controls, &controls)),
+        ("markup in names", named("<!channel> & <@U1>")),
     ];
     for (case, notification) in cases {
         let recorder = Recorder::start(&[Answer::AsSlack; 2]).await;

@@ -1,0 +1,184 @@
+//! What a reload changes, and changing it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use crate::alerts::run::AlertSink;
+use crate::auth::config::AuthConfig;
+use crate::charts::pictures::Pictures;
+use crate::config::Config;
+use crate::config::settings::Settings;
+use crate::document::diagnostics::Diagnostic;
+use crate::http::context::{Configuration, Reload, RoutingShown};
+use crate::model::timestamp::Timestamp;
+use crate::notify::heartbeat::HeartbeatConfig;
+use crate::notify::outbox::Receivers;
+use crate::rules::manager::RuleManager;
+use crate::rules::rule;
+use crate::runbooks::Runbooks;
+use crate::scrape::manager::{ScrapeManager, ScrapeSettings};
+use crate::telemetry::logs::LogsConfig;
+use crate::telemetry::traces::TracesConfig;
+
+use super::pictures;
+
+/// What a reload changes.
+pub(super) struct Applied {
+    pub(super) rules: Arc<RuleManager>,
+    pub(super) targets: Arc<ScrapeManager>,
+    pub(super) alerts: AlertSink,
+    pub(super) receivers: Arc<ArcSwap<Receivers>>,
+    pub(super) runbooks: watch::Sender<Arc<Runbooks>>,
+    pub(super) configuration: watch::Sender<Arc<Configuration>>,
+    pub(super) heartbeat: watch::Sender<Option<HeartbeatConfig>>,
+    pub(super) pictures: Option<Pictures>,
+    pub(super) rule_context: Arc<dyn Fn(&Config) -> rule::Context + Send + Sync>,
+    pub(super) watched: Mutex<Vec<PathBuf>>,
+    pub(super) started_with: Fixed,
+}
+
+/// Settings that only a restart changes.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Fixed {
+    listen: String,
+    route_prefix: String,
+    data: PathBuf,
+    retention: Duration,
+    series_limit: usize,
+    query: (Duration, Duration, usize, usize),
+    logs: LogsConfig,
+    traces: TracesConfig,
+    shutdown_deadline: Duration,
+    ledger: (Duration, u32),
+    auth: AuthConfig,
+}
+
+impl Fixed {
+    pub(super) fn of(settings: &Settings) -> Self {
+        Self {
+            listen: settings.listen.clone(),
+            route_prefix: settings.route_prefix(),
+            data: settings.data.clone(),
+            retention: settings.retention,
+            series_limit: settings.series_limit,
+            query: (
+                settings.query_timeout,
+                settings.lookback,
+                settings.query_samples,
+                settings.query_concurrency,
+            ),
+            logs: settings.logs.clone(),
+            traces: settings.traces.clone(),
+            shutdown_deadline: settings.shutdown_deadline,
+            ledger: (settings.ledger_retention, settings.ledger_entries),
+            auth: settings.auth.clone(),
+        }
+    }
+}
+
+impl Applied {
+    /// Brings rules and targets up to a configuration; routes and receivers hold it already.
+    pub(super) async fn start(&self, config: Config) {
+        let context = (self.rule_context)(&config);
+        let settings = scrape_settings(&config);
+        self.rules.apply(config.rules, context).await;
+        self.targets.apply(settings).await;
+    }
+
+    /// Files and directories whose change calls for a reload.
+    pub(super) fn watched(&self) -> Vec<PathBuf> {
+        self.watched.lock().clone()
+    }
+
+    /// Applies a configuration that is known to be valid. Nothing here can fail.
+    pub(super) async fn apply(&self, config: Config, now: Timestamp) {
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        if Fixed::of(&config.settings) != self.started_with {
+            tracing::warn!(
+                "address, route prefix, data, storage, ledger, query limits, logs, traces, auth and shutdown_deadline are taken over by a restart only"
+            );
+        }
+        *self.watched.lock() = config.watched.clone();
+        self.receivers.store(Arc::new(receivers(&config)));
+        if self
+            .alerts
+            .reload(Arc::clone(&config.routing))
+            .await
+            .is_err()
+        {
+            tracing::debug!("reload during shutdown");
+        }
+        self.heartbeat
+            .send_replace(config.settings.heartbeat.clone());
+        if let Some(pictures) = &self.pictures {
+            pictures.configure(pictures::config(&config));
+        }
+        self.runbooks.send_replace(Arc::new(load_runbooks(&config)));
+        self.configuration.send_replace(Arc::new(shown(
+            &config,
+            now,
+            Some(Reload {
+                at: now,
+                mistakes: Vec::new(),
+            }),
+        )));
+        self.start(config).await;
+    }
+
+    /// Notes a reload that was refused.
+    pub(super) fn refused(&self, now: Timestamp, mistakes: Vec<Diagnostic>) {
+        let mut shown = Configuration::clone(&self.configuration.borrow());
+        shown.last_reload = Some(Reload { at: now, mistakes });
+        self.configuration.send_replace(Arc::new(shown));
+    }
+}
+
+fn scrape_settings(config: &Config) -> ScrapeSettings {
+    ScrapeSettings {
+        global: config.settings.global.clone(),
+        jobs: config.scrape.jobs.clone(),
+        node: config.collects_host.then(|| config.settings.node.clone()),
+        enrich: config.enrich.clone(),
+        pod_annotations: config.collects_host,
+    }
+}
+
+pub(super) fn receivers(config: &Config) -> Receivers {
+    let receivers = config.receivers.integrations();
+    receivers.delivering(config.settings.delivery.clone())
+}
+
+pub(super) fn load_runbooks(config: &Config) -> Runbooks {
+    match &config.settings.runbooks {
+        Some(directory) => Runbooks::load(directory).over(Runbooks::embedded()),
+        None => Runbooks::embedded(),
+    }
+}
+
+pub(super) fn shown(config: &Config, now: Timestamp, last_reload: Option<Reload>) -> Configuration {
+    Configuration {
+        file: config.file.as_deref().map(Path::to_owned),
+        text: config.text.clone(),
+        external_url: config.external_url.clone(),
+        routing: RoutingShown {
+            text: config.routing_text.clone(),
+            receivers: config
+                .receivers
+                .receivers
+                .iter()
+                .map(|receiver| Arc::clone(&receiver.name))
+                .collect(),
+            resolve_timeout: config.receivers.resolve_timeout,
+            enrichment: config.settings.alert_enrichment.clone(),
+        },
+        loaded_at: now,
+        last_reload,
+    }
+}
