@@ -14,7 +14,9 @@ use super::errors::{self, ErrorKind};
 use super::pages::quiet as quiet_pages;
 use super::prometheus::{query, rules, series, status, targets};
 use super::quiet::{acks, preview, recurring};
-use super::{guard, health, ledger, metrics, middleware, pages, receivers, render, routes, storms};
+use super::{
+    guard, health, identity, ledger, metrics, middleware, pages, receivers, render, routes, storms,
+};
 
 /// The largest body of a request.
 const MAX_BODY_BYTES: usize = 4 << 20;
@@ -71,6 +73,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         // The last one is the outermost.
+        .layer(from_fn(identity::identify))
         .layer(from_fn_with_state(Arc::clone(&context), guard::guard))
         .layer(from_fn_with_state(
             Arc::clone(&context),
