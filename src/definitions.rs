@@ -11,11 +11,15 @@
 //!
 //! It does not parse PromQL (that is handed in, see [`check::Checks`]), speak HTTP, or decide who may write.
 
+pub mod catalog;
+pub mod change;
 pub mod check;
 pub mod domain;
 pub mod metric;
 pub mod objective;
 pub mod resource;
 pub mod schema;
+pub mod store;
 #[cfg(test)]
 mod testing;
+pub mod versioning;

@@ -5,6 +5,7 @@
 
 pub mod alertmanager;
 pub mod context;
+pub mod definitions;
 pub mod errors;
 pub mod guard;
 pub mod health;

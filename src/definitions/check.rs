@@ -26,6 +26,8 @@ const DEEPEST: usize = 32;
 pub struct Checks {
     /// Reads a PromQL expression; the error says what is wrong with it.
     pub expression: fn(&str) -> Result<(), String>,
+    /// Whether an unknown field is a mistake.
+    pub strict: bool,
 }
 
 impl fmt::Debug for Checks {
@@ -439,12 +441,15 @@ impl Walk<'_> {
             Some(near) => format!("did you mean {near}?"),
             None => "remove it".to_owned(),
         };
-        self.findings.warning(
-            &join(path, &quote(name)),
-            FindingKind::Unknown,
-            "is not known and is left out",
-            remedy,
-        );
+        let path = join(path, &quote(name));
+        if self.checks.strict {
+            self.findings
+                .mistake(&path, FindingKind::Unknown, "is not known", remedy);
+        } else {
+            let message = "is not known and is left out";
+            self.findings
+                .warning(&path, FindingKind::Unknown, message, remedy);
+        }
     }
 }
 

@@ -13,6 +13,7 @@ pub(super) const CHECKS: Checks = Checks {
         }
         Ok(())
     },
+    strict: false,
 };
 
 /// A resource of each kind, with every field.

@@ -323,6 +323,20 @@ fn an_unknown_field_is_left_out_and_the_nearest_one_named() {
         read(Resources::Metric, &metric).to_json(),
         full(Resources::Metric)
     );
+    let strict = Checks {
+        strict: true,
+        ..CHECKS
+    };
+    let mut found = Findings::default();
+    assert_eq!(
+        Resource::read(Resources::Metric, &metric, strict, &mut found),
+        None
+    );
+    let told: Vec<String> = found.mistakes.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told[0],
+        "governance.owner_taem: is not known; did you mean owner_team?"
+    );
 }
 
 #[test]
