@@ -8,6 +8,7 @@ use std::{env, fs, io};
 
 /// Constant, folder and extension of each embedded set.
 const SETS: [(&str, &str, &str); 2] = [("RULES", "rules", "yml"), ("RUNBOOKS", "runbooks", "md")];
+const ORDER: &str = "functions.order";
 const CONSOLE_ROUTING: &str = "alertmanager/console.yml";
 
 fn main() -> io::Result<()> {
@@ -36,8 +37,34 @@ fn main() -> io::Result<()> {
     }
     let text = include(CONSOLE_ROUTING);
     table.push_str(&format!("static CONSOLE_ROUTING: &str = {text};\n"));
+    order_functions(&manifest);
     watch("build.rs");
     fs::write(out.join("embedded.rs"), table)
+}
+
+/// Keeps the functions that every process runs side by side, so that it maps fewer of the program's pages. The linker leaves
+/// out names it does not find; `.ci/order-functions` writes them anew.
+fn order_functions(manifest: &Path) {
+    watch(ORDER);
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "Cargo tells a build script its target in no other way"
+    )]
+    let variable = |name: &str| env::var(name).unwrap_or_default();
+    let target = ["ARCH", "OS", "ENV"].map(|part| variable(&format!("CARGO_CFG_TARGET_{part}")));
+    // There the toolchain links with LLD, which knows the option, unless it was told otherwise.
+    let flags = variable("CARGO_ENCODED_RUSTFLAGS");
+    let links_itself = variable("RUSTC_LINKER").is_empty()
+        && !["linker", "fuse-ld"]
+            .iter()
+            .any(|word| flags.contains(word));
+    let order = manifest.join(ORDER);
+    if target == ["x86_64", "linux", "gnu"] && links_itself && order.is_file() {
+        println!(
+            "cargo:rustc-link-arg-bins=-Wl,--no-warn-symbol-ordering,--symbol-ordering-file={}",
+            order.display()
+        );
+    }
 }
 
 /// The names of the files in `folder` that end in `extension`, sorted so that a build is the same everywhere.

@@ -1,4 +1,4 @@
-//! Alerts through the routes into the database: insertion, flush and commit of 10,000 alerts.
+//! Alerts through the routes into the database: reading, insertion, flush and commit of 10,000 alerts.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use outrigger::alerts::route::{IntegrationInfo, ReceiverInfo, Routing};
 use outrigger::alerts::throttle::ThrottleConfig;
 use outrigger::db::Database;
 use outrigger::document::{self, diagnostics::Diagnostics};
+use outrigger::http::alertmanager::alerts as posted;
 use outrigger::model::alert::{Alert, Course};
 use outrigger::model::labels::Labels;
 use outrigger::model::timestamp::Timestamp;
@@ -181,5 +182,23 @@ fn inhibit(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, flush, inhibit);
+fn post(criterion: &mut Criterion) {
+    let alert = |i: usize| {
+        format!(
+            r#"{{"labels":{{"alertname":"Storm","severity":"warning","job":"api","instance":"10.0.0.{i}:8080"}},"annotations":{{"summary":"Alert {i} fired","description":"The error ratio is above its objective."}},"startsAt":"2026-11-20T06:55:00Z","generatorURL":"http://prometheus:9090/graph?g0.expr=x"}}"#
+        )
+    };
+    let body = format!("[{}]", (0..10_000).map(alert).collect::<Vec<_>>().join(","));
+    let (timeout, now) = (Duration::from_secs(300), Timestamp::from_millis(10_000));
+    criterion.bench_function("flush/10000 posted alerts, read", |bencher| {
+        bencher.iter(|| {
+            let (alerts, mistakes) =
+                posted::read(black_box(body.as_bytes()), timeout, now).expect("alerts");
+            assert!(alerts.len() == 10_000 && mistakes.is_empty());
+            alerts
+        });
+    });
+}
+
+criterion_group!(benches, post, flush, inhibit);
 criterion_main!(benches);

@@ -14,7 +14,6 @@ pub mod chart;
 pub mod metrics;
 pub mod pictures;
 pub mod png;
-pub mod split;
 pub mod svg;
 pub mod terminal;
 pub mod text;

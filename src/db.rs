@@ -10,6 +10,7 @@
 //! at opening, each in its own transaction; a file written by a newer version is refused.
 
 pub mod acks;
+pub mod alert_state;
 pub mod definitions;
 pub mod ledger;
 pub mod notification_log;

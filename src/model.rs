@@ -17,3 +17,4 @@ pub mod secret;
 pub mod signature;
 pub mod silence;
 pub mod timestamp;
+pub mod words;

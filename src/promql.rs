@@ -1,6 +1,7 @@
 //! PromQL: lexer, parser and evaluation.
 
 pub mod ast;
+pub mod comparison;
 pub mod eval;
 pub mod functions;
 pub mod lexer;

@@ -11,7 +11,6 @@
 //!
 //! Nothing here decides who is told: firing and resolved alerts are handed on.
 
-pub mod comparison;
 pub mod file;
 pub mod group;
 pub mod manager;
@@ -20,3 +19,4 @@ pub mod rule;
 pub mod schedule;
 pub mod state;
 pub mod unit_test;
+pub mod worst;

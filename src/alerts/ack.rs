@@ -12,8 +12,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
+use super::throttle::config::SEVERITY;
 use crate::db::acks::EndedRow;
 use crate::model::ack::{Ack, AckEnd, AckedAlert};
 use crate::model::alert::Alert;
@@ -21,9 +22,10 @@ use crate::model::labels::{Fingerprint, Labels};
 use crate::model::matcher::Matcher;
 use crate::model::notification::severity_rank;
 use crate::model::timestamp::Timestamp;
+use crate::model::words::is_unprintable;
 
-/// The label that says how bad it is.
-const SEVERITY: &str = "severity";
+/// An acked alert that is not sent again for so long after a start has resolved meanwhile.
+const SEEN_WITHIN: Duration = Duration::from_secs(15 * 60);
 /// The longest name of an owner, in bytes.
 const LONGEST_OWNER: usize = 200;
 /// The longest note, in bytes.
@@ -81,6 +83,9 @@ pub enum AckError {
     /// A text is too long.
     #[error("the {0} is longer than {1} bytes; shorten it")]
     TooLong(&'static str, usize),
+    /// A text has what no writing needs and terminals obey.
+    #[error("the {0} has characters that cannot be printed; leave them out")]
+    Control(&'static str),
     /// It ends before it begins.
     #[error("the ack would be over already; name a later time")]
     Past,
@@ -105,6 +110,9 @@ pub struct AckChange {
 /// All acks.
 #[derive(Debug, Default)]
 pub(super) struct Acks {
+    /// Alerts of acks from before the start that were not seen since, and when they count as resolved: their end may have
+    /// come while nobody listened.
+    unseen: Option<(Timestamp, HashSet<Labels>)>,
     by_id: HashMap<Arc<str>, Arc<Ack>>,
     /// Every alert that an ack holds for: that ack, and the alert's place in it.
     holding: HashMap<Labels, (Arc<str>, usize)>,
@@ -117,11 +125,14 @@ pub(super) struct Acks {
 }
 
 impl Acks {
-    /// From what the database holds.
-    pub(super) fn restore(stored: Vec<Ack>) -> Self {
+    /// From what the database holds; alerts are sent again from `start` on.
+    pub(super) fn restore(stored: Vec<Ack>, start: Timestamp) -> Self {
         let mut acks = Self::default();
         for ack in stored {
             acks.take(ack);
+        }
+        if !acks.holding.is_empty() {
+            acks.unseen = Some((start + SEEN_WITHIN, acks.holding.keys().cloned().collect()));
         }
         acks
     }
@@ -146,6 +157,9 @@ impl Acks {
         ] {
             if text.len() > longest {
                 return Err(AckError::TooLong(what, longest));
+            }
+            if text.chars().any(is_unprintable) {
+                return Err(AckError::Control(what));
             }
         }
         let expires_at = match request.expiry {
@@ -219,6 +233,10 @@ impl Acks {
         if self.holding.is_empty() {
             return;
         }
+        if let Some((_, unseen)) = &mut self.unseen {
+            unseen.remove(&alert.labels);
+            self.unseen.take_if(|(_, unseen)| unseen.is_empty());
+        }
         if alert.is_resolved(now) {
             self.end(&alert.labels, AckEnd::Resolved, now);
             return;
@@ -252,8 +270,16 @@ impl Acks {
         }
     }
 
-    /// Ends what expired.
+    /// Ends what expired, and what resolved unseen.
     pub(super) fn expire(&mut self, now: Timestamp) {
+        for labels in self
+            .unseen
+            .take_if(|(at, _)| *at <= now)
+            .into_iter()
+            .flat_map(|(_, unseen)| unseen)
+        {
+            self.end(&labels, AckEnd::Resolved, now);
+        }
         while let Some((at, id)) = self.expiring.first()
             && *at <= now
         {
@@ -273,7 +299,16 @@ impl Acks {
         if !self.ended.is_empty() {
             return Some(Timestamp::MIN);
         }
-        self.expiring.first().map(|(at, _)| *at)
+        let expires = self.expiring.first().map(|(at, _)| *at);
+        let unseen = self.unseen.as_ref().map(|(at, _)| *at);
+        expires.into_iter().chain(unseen).min()
+    }
+
+    /// The wall clock stepped back by this much; when an ack ends somebody named by the clock.
+    pub(super) fn clock_stepped_back(&mut self, by: Duration) {
+        if let Some((at, _)) = &mut self.unseen {
+            *at = *at - by;
+        }
     }
 
     /// What ended by itself since it was last asked.

@@ -8,6 +8,7 @@
 //! *lingering*, until the message has really been delivered: should it never be, the next flush tells it again. A group
 //! without alerts is gone; one whose alerts all linger begins anew with the next alert.
 
+mod durable;
 pub mod flush;
 mod note;
 mod order;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
+use self::durable::Unwritten;
 use super::ack::Acks;
 use super::flap::{FlapSnapshot, Flaps};
 use super::inhibit::Inhibitor;
@@ -30,6 +32,7 @@ use super::route::{RouteRef, Routing};
 use super::silence::{RETENTION, Silences};
 use super::storm::{StormSnapshot, Storms};
 use super::throttle::Throttle;
+use crate::db::alert_state::GroupTimer;
 use crate::db::notification_log::{LogEntry, LogKey};
 use crate::db::storms::{FlapRow, StormRow};
 use crate::db::throttle::Stored as StoredThrottle;
@@ -46,12 +49,15 @@ pub use super::writes::Writes;
 /// How long an ended alert is remembered, so that one sent again is known to be the same.
 const RESOLVED_KEPT: std::time::Duration = std::time::Duration::from_secs(30 * 60);
 
+/// How long after the start groups may come back to their timers.
+const TIMERS_KEPT: std::time::Duration = std::time::Duration::from_secs(15 * 60);
+
 type GroupId = u64;
 
 /// How long what is over is kept (Alertmanager's `--data.retention` is both).
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
-    /// Silences behind their end.
+    /// Silences and acks behind their end.
     pub silences: Duration,
     /// What receivers were told; it is forgotten after twice the repeat interval anyway.
     pub log: Duration,
@@ -89,6 +95,13 @@ pub struct Dispatcher {
     retention: Retention,
     /// Notifications so far: two of one instant have different ids.
     sent: u64,
+    unwritten: Unwritten,
+    /// The number of the next alert that is stored; 0 is none.
+    next_row: i64,
+    /// Timers of the process before this one whose groups have not come back yet.
+    stored_timers: HashMap<i64, GroupTimer>,
+    /// Until when they may.
+    timers_until: Timestamp,
 }
 
 /// What the database held when the process began.
@@ -117,6 +130,8 @@ struct Stored {
     assumed_end: bool,
     /// Number of groups it is in.
     groups: usize,
+    /// Its number in the database; 0 where it is not stored.
+    row: i64,
 }
 
 #[derive(Debug)]
@@ -129,6 +144,8 @@ struct Group {
     lingering: usize,
     next: Timestamp,
     has_flushed: bool,
+    /// Names it in the database.
+    timer: i64,
 }
 
 #[derive(Debug)]
@@ -182,7 +199,7 @@ impl Dispatcher {
         let mut dispatcher = Self {
             inhibitor: Inhibitor::new(&routing.inhibit_rules),
             silences: Silences::restore(restored.silences),
-            acks: Acks::restore(restored.acks),
+            acks: Acks::restore(restored.acks, hold_until),
             recurrings: Recurrings::restore(restored.recurrings),
             upkeep: quiet::Upkeep::default(),
             routing,
@@ -198,13 +215,17 @@ impl Dispatcher {
             hold_until,
             retention: Retention::default(),
             sent: 0,
+            unwritten: Unwritten::default(),
+            next_row: 1,
+            stored_timers: HashMap::new(),
+            timers_until: hold_until + TIMERS_KEPT,
         };
         let routing = Arc::clone(&dispatcher.routing);
         let held = dispatcher
             .flaps
             .restore(restored.flapping, &routing.flapping);
         for held in held {
-            dispatcher.place(held.alert, held.assumed_end, hold_until);
+            dispatcher.place(held.alert, held.assumed_end, false, hold_until);
         }
         dispatcher
     }
@@ -217,11 +238,16 @@ impl Dispatcher {
 
     /// Takes an alert's newest state and puts it into its groups.
     pub fn insert(&mut self, alert: Alert, now: Timestamp) {
-        self.insert_posted(alert, false, now);
+        self.take(alert, false, false, now);
     }
 
     /// The same, of an alert whose end may be only assumed: an end that its sender named before stands then.
+    /// It is stored until it is over.
     pub fn insert_posted(&mut self, alert: Alert, assumed_end: bool, now: Timestamp) {
+        self.take(alert, assumed_end, true, now);
+    }
+
+    fn take(&mut self, alert: Alert, assumed_end: bool, posted: bool, now: Timestamp) {
         let previous = self.alerts.get(&alert.labels).map(|stored| {
             let real = self.flaps.real(&alert.labels);
             real.map_or((Arc::clone(&stored.alert), stored.assumed_end), |held| {
@@ -239,11 +265,11 @@ impl Dispatcher {
         let alert = self
             .flaps
             .observe(settings, previous, Arc::new(alert), assumed_end, now);
-        self.place(alert, assumed_end, now);
+        self.place(alert, assumed_end, posted, now);
     }
 
-    /// Puts an alert, as it is to be seen from now on, into its groups.
-    fn place(&mut self, alert: Arc<Alert>, assumed_end: bool, now: Timestamp) {
+    /// Puts an alert, as it is to be seen from now on, into its groups; one that was `posted` is stored.
+    fn place(&mut self, alert: Arc<Alert>, assumed_end: bool, posted: bool, now: Timestamp) {
         let labels = alert.labels.clone();
         let stored = self.alerts.get(&labels);
         // Senders repeat for a while that an alert ended; what was flushed is not told again.
@@ -255,29 +281,38 @@ impl Dispatcher {
         });
         self.inhibitor.observe(&alert, now);
         self.acks.observe(&alert, now);
-        match self.alerts.get_mut(&labels) {
-            Some(stored) => {
-                stored.alert = Arc::clone(&alert);
-                stored.assumed_end = assumed_end;
+        let stored = self.alerts.entry(labels).or_insert_with(|| Stored {
+            alert: Arc::clone(&alert),
+            assumed_end,
+            groups: 0,
+            row: 0,
+        });
+        let before = std::mem::replace(&mut stored.alert, Arc::clone(&alert));
+        stored.assumed_end = assumed_end;
+        if !settled && (posted || stored.row != 0) {
+            let is_new = stored.row == 0;
+            if is_new {
+                stored.row = self.next_row;
+                self.next_row += 1;
             }
-            None => {
-                let stored = Stored {
-                    alert: Arc::clone(&alert),
-                    assumed_end,
-                    groups: 0,
-                };
-                self.alerts.insert(labels, stored);
-            }
+            self.unwritten.alert(stored, (!is_new).then_some(&*before));
         }
         if settled {
             return;
         }
         for route in self.routing.matching(&alert.labels) {
-            self.insert_into_group(route, &alert, now);
+            self.insert_into_group(route, &alert, now, false);
         }
     }
 
-    fn insert_into_group(&mut self, route: RouteRef, alert: &Arc<Alert>, now: Timestamp) {
+    /// A restored alert does not hurry its group: what its beginning says was heeded when it came.
+    fn insert_into_group(
+        &mut self,
+        route: RouteRef,
+        alert: &Arc<Alert>,
+        now: Timestamp,
+        is_restored: bool,
+    ) {
         let settings = &self.routing.routes[route];
         let group_labels = settings.group_labels(&alert.labels);
         let wait = settings.group_wait;
@@ -285,15 +320,20 @@ impl Dispatcher {
         let id = match self.by_labels.get(&place) {
             Some(id) => *id,
             None => {
+                let key = settings.group_key(&place.1);
+                let timer = durable::timer_of(settings, &key);
+                let stored = self.stored_timers.remove(&timer);
                 let group = Group {
                     route,
-                    key: settings.group_key(&place.1),
+                    key,
                     labels: place.1.clone(),
                     members: HashMap::with_capacity(1),
                     lingering: 0,
-                    next: now + wait,
-                    has_flushed: false,
+                    next: stored.map_or(now + wait, |stored| stored.next),
+                    has_flushed: stored.is_some_and(|stored| stored.has_flushed),
+                    timer,
                 };
+                self.unwritten.group(&group);
                 let id = self.next_group;
                 self.next_group += 1;
                 self.timers.insert((group.next, id));
@@ -319,10 +359,11 @@ impl Dispatcher {
             group.has_flushed = false;
             group.next = now + wait;
         }
-        if !group.has_flushed && alert.starts_at + wait < now {
+        if !group.has_flushed && !is_restored && alert.starts_at + wait < now {
             group.next = now;
         }
         if group.next != before {
+            self.unwritten.group(group);
             self.timers.remove(&(before, id));
             self.timers.insert((group.next, id));
         }
@@ -346,9 +387,10 @@ impl Dispatcher {
         Some(due.max(self.hold_until))
     }
 
-    /// The notifications whose fate a flush at `now` has to know.
-    pub fn awaited(&self, now: Timestamp) -> Vec<Arc<str>> {
-        let due = self.timers.iter().take_while(|(at, _)| *at <= now);
+    /// The notifications whose fate a flush of at most `limit` groups at `now` has to know.
+    pub fn awaited(&self, now: Timestamp, limit: usize) -> Vec<Arc<str>> {
+        let due = self.timers.iter().take(limit);
+        let due = due.take_while(|(at, _)| *at <= now);
         self.awaited_by(due.map(|(_, id)| *id))
     }
 
@@ -410,11 +452,14 @@ impl Dispatcher {
             self.timers.insert((group.next, *id));
         }
         self.upkeep = quiet::Upkeep::default();
+        self.acks.clock_stepped_back(by);
+        self.recurrings.clock_stepped_back();
         self.hold_until = self.hold_until - by;
         self.throttle.clock_stepped_back(by);
         self.storms.clock_stepped_back(by);
         self.flaps.clock_stepped_back(by, &self.routing.flapping);
         self.rebuild_inhibitor(now);
+        self.note_all();
     }
 
     /// Ends a receiver's storm at the next flush; returns whether there is one.
@@ -434,14 +479,23 @@ impl Dispatcher {
 
     /// Forgets what no decision needs any more.
     pub fn sweep(&mut self, now: Timestamp) {
-        self.alerts
-            .retain(|_, stored| stored.groups > 0 || stored.alert.ends_at + RESOLVED_KEPT > now);
+        let unwritten = &mut self.unwritten;
+        self.alerts.retain(|_, stored| {
+            let kept = stored.groups > 0 || stored.alert.ends_at + RESOLVED_KEPT > now;
+            if !kept {
+                unwritten.forget(stored);
+            }
+            kept
+        });
+        if now >= self.timers_until {
+            self.sweep_timers();
+        }
         let kept = self.retention.log;
         self.log
             .retain(|_, entry| entry.expires_at > now && now.since(entry.told.at) < kept);
         self.inhibitor.sweep(now);
         self.silences.sweep(now - self.retention.silences, now);
-        self.acks.sweep(now - RETENTION);
+        self.acks.sweep(now - self.retention.silences);
         self.throttle.sweep(&self.routing.throttle, now);
         self.storms.sweep(&self.routing.storm, now);
         self.flaps.sweep(&self.routing.flapping, now);

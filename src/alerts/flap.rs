@@ -30,7 +30,6 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 
-use super::storm::above_zero;
 use super::throttle::config::{SEVERITY, default_exempt, normal, read_exempt};
 use super::writes::Writes;
 use crate::db::storms::FlapRow;
@@ -97,19 +96,10 @@ pub fn read(root: &Fields<'_>) -> FlapConfig {
         config.enabled = enabled;
     }
     config.exempt = read_exempt(&fields, config.exempt);
-    if let Some(value) = fields.get("changes") {
-        match value.unsigned().map(usize::try_from) {
-            Some(Ok(changes @ 2..=1_000)) => config.changes = changes,
-            Some(_) => value.error("changes is out of range", "write a number from 2 to 1000"),
-            None => {}
-        }
-    }
-    let time = |key: &'static str, default: Duration| {
-        let value = fields.get(key);
-        value
-            .and_then(|value| above_zero(&value))
-            .unwrap_or(default)
-    };
+    config.changes = fields
+        .number_in("changes", 2..=1_000)
+        .unwrap_or(config.changes);
+    let time = |key: &'static str, default| fields.duration_above_zero(key).unwrap_or(default);
     config.window = time("window", config.window);
     config.calm = time("calm", config.calm);
     fields.finish();
@@ -230,6 +220,12 @@ impl Flaps {
         now: Timestamp,
     ) -> Arc<Alert> {
         let Some(previous) = previous.filter(|_| config.watches(&alert)) else {
+            // It is let go at the next flush: as it is then.
+            let flap = self.by_labels.get_mut(&alert.labels);
+            if let Some(held) = flap.and_then(|flap| flap.held.as_mut()) {
+                held.real = Arc::clone(&alert);
+                held.assumed_end = assumed_end;
+            }
             return alert;
         };
         let changes = changes_between(previous, &alert, now);
@@ -477,6 +473,10 @@ fn with_words(alert: &Alert, words: &str) -> Arc<Alert> {
 
 /// When the state changed from one to the other. An alert that was sent while it fired may have ended by its time alone.
 fn changes_between(previous: &Alert, alert: &Alert, now: Timestamp) -> Vec<Timestamp> {
+    // Somebody edits rules: the end is none of the alert's own, nor is the beginning after it.
+    if previous.course.withdrawn || alert.course.withdrawn {
+        return Vec::new();
+    }
     let fired = !previous.is_resolved(previous.updated_at);
     let fires = !alert.is_resolved(now);
     match (fired, fires) {

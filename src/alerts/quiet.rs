@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::document::fields::{Fields, Value};
+use crate::document::fields::Fields;
 
 /// How acks and silences behave beyond Alertmanager.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,13 +63,13 @@ impl QuietConfig {
 pub fn read(root: &Fields<'_>) -> QuietConfig {
     let mut config = QuietConfig::default();
     if let Some(acks) = root.get("acks").and_then(|value| value.fields()) {
-        if let Some(expiry) = above_zero(&acks, "expiry") {
+        if let Some(expiry) = acks.duration_above_zero("expiry") {
             config.ack_lasts = expiry;
         }
         acks.finish();
     }
     if let Some(silences) = root.get("silences").and_then(|value| value.fields()) {
-        if let Some(settle) = above_zero(&silences, "settle") {
+        if let Some(settle) = silences.duration_above_zero("settle") {
             config.settle = Some(settle);
         }
         let mut guard = GuardConfig::default();
@@ -89,16 +89,6 @@ pub fn read(root: &Fields<'_>) -> QuietConfig {
         silences.finish();
     }
     config
-}
-
-fn above_zero(fields: &Fields<'_>, key: &'static str) -> Option<Duration> {
-    let value: Value<'_> = fields.get(key)?;
-    let duration = value.duration()?;
-    if duration.is_zero() {
-        value.error("must be more than zero", "write a duration such as 5m");
-        return None;
-    }
-    Some(duration)
 }
 
 #[cfg(test)]

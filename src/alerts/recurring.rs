@@ -97,9 +97,14 @@ impl Recurrings {
     pub(super) fn restore(stored: Vec<RecurringSilence>) -> Self {
         let mut recurrings = Self::default();
         for recurring in stored {
-            // It could be read when it was written.
-            if let Ok(schedule) = Schedule::parse(&recurring.schedule) {
-                recurrings.apply(recurring, schedule);
+            match Schedule::parse(&recurring.schedule) {
+                Ok(schedule) => recurrings.apply(recurring, schedule),
+                // It could be read when it was written.
+                Err(error) => tracing::error!(
+                    recurring_silence.id = %recurring.id,
+                    error,
+                    "stored schedule is not readable, going on without its silence"
+                ),
             }
         }
         recurrings
@@ -186,6 +191,13 @@ impl Recurrings {
         }
         begun.sort_by(|a, b| a.id.cmp(&b.id));
         begun
+    }
+
+    /// The wall clock stepped back: what is next is looked for anew.
+    pub(super) fn clock_stepped_back(&mut self) {
+        for recurring in self.by_id.values_mut() {
+            recurring.next = Timestamp::MIN;
+        }
     }
 
     /// All of them with their next times, by their comment.

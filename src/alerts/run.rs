@@ -1,11 +1,13 @@
 //! The running dispatcher: takes alerts from a queue, keeps the time, writes what was decided.
 //!
 //! Alerts come through a bounded queue; where it is full the sender waits, and that is counted. What is due is decided
-//! and written in one transaction, however many groups it is, and the outbox worker is woken. Where the database cannot
+//! and written in one transaction, many groups at once, and the outbox worker is woken. Alerts that were posted are written
+//! with it, those of all requests that wait in one transaction; their senders are answered then. Where the database cannot
 //! be written the batch is kept and tried again: what was decided is not decided twice. Silences and acks are answered for once
 //! they are written ([`silences`], [`acks`]).
 
 pub mod acks;
+mod post;
 pub mod recurring;
 pub mod silences;
 
@@ -15,6 +17,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::Instrument;
 
+pub use self::post::{PostError, Posted, Unwritten};
 use super::dispatch::view::{AlertSnapshot, Snapshot, Standing};
 use super::dispatch::{Dispatcher, Restored, Retention, Writes};
 use super::flap::FlapSnapshot;
@@ -23,9 +26,9 @@ use super::route::Routing;
 use super::storm::StormSnapshot;
 use crate::clock::{Clock, Stopwatch};
 use crate::db::{
-    Database, DbError, Transaction, acks as stored_acks, ledger, notification_log, outbox,
-    recurring_silences, sent_messages, silences as stored_silences, storms as stored_storms,
-    throttle,
+    Database, DbError, Transaction, acks as stored_acks, alert_state, ledger, notification_log,
+    outbox, recurring_silences, sent_messages, silences as stored_silences,
+    storms as stored_storms, throttle,
 };
 use crate::model::alert::Alert;
 use crate::model::labels::Labels;
@@ -34,7 +37,11 @@ use crate::tasks::Stop;
 use crate::telemetry::traces;
 
 /// Groups decided on between two yields to other tasks.
-const GROUPS_AT_ONCE: usize = 128;
+const GROUPS_AT_ONCE: usize = 16;
+/// Groups decided on and written in one transaction, and the ledger entries after which no other group follows: more would
+/// only take memory.
+const GROUPS_WRITTEN_AT_ONCE: usize = 1024;
+const ENTRIES_WRITTEN_AT_ONCE: usize = 2048;
 /// Alerts taken in between two yields to other tasks.
 const ALERTS_AT_ONCE: usize = 256;
 /// Messages taken from the queue before what is due is flushed.
@@ -94,20 +101,11 @@ pub type Firing = Vec<(AlertSnapshot, Vec<Arc<str>>)>;
 /// The storms that last, and the alerts that are held because they flap.
 pub type Calming = (Vec<StormSnapshot>, Vec<FlapSnapshot>);
 
-/// An alert that somebody posted.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Posted {
-    /// The alert.
-    pub alert: Alert,
-    /// Whether its sender named no end: then `ends_at` is only what `resolve_timeout` makes of it.
-    pub assumed_end: bool,
-}
-
 #[derive(Debug)]
 enum Message {
     Alerts(Vec<Alert>),
     Reload(Arc<Routing>, oneshot::Sender<()>),
-    Posted(Vec<Posted>),
+    Posted(Vec<Posted>, oneshot::Sender<Result<(), Unwritten>>),
     Snapshot(oneshot::Sender<Snapshot>),
     Firing(oneshot::Sender<Firing>),
     Silence(silences::Command),
@@ -143,23 +141,6 @@ impl AlertSink {
             return Ok(());
         }
         self.hand_in(Message::Alerts(alerts)).await
-    }
-
-    /// Hands in alerts that somebody posted, likewise.
-    ///
-    /// # Errors
-    /// Where the dispatcher has ended.
-    pub async fn post(&self, alerts: Vec<Posted>) -> Result<(), Closed> {
-        if alerts.is_empty() {
-            return Ok(());
-        }
-        self.hand_in(Message::Posted(alerts)).await
-    }
-
-    /// Counts posted alerts that are refused.
-    pub fn refused(&self, count: usize) {
-        let count = u64::try_from(count).unwrap_or(u64::MAX);
-        self.metrics.invalid.inc_by(count);
     }
 
     async fn hand_in(&self, message: Message) -> Result<(), Closed> {
@@ -257,6 +238,8 @@ pub struct Runner {
     queue: mpsc::Receiver<Message>,
     config: Config,
     deps: Deps,
+    /// Who waits for what they posted to be written.
+    waiting: Vec<oneshot::Sender<Result<(), Unwritten>>>,
 }
 
 /// Reads the stored state and makes the dispatcher and the way into it.
@@ -271,8 +254,9 @@ pub async fn build(
     deps.metrics.announce(&routing);
     let now = deps.clock.now();
     let restored = restore(&deps.database, now).await?;
-    let dispatcher =
+    let mut dispatcher =
         Dispatcher::new(routing, restored, now + config.start_delay).with_retention(config.state);
+    dispatcher.restore(alert_state::load(&deps.database).await?, now);
     let (sender, queue) = mpsc::channel(config.queue.max(1));
     let sink = AlertSink {
         queue: sender,
@@ -283,6 +267,7 @@ pub async fn build(
         queue,
         config,
         deps,
+        waiting: Vec::new(),
     };
     Ok((sink, runner))
 }
@@ -379,7 +364,8 @@ impl Runner {
                 // Nobody waits any more where the other side gave up; the routes hold all the same.
                 done.send(()).ok();
             }
-            Message::Posted(alerts) => {
+            Message::Posted(alerts, reply) => {
+                self.waiting.push(reply);
                 self.deps
                     .metrics
                     .received
@@ -426,38 +412,55 @@ impl Runner {
         };
         let mut writes = Writes::default();
         self.dispatcher.reload(routing, now, &fates, &mut writes);
+        writes.state = self.dispatcher.take_unwritten();
         self.write(transaction, &writes, now, stop).await;
     }
 
     async fn flush(&mut self, stop: &Stop) {
         let now = self.deps.clock.now();
-        if self.dispatcher.next_due().is_some_and(|due| due <= now) {
+        while self.is_due(now) || self.dispatcher.has_unwritten() {
             let span = tracing::info_span!("flush", trace.id = tracing::field::Empty);
             traces::record_id(&span);
-            self.flush_due(now, stop).instrument(span).await;
+            let written = self.flush_due(now, stop).instrument(span).await;
+            if written.is_none() {
+                break;
+            }
+        }
+        // Nobody waits any more where the other side gave up; where it is not written, that was said before.
+        for reply in self.waiting.drain(..) {
+            reply.send(Ok(())).ok();
         }
         self.deps.metrics.set_counts(self.dispatcher.counts(now));
     }
 
-    async fn flush_due(&mut self, now: Timestamp, stop: &Stop) {
-        let awaited = self.dispatcher.awaited(now);
-        let Some((transaction, fates)) = self.begin(&awaited, stop).await else {
-            return;
-        };
+    fn is_due(&self, now: Timestamp) -> bool {
+        self.dispatcher.next_due().is_some_and(|due| due <= now)
+    }
+
+    /// Decides on what is due, as much as one transaction takes, and writes that and all else there is to write. `None`
+    /// where the process ends before.
+    async fn flush_due(&mut self, now: Timestamp, stop: &Stop) -> Option<()> {
         let mut writes = Writes::default();
-        while self
-            .dispatcher
-            .flush(now, &fates, GROUPS_AT_ONCE, &mut writes)
+        let awaited = self.dispatcher.awaited(now, GROUPS_WRITTEN_AT_ONCE);
+        let (transaction, fates) = self.begin(&awaited, stop).await?;
+        let mut groups = 0;
+        while self.is_due(now)
+            && groups < GROUPS_WRITTEN_AT_ONCE
+            && writes.ledger.len() < ENTRIES_WRITTEN_AT_ONCE
         {
+            self.dispatcher
+                .flush(now, &fates, GROUPS_AT_ONCE, &mut writes);
+            groups += GROUPS_AT_ONCE;
             tokio::task::yield_now().await;
         }
-        self.write(transaction, &writes, now, stop).await;
+        writes.state = self.dispatcher.take_unwritten();
+        self.write(transaction, &writes, now, stop).await
     }
 
     /// Begins to write and reads what became of earlier notifications; it cannot change before the commit. `None` where
     /// the process ends before the database can be written.
     async fn begin(
-        &self,
+        &mut self,
         awaited: &[Arc<str>],
         stop: &Stop,
     ) -> Option<(Transaction, super::dispatch::flush::Fates)> {
@@ -474,9 +477,15 @@ impl Runner {
         }
     }
 
-    async fn write(&self, transaction: Transaction, writes: &Writes, now: Timestamp, stop: &Stop) {
+    async fn write(
+        &mut self,
+        transaction: Transaction,
+        writes: &Writes,
+        now: Timestamp,
+        stop: &Stop,
+    ) -> Option<()> {
         if writes.is_empty() {
-            return;
+            return Some(());
         }
         let mut begun = Some(transaction);
         loop {
@@ -490,22 +499,22 @@ impl Runner {
             };
             match attempt.await {
                 Ok(()) => break,
-                Err(error) => {
-                    if self.failed(&error, stop).await.is_none() {
-                        return;
-                    }
-                }
+                Err(error) => self.failed(&error, stop).await?,
             }
         }
         self.deps.metrics.count(writes);
         if !writes.outbox.is_empty() {
             self.deps.outbox.notify_one();
         }
+        Some(())
     }
 
     /// Says so and waits a little; `None` where the process ends.
-    async fn failed(&self, error: &DbError, stop: &Stop) -> Option<()> {
+    async fn failed(&mut self, error: &DbError, stop: &Stop) -> Option<()> {
         self.deps.metrics.write_failures.inc();
+        for reply in self.waiting.drain(..) {
+            reply.send(Err(Unwritten)).ok();
+        }
         tracing::error!(%error, "notifications cannot be written; trying again");
         tokio::select! {
             () = stop.cancelled() => None,

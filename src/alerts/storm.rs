@@ -32,7 +32,7 @@ use hashbrown::HashMap;
 use super::throttle::config::{default_exempt, normal, read_exempt};
 use super::writes::{Writes, digest_of};
 use crate::db::storms::StormRow;
-use crate::document::fields::{Fields, Value};
+use crate::document::fields::Fields;
 use crate::model::matcher::Matcher;
 use crate::model::notification::{StormNews, StormStage};
 use crate::model::timestamp::Timestamp;
@@ -98,34 +98,15 @@ pub fn read(root: &Fields<'_>) -> StormConfig {
         config.enabled = enabled;
     }
     config.exempt = read_exempt(&fields, config.exempt);
-    if let Some(value) = fields.get("alerts") {
-        match value.unsigned().map(usize::try_from) {
-            Some(Ok(alerts @ 2..=100_000)) => config.alerts = alerts,
-            Some(_) => value.error("alerts is out of range", "write a number from 2 to 100000"),
-            None => {}
-        }
-    }
-    let time = |key: &'static str, default: Duration| {
-        let value = fields.get(key);
-        value
-            .and_then(|value| above_zero(&value))
-            .unwrap_or(default)
-    };
+    config.alerts = fields
+        .number_in("alerts", 2..=100_000)
+        .unwrap_or(config.alerts);
+    let time = |key: &'static str, default| fields.duration_above_zero(key).unwrap_or(default);
     config.window = time("window", config.window);
     config.interval = time("interval", config.interval);
     config.calm = time("calm", config.calm);
     fields.finish();
     config
-}
-
-/// A duration, which must not be zero.
-pub(super) fn above_zero(value: &Value<'_>) -> Option<Duration> {
-    let duration = value.duration()?;
-    if duration.is_zero() {
-        value.error("must be more than zero", "write a duration such as 5m");
-        return None;
-    }
-    Some(duration)
 }
 
 /// A storm that lasts.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use crate::db::acks::{self, EndedRow};
+use crate::db::alert_state::{self, StateChanges};
 use crate::db::ledger::{self, LedgerEntry};
 use crate::db::notification_log::{self, LogEntry, LogKey};
 use crate::db::outbox::{self, OutboxRow, Withdrawal};
@@ -40,6 +41,8 @@ pub struct Writes {
     pub items: HashMap<(Arc<str>, Arc<str>), Option<ItemRow>>,
     /// Digests that became notifications.
     pub closed: Vec<Arc<str>>,
+    /// Posted alerts and the groups' timers.
+    pub state: StateChanges,
     /// One bucket for each notification held back, for metrics.
     pub throttled: Vec<BucketKey>,
     /// Storms by receiver; `None` where one is over.
@@ -65,6 +68,7 @@ impl Writes {
             && self.digests.is_empty()
             && self.items.is_empty()
             && self.closed.is_empty()
+            && self.state.is_empty()
             && self.storms.is_empty()
             && self.flapping.is_empty()
     }
@@ -78,6 +82,7 @@ impl Writes {
         transaction: &mut Transaction,
         now: Timestamp,
     ) -> Result<(), DbError> {
+        alert_state::save(transaction, &self.state).await?;
         // Withdrawn before the new ones come: both may have the same idempotency key.
         outbox::withdraw(transaction, &self.superseded, now).await?;
         outbox::insert(transaction, &self.outbox).await?;
@@ -99,11 +104,11 @@ impl Writes {
         let mut items: Vec<_> = self.items.values().flatten().cloned().collect();
         items.sort_by_key(|item| item.position);
         throttle::save_digests(transaction, &self.digests, &items).await?;
-        for ((digest, group), item) in &self.items {
-            if item.is_none() {
-                throttle::remove_item(transaction, digest, group).await?;
-            }
-        }
+        let taken_out = self.items.iter().filter(|(_, item)| item.is_none());
+        let taken_out: Vec<_> = taken_out
+            .map(|((digest, group), _)| (&**digest, &**group))
+            .collect();
+        throttle::remove_items(transaction, &taken_out).await?;
         throttle::remove_digests(transaction, &self.closed).await?;
         storms::save(transaction, &self.storms, &self.flapping).await
     }

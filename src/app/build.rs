@@ -518,6 +518,7 @@ fn rule_context(
         timeout: config.settings.query_timeout,
         external_labels: config.external_labels.clone(),
         external_url: config.external_url.as_str().into(),
+        stop: None,
     })
 }
 

@@ -10,8 +10,8 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use super::*;
-use crate::config;
 use crate::config::overrides::Overrides;
+use crate::config::{self, Mode};
 
 /// A target nobody answers at, two rules, secrets.
 const CONFIGURATION: &str = "\
@@ -63,13 +63,35 @@ impl Place {
         std::fs::write(directory.path().join("rules.yml"), RULES).unwrap();
         let sources = Sources {
             file: Some(file),
-            mode: crate::config::Mode::Exactly,
+            mode: Mode::Exactly,
+            ..Sources::default()
+        };
+        Self::with(sources, directory).await
+    }
+
+    /// In Alertmanager's place.
+    async fn upstream_only() -> Self {
+        install_crypto();
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("alertmanager.yml");
+        std::fs::write(
+            &file,
+            "{route: {receiver: team}, receivers: [{name: team}]}",
+        )
+        .unwrap();
+        let sources = Sources {
+            mode: Mode::RoutesOnly,
             overrides: Overrides {
-                data: Some(directory.path().join("data")),
+                alertmanager_config: Some(file),
                 ..Overrides::default()
             },
             ..Sources::default()
         };
+        Self::with(sources, directory).await
+    }
+
+    async fn with(mut sources: Sources, directory: tempfile::TempDir) -> Self {
+        sources.overrides.data = Some(directory.path().join("data"));
         let (clock, tasks) = (Clock::system(), Tasks::new());
         let config = config::load(&sources, clock.now()).unwrap();
         let listen = "127.0.0.1:9797".parse().unwrap();

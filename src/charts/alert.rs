@@ -11,13 +11,13 @@ use std::time::Duration;
 use super::chart::{
     Badge, Chart, Emphasis, Level, Line, MAX_LINES, Shade, ShadeKind, Threshold, Tone,
 };
-use super::split::{Split, split};
 use super::unit::guess;
 use crate::model::labels::{ALERT_NAME, Labels, METRIC_NAME};
 use crate::model::matcher::Matcher;
 use crate::model::sample::Sample;
 use crate::model::timestamp::Timestamp;
 use crate::promql::ast::{BinaryOp, Expr, ExprKind, Selector, TimeModifiers, ValueType};
+use crate::promql::comparison::{Reading, looked_for, readings};
 use crate::promql::eval::{Deadline, Engine, EvalError, Query, QueryRange, QueryValue};
 use crate::promql::typecheck::type_of;
 use crate::storage::query::{Queryable, Series};
@@ -175,7 +175,7 @@ fn steps(start_ms: i64, end_ms: i64) -> QueryRange {
 
 /// One way to read the expression, and what it yields.
 struct Picked<'a> {
-    way: Split<'a>,
+    way: Reading<'a>,
     series: Vec<Series>,
 }
 
@@ -187,7 +187,11 @@ fn pick<'a>(
     sight: Sight<'_>,
 ) -> Result<Picked<'a>, ChartError> {
     let mut otherwise = None;
-    for way in split(&source.expr) {
+    for way in readings(&source.expr) {
+        let way = Reading {
+            values: looked_for(way.values),
+            ..way
+        };
         if !matches!(type_of(way.values), ValueType::Vector | ValueType::Scalar) {
             continue;
         }
@@ -248,10 +252,10 @@ fn threshold(
     range: QueryRange,
     sight: Sight<'_>,
 ) -> Result<Option<Threshold>, ChartError> {
-    let Some((op, expr)) = picked.way.threshold else {
+    let Some(compared) = picked.way.threshold else {
         return Ok(None);
     };
-    let mut series = evaluate(&source.text, expr, range, sight)?;
+    let mut series = evaluate(&source.text, compared.level, range, sight)?;
     // Of several the one that was compared with the alert's: no label of it differs.
     let fits = |labels: &Labels| {
         labels
@@ -275,7 +279,10 @@ fn threshold(
         Some(first) if samples.iter().all(|sample| sample.value == first) => Level::Fixed(first),
         _ => Level::Moving(samples),
     };
-    Ok(Some(Threshold { op, level }))
+    Ok(Some(Threshold {
+        op: compared.op,
+        level,
+    }))
 }
 
 /// The alert's own series first; of the others those nearest to firing.

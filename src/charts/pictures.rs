@@ -109,7 +109,7 @@ pub struct Pictures(Arc<Inner>);
 struct Inner {
     with: Dependencies,
     config: ArcSwap<PictureConfig>,
-    places: Semaphore,
+    places: Arc<Semaphore>,
     cache: Mutex<Cache>,
 }
 
@@ -192,7 +192,7 @@ impl Pictures {
         Self(Arc::new(Inner {
             with,
             config: ArcSwap::from_pointee(config),
-            places: Semaphore::new(AT_ONCE),
+            places: Arc::new(Semaphore::new(AT_ONCE)),
             cache: Mutex::new(Cache::default()),
         }))
     }
@@ -326,23 +326,31 @@ impl Pictures {
         let deadline = Deadline::after(limit);
         let inner = Arc::clone(&self.0);
         let drawing = async {
-            let Ok(place) = self.0.places.acquire().await else {
+            let Ok(place) = Arc::clone(&inner.places).acquire_owned().await else {
                 return Err(PictureError::Timeout);
             };
-            // The place is given back when the picture is there, or nobody waits for it any more; the evaluation ends at
-            // its own deadline.
-            let work =
-                tokio::task::spawn_blocking(move || inner.draw(&source, &subject, &deadline));
-            let outcome = work.await.unwrap_or(Err(PictureError::Panicked));
-            drop(place);
-            outcome
+            // Somebody else who waited may have had it drawn.
+            if let Some(png) = inner.cache.lock().get(&key) {
+                return Ok((png, Outcome::Cached));
+            }
+            // The work keeps its place when nobody waits for it any more: who asks and hangs up gets no more of it done
+            // at once. The evaluation ends at its own deadline.
+            let work = tokio::task::spawn_blocking(move || {
+                let drawn = inner.draw(&source, &subject, &deadline);
+                let drawn = drawn.map(|png| {
+                    let png: Arc<[u8]> = png.into();
+                    inner.cache.lock().put(key, Arc::clone(&png));
+                    (png, Outcome::Drawn)
+                });
+                drop(place);
+                drawn
+            });
+            work.await.unwrap_or(Err(PictureError::Panicked))
         };
-        let png: Arc<[u8]> = match tokio::time::timeout(limit, drawing).await {
-            Ok(outcome) => outcome?.into(),
-            Err(_) => return Err(PictureError::Timeout),
-        };
-        self.0.cache.lock().put(key, Arc::clone(&png));
-        Ok((png, Outcome::Drawn))
+        match tokio::time::timeout(limit, drawing).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(PictureError::Timeout),
+        }
     }
 
     fn counted(

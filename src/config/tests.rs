@@ -255,25 +255,31 @@ fn a_missing_folder_of_runbooks_is_a_mistake_and_a_pattern_without_files_a_warni
 }
 
 #[test]
-fn the_settings_that_the_readme_shows_are_understood() {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = std::fs::read_to_string(readme).unwrap();
-    let (_, behind) = readme.split_once("```yaml\n").unwrap();
-    let (settings, _) = behind.split_once("```").unwrap();
+fn the_settings_that_the_documentation_shows_are_understood() {
     let directory = tempfile::tempdir().unwrap();
-    for folder in ["alertmanager", "runbooks"] {
+    for folder in ["alertmanager", "runbooks", "rules"] {
         std::fs::create_dir(directory.path().join(folder)).unwrap();
     }
     let routing = directory.path().join("alertmanager/alertmanager.yml");
     std::fs::write(routing, embedded::console_routing()).unwrap();
+    std::fs::write(directory.path().join("rules/a.yml"), "groups: []").unwrap();
     let path = directory.path().join("outrigger.yml");
-    std::fs::write(&path, settings).unwrap();
-    let loaded = load_now(&sources(Some(&path), Overrides::default()));
-    let mistakes: Vec<String> = loaded.map_or_else(
-        |mistakes| mistakes.iter().map(ToString::to_string).collect(),
-        |_| Vec::new(),
-    );
-    assert!(mistakes.is_empty(), "{}", mistakes.join("\n"));
+    for (name, blocks) in [("README.md", 1), ("docs/configuration.md", 2)] {
+        let text = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+        let text = std::fs::read_to_string(text).unwrap();
+        let shown = text.split("```yaml\n").skip(1);
+        assert_eq!(shown.clone().count(), blocks, "{name}");
+        for behind in shown {
+            let (settings, _) = behind.split_once("```").unwrap();
+            std::fs::write(&path, settings).unwrap();
+            let loaded = load_now(&sources(Some(&path), Overrides::default()));
+            let mistakes: Vec<String> = loaded.map_or_else(
+                |mistakes| mistakes.iter().map(ToString::to_string).collect(),
+                |_| Vec::new(),
+            );
+            assert!(mistakes.is_empty(), "{name}: {}", mistakes.join("\n"));
+        }
+    }
 }
 
 #[test]

@@ -68,27 +68,38 @@ pub async fn insert(transaction: &mut Transaction, ack: &Ack) -> Result<(), DbEr
 /// # Errors
 /// Where the database cannot be written.
 pub async fn end(transaction: &mut Transaction, rows: &[EndedRow]) -> Result<(), DbError> {
+    // Most end alike: an ack that expires does so for all its alerts.
+    let mut alike: HashMap<(&str, Timestamp, &str), Vec<String>> = HashMap::new();
     for row in rows {
-        sqlx::query(
-            "UPDATE ack_alerts SET ended_at = $1, why = $2 WHERE ack_id = $3 AND fingerprint = $4",
-        )
-        .bind(row.at.millis())
-        .bind(row.why.as_str())
-        .bind(&*row.ack)
-        .bind(row.labels.fingerprint().to_string())
-        .execute(transaction.connection())
-        .await
-        .map_err(DbError::query("end ack"))?;
+        let fingerprints = alike
+            .entry((&row.ack, row.at, row.why.as_str()))
+            .or_default();
+        fingerprints.push(row.labels.fingerprint().to_string());
+    }
+    for ((ack, at, why), fingerprints) in alike {
+        for chunk in fingerprints.chunks(MAX_BINDS - 3) {
+            let mut query = QueryBuilder::new("UPDATE ack_alerts SET ended_at = ");
+            query.push_bind(at.millis()).push(", why = ").push_bind(why);
+            query.push(" WHERE ack_id = ").push_bind(ack);
+            query.push(" AND fingerprint IN (");
+            let mut list = query.separated(", ");
+            for fingerprint in chunk {
+                list.push_bind(fingerprint);
+            }
+            query.push(")");
+            transaction.run_once(&mut query, "end ack").await?;
+        }
     }
     Ok(())
 }
 
-/// All acks, the oldest first.
+/// All acks, the oldest first; a row that cannot be read is passed over, and its alert told of again.
 ///
 /// # Errors
 /// Where the database cannot be read.
 pub async fn load(database: &Database) -> Result<Vec<Ack>, DbError> {
     const ACTION: &str = "read acks";
+    let unreadable = database.unreadable();
     let rows = sqlx::query(
         "SELECT ack_id, labels, severity_rank, ended_at, why FROM ack_alerts ORDER BY ack_id, fingerprint",
     )
@@ -97,8 +108,10 @@ pub async fn load(database: &Database) -> Result<Vec<Ack>, DbError> {
     .map_err(DbError::query(ACTION))?;
     let mut alerts: HashMap<String, Vec<AckedAlert>> = HashMap::new();
     for row in &rows {
-        let id: String = row.try_get(0).map_err(DbError::query(ACTION))?;
-        alerts.entry(id).or_default().push(alert(row, ACTION)?);
+        let id = row.try_get::<String, _>(0).unwrap_or_default();
+        if let Some(alert) = unreadable.or_pass_over("ack_alerts", &id, alert(row, ACTION)) {
+            alerts.entry(id).or_default().push(alert);
+        }
     }
     let rows = sqlx::query(
         "SELECT id, owner, note, created_at, expires_at FROM acks ORDER BY created_at, id",
@@ -106,22 +119,27 @@ pub async fn load(database: &Database) -> Result<Vec<Ack>, DbError> {
     .fetch_all(database.reader())
     .await
     .map_err(DbError::query(ACTION))?;
-    rows.iter()
-        .map(|row| {
-            let text = |i: usize| row.try_get::<String, _>(i).map_err(DbError::query(ACTION));
-            let id = text(0)?;
-            let created_at = row.try_get(3).map_err(DbError::query(ACTION))?;
-            let expires_at: Option<i64> = row.try_get(4).map_err(DbError::query(ACTION))?;
-            Ok(Ack {
-                alerts: alerts.remove(&id).unwrap_or_default(),
-                id: id.into(),
-                owner: text(1)?,
-                note: text(2)?,
-                created_at: Timestamp::from_millis(created_at),
-                expires_at: expires_at.map(Timestamp::from_millis),
-            })
-        })
-        .collect()
+    let mut acks = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let id = row.try_get::<String, _>(0).unwrap_or_default();
+        let alerts = alerts.remove(&id).unwrap_or_default();
+        acks.extend(unreadable.or_pass_over("acks", &id, ack(row, alerts, ACTION)));
+    }
+    Ok(acks)
+}
+
+fn ack(row: &SqliteRow, alerts: Vec<AckedAlert>, action: &'static str) -> Result<Ack, DbError> {
+    let text = |i: usize| row.try_get::<String, _>(i).map_err(DbError::query(action));
+    let created_at = row.try_get(3).map_err(DbError::query(action))?;
+    let expires_at: Option<i64> = row.try_get(4).map_err(DbError::query(action))?;
+    Ok(Ack {
+        id: text(0)?.into(),
+        owner: text(1)?,
+        note: text(2)?,
+        created_at: Timestamp::from_millis(created_at),
+        expires_at: expires_at.map(Timestamp::from_millis),
+        alerts,
+    })
 }
 
 fn alert(row: &SqliteRow, action: &'static str) -> Result<AckedAlert, DbError> {

@@ -1,11 +1,10 @@
 //! Recurring silences, one row each.
 
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
-use super::{Database, DbError, Transaction};
-use crate::model::matcher::Matcher;
+use super::{Database, DbError, Transaction, silences};
 use crate::model::recurring_silence::RecurringSilence;
-use crate::model::silence::MatcherFields;
 use crate::model::timestamp::Timestamp;
 
 /// Writes one; one with a known id is replaced.
@@ -17,8 +16,7 @@ pub async fn save(
     recurring: &RecurringSilence,
 ) -> Result<(), DbError> {
     const ACTION: &str = "write recurring silence";
-    let matchers: Vec<MatcherFields> = recurring.matchers.iter().map(Into::into).collect();
-    let matchers = serde_json::to_string(&matchers).map_err(DbError::value(ACTION))?;
+    let matchers = silences::written_matchers(&recurring.matchers, ACTION)?;
     sqlx::query(
         "INSERT INTO recurring_silences (id, matchers, schedule, starts_at, ends_at, updated_at, created_by, comment) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
@@ -53,7 +51,7 @@ pub async fn remove(transaction: &mut Transaction, id: &str) -> Result<(), DbErr
         .map_err(DbError::query("remove recurring silence"))
 }
 
-/// All of them.
+/// All of them; one that cannot be read is passed over.
 ///
 /// # Errors
 /// Where the database cannot be read.
@@ -66,31 +64,29 @@ pub async fn load(database: &Database) -> Result<Vec<RecurringSilence>, DbError>
     .fetch_all(database.reader())
     .await
     .map_err(DbError::query(ACTION))?;
-    rows.iter()
-        .map(|row| {
-            let text = |i: usize| row.try_get::<String, _>(i).map_err(DbError::query(ACTION));
-            let time = |i: usize| {
-                row.try_get::<Option<i64>, _>(i)
-                    .map(|time| time.map(Timestamp::from_millis))
-                    .map_err(DbError::query(ACTION))
-            };
-            let fields: Vec<MatcherFields> =
-                serde_json::from_str(&text(1)?).map_err(DbError::value(ACTION))?;
-            let matchers = fields
-                .into_iter()
-                .map(Matcher::try_from)
-                .collect::<Result<_, _>>()
-                .map_err(DbError::value(ACTION))?;
-            Ok(RecurringSilence {
-                id: text(0)?.into(),
-                matchers,
-                schedule: text(2)?,
-                starts_at: time(3)?,
-                ends_at: time(4)?,
-                updated_at: time(5)?.unwrap_or_default(),
-                created_by: text(6)?,
-                comment: text(7)?,
-            })
-        })
-        .collect()
+    let read = |row: &SqliteRow| {
+        let id = row.try_get::<String, _>(0).unwrap_or_default();
+        let unreadable = database.unreadable();
+        unreadable.or_pass_over("recurring_silences", &id, recurring(row, ACTION))
+    };
+    Ok(rows.iter().filter_map(read).collect())
+}
+
+fn recurring(row: &SqliteRow, action: &'static str) -> Result<RecurringSilence, DbError> {
+    let text = |i: usize| row.try_get::<String, _>(i).map_err(DbError::query(action));
+    let time = |i: usize| {
+        row.try_get::<Option<i64>, _>(i)
+            .map(|time| time.map(Timestamp::from_millis))
+            .map_err(DbError::query(action))
+    };
+    Ok(RecurringSilence {
+        id: text(0)?.into(),
+        matchers: silences::read_matchers(&text(1)?, action)?,
+        schedule: text(2)?,
+        starts_at: time(3)?,
+        ends_at: time(4)?,
+        updated_at: time(5)?.unwrap_or_default(),
+        created_by: text(6)?,
+        comment: text(7)?,
+    })
 }

@@ -17,8 +17,7 @@ use crate::model::timestamp::Timestamp;
 pub async fn save(transaction: &mut Transaction, silences: &[Silence]) -> Result<(), DbError> {
     const ACTION: &str = "write silence";
     for silence in silences {
-        let matchers: Vec<MatcherFields> = silence.matchers.iter().map(Into::into).collect();
-        let matchers = serde_json::to_string(&matchers).map_err(DbError::value(ACTION))?;
+        let matchers = written_matchers(&silence.matchers, ACTION)?;
         let annotations =
             serde_json::to_string(&silence.annotations).map_err(DbError::value(ACTION))?;
         sqlx::query(
@@ -71,18 +70,11 @@ fn silence(row: &SqliteRow) -> Result<Silence, DbError> {
             .map(Timestamp::from_millis)
             .map_err(DbError::query(ACTION))
     };
-    let fields: Vec<MatcherFields> =
-        serde_json::from_str(&text(1)?).map_err(DbError::value(ACTION))?;
-    let matchers = fields
-        .into_iter()
-        .map(Matcher::try_from)
-        .collect::<Result<_, _>>()
-        .map_err(DbError::value(ACTION))?;
     let annotations: BTreeMap<String, String> =
         serde_json::from_str(&text(7)?).map_err(DbError::value(ACTION))?;
     Ok(Silence {
         id: text(0)?.into(),
-        matchers,
+        matchers: read_matchers(&text(1)?, ACTION)?,
         starts_at: time(2)?,
         ends_at: time(3)?,
         updated_at: time(4)?,
@@ -90,6 +82,24 @@ fn silence(row: &SqliteRow) -> Result<Silence, DbError> {
         comment: text(6)?,
         annotations,
     })
+}
+
+/// Matchers as JSON.
+pub(super) fn written_matchers(
+    matchers: &[Matcher],
+    action: &'static str,
+) -> Result<String, DbError> {
+    let fields: Vec<MatcherFields> = matchers.iter().map(Into::into).collect();
+    serde_json::to_string(&fields).map_err(DbError::value(action))
+}
+
+/// The matchers of [`written_matchers`].
+pub(super) fn read_matchers(text: &str, action: &'static str) -> Result<Vec<Matcher>, DbError> {
+    let fields: Vec<MatcherFields> = serde_json::from_str(text).map_err(DbError::value(action))?;
+    let matchers = fields.into_iter().map(Matcher::try_from);
+    matchers
+        .collect::<Result<_, _>>()
+        .map_err(DbError::value(action))
 }
 
 /// Forgets silences that ended before `before`; returns how many.

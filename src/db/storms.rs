@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row};
 
-use super::{Database, DbError, Transaction};
+use super::{Database, DbError, MAX_BINDS, Transaction};
 use crate::model::alert::Alert;
 use crate::model::labels::Labels;
 use crate::model::timestamp::Timestamp;
@@ -87,26 +87,40 @@ pub async fn save(
         .await
         .map_err(DbError::query(ACTION))?;
     }
+    save_flapping(transaction, flapping).await
+}
+
+async fn save_flapping(
+    transaction: &mut Transaction,
+    flapping: &HashMap<Labels, Option<FlapRow>>,
+) -> Result<(), DbError> {
+    let (mut held, mut released) = (Vec::new(), Vec::new());
     for (labels, row) in flapping {
         let labels = serde_json::to_string(labels).map_err(DbError::value(ACTION))?;
-        let Some(row) = row else {
-            sqlx::query("DELETE FROM flapping_alerts WHERE labels = $1")
-                .bind(labels)
-                .execute(transaction.connection())
-                .await
-                .map_err(DbError::query(ACTION))?;
-            continue;
-        };
-        let state = serde_json::to_string(row).map_err(DbError::value(ACTION))?;
-        sqlx::query(
-            "INSERT INTO flapping_alerts (labels, state) VALUES ($1, $2) \
-             ON CONFLICT (labels) DO UPDATE SET state = excluded.state",
-        )
-        .bind(labels)
-        .bind(state)
-        .execute(transaction.connection())
-        .await
-        .map_err(DbError::query(ACTION))?;
+        match row {
+            Some(row) => {
+                let state = serde_json::to_string(row).map_err(DbError::value(ACTION))?;
+                held.push((labels, state));
+            }
+            None => released.push(labels),
+        }
+    }
+    for chunk in held.chunks(MAX_BINDS / 2) {
+        let mut query = QueryBuilder::new("INSERT INTO flapping_alerts (labels, state) ");
+        query.push_values(chunk, |mut to, (labels, state)| {
+            to.push_bind(labels).push_bind(state);
+        });
+        query.push(" ON CONFLICT (labels) DO UPDATE SET state = excluded.state");
+        transaction.run_once(&mut query, ACTION).await?;
+    }
+    for chunk in released.chunks(MAX_BINDS) {
+        let mut query = QueryBuilder::new("DELETE FROM flapping_alerts WHERE labels IN (");
+        let mut list = query.separated(", ");
+        for labels in chunk {
+            list.push_bind(labels);
+        }
+        query.push(")");
+        transaction.run_once(&mut query, ACTION).await?;
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
+mod alert_state;
 mod quiet;
 mod unreadable;
+mod withdrawals;
 
 use std::path::Path;
 

@@ -1,5 +1,6 @@
 //! Token buckets and the digests they fill, so that a restart neither refills a bucket nor forgets what was held back.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sqlx::sqlite::SqliteRow;
@@ -155,22 +156,31 @@ pub async fn save_digests(
     Ok(())
 }
 
-/// Takes a notification out of a digest.
+/// Takes notifications out of digests, each named by its digest and its group.
 ///
 /// # Errors
 /// Where the database cannot be written.
-pub async fn remove_item(
+pub async fn remove_items(
     transaction: &mut Transaction,
-    digest_id: &str,
-    group_key: &str,
+    items: &[(&str, &str)],
 ) -> Result<(), DbError> {
-    sqlx::query("DELETE FROM throttle_items WHERE digest_id = $1 AND group_key = $2")
-        .bind(digest_id)
-        .bind(group_key)
-        .execute(transaction.connection())
-        .await
-        .map(drop)
-        .map_err(DbError::query(ACTION))
+    let mut by_digest: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (digest, group) in items {
+        by_digest.entry(digest).or_default().push(group);
+    }
+    for (digest, groups) in by_digest {
+        for chunk in groups.chunks(MAX_BINDS - 1) {
+            let mut query = QueryBuilder::new("DELETE FROM throttle_items WHERE digest_id = ");
+            query.push_bind(digest).push(" AND group_key IN (");
+            let mut list = query.separated(", ");
+            for group in chunk {
+                list.push_bind(*group);
+            }
+            query.push(")");
+            transaction.run_once(&mut query, ACTION).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Forgets digests that became notifications.
@@ -181,16 +191,18 @@ pub async fn remove_digests(
     transaction: &mut Transaction,
     ids: &[Arc<str>],
 ) -> Result<(), DbError> {
-    for id in ids {
+    for chunk in ids.chunks(MAX_BINDS) {
         for sql in [
-            "DELETE FROM throttle_items WHERE digest_id = $1",
-            "DELETE FROM throttle_digests WHERE id = $1",
+            "DELETE FROM throttle_items WHERE digest_id IN (",
+            "DELETE FROM throttle_digests WHERE id IN (",
         ] {
-            sqlx::query(sql)
-                .bind(&**id)
-                .execute(transaction.connection())
-                .await
-                .map_err(DbError::query(ACTION))?;
+            let mut query = QueryBuilder::new(sql);
+            let mut list = query.separated(", ");
+            for id in chunk {
+                list.push_bind(&**id);
+            }
+            query.push(")");
+            transaction.run_once(&mut query, ACTION).await?;
         }
     }
     Ok(())

@@ -9,7 +9,10 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
 /// The tables that are read leniently.
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 12] = [
+    "acks",
+    "ack_alerts",
+    "recurring_silences",
     "ledger",
     "notification_log",
     "outbox",

@@ -5,6 +5,7 @@
 
 use std::cell::Cell;
 use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::diagnostics::{Diagnostic, Diagnostics};
@@ -316,6 +317,31 @@ impl<'a> Fields<'a> {
     /// Duration of a key.
     pub fn duration(&self, key: &'static str) -> Option<Duration> {
         self.get(key)?.duration()
+    }
+
+    /// Duration of a key, which must not be zero.
+    pub fn duration_above_zero(&self, key: &'static str) -> Option<Duration> {
+        let value = self.get(key)?;
+        let duration = value.duration()?;
+        if duration.is_zero() {
+            value.error("must be more than zero", "write a duration such as 15s");
+            return None;
+        }
+        Some(duration)
+    }
+
+    /// Whole number of a key, which must be in a range.
+    pub fn number_in(&self, key: &'static str, range: RangeInclusive<usize>) -> Option<usize> {
+        let value = self.get(key)?;
+        let number = usize::try_from(value.unsigned()?).ok();
+        if number.is_none_or(|number| !range.contains(&number)) {
+            value.error(
+                format!("{key} is out of range"),
+                format!("write a number from {} to {}", range.start(), range.end()),
+            );
+            return None;
+        }
+        number
     }
 
     /// Items of a key's list; absent reads as empty.

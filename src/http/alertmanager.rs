@@ -17,7 +17,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::alerts::run::Closed;
+use crate::alerts::run::{Closed, PostError};
 
 /// A required value is missing; go-openapi's code.
 const REQUIRED: u16 = 602;
@@ -67,6 +67,17 @@ impl IntoResponse for Fault {
                 (status, [(CONTENT_TYPE, "application/json")], body).into_response()
             }
             Self::Absent => StatusCode::NOT_FOUND.into_response(),
+        }
+    }
+}
+
+impl From<PostError> for Fault {
+    fn from(error: PostError) -> Self {
+        match error {
+            PostError::Closed(closed) => closed.into(),
+            PostError::Unwritten(error) => {
+                Self::Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+            }
         }
     }
 }

@@ -49,6 +49,9 @@ impl Section {
     /// Those that are shown, in order.
     pub const ALL: &'static [Self] = &[Self::Status, Self::Query, Self::Silences, Self::Runbooks];
 
+    /// Those that are shown in Alertmanager's place: it has no others.
+    pub const UPSTREAM: &'static [Self] = &[Self::Status, Self::Silences];
+
     /// What the link says.
     pub fn name(self) -> &'static str {
         match self {

@@ -20,7 +20,8 @@ pub struct Problem {
     status: StatusCode,
     code: &'static str,
     message: String,
-    details: Option<Value>,
+    // Apart, so that a result of a problem stays small.
+    details: Option<Box<Value>>,
     retry_after: Option<u64>,
 }
 
@@ -39,7 +40,7 @@ impl Problem {
     /// With what helps to mend it, such as a list of fields.
     #[must_use]
     pub fn with_details(mut self, details: Value) -> Self {
-        self.details = Some(details);
+        self.details = Some(Box::new(details));
         self
     }
 
@@ -81,7 +82,7 @@ pub fn complete(mut response: Response, request_id: &str, now: Timestamp) -> Res
     };
     let mut error = json!({"code": problem.code, "message": problem.message});
     if let Some(details) = problem.details {
-        error["details"] = details;
+        error["details"] = *details;
     }
     let body = json!({
         "success": false,

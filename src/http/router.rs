@@ -27,16 +27,11 @@ pub fn router(context: Arc<Context>) -> Router {
     Router::new()
         // Pages.
         .route("/", get(pages::handlers::status))
-        .route("/graph", get(pages::handlers::graph))
-        .route("/query", get(pages::handlers::graph))
         .route(
             "/silences",
             get(quiet_pages::list::show).post(quiet_pages::list::act),
         )
-        .route("/runbooks", get(pages::handlers::runbooks))
-        .route("/runbooks/{slug}", get(pages::handlers::runbook))
         .route("/assets/style.css", get(pages::handlers::style))
-        .route("/render/alert/{file}", get(render::alert))
         // Probes and metrics.
         .route("/metrics", get(metrics::metrics))
         .route("/health", get(health::health))
@@ -49,10 +44,6 @@ pub fn router(context: Arc<Context>) -> Router {
         // Why somebody was, or was not, told; under its older name too.
         .route("/api/v2/ledger", get(ledger::entries))
         .route("/api/v1/notifications/log", get(ledger::entries))
-        .route("/api/v1/routes/test", post(routes::test))
-        .route("/api/v1/notifications/receivers", get(receivers::receivers))
-        .route("/api/v1/storms", get(storms::list))
-        .route("/api/v1/storms/{receiver}/end", post(storms::end))
         // Alertmanager's API.
         .route(
             "/api/v2/alerts",
@@ -84,12 +75,19 @@ pub fn router(context: Arc<Context>) -> Router {
         .with_state(context)
 }
 
-/// What Alertmanager has not; not there in its place.
+/// What Alertmanager has not; not there in its place. Left are two pages where its own would be, probes, and the ledger,
+/// which is only read.
 fn beyond_upstream(upstream_only: bool) -> Router<Arc<Context>> {
     if upstream_only {
         return Router::new();
     }
     Router::new()
+        // Pages.
+        .route("/graph", get(pages::handlers::graph))
+        .route("/query", get(pages::handlers::graph))
+        .route("/runbooks", get(pages::handlers::runbooks))
+        .route("/runbooks/{slug}", get(pages::handlers::runbook))
+        .route("/render/alert/{file}", get(render::alert))
         // Prometheus's API.
         .route("/api/v1/query", get(query::instant).post(query::instant))
         .route("/api/v1/query_range", get(query::range).post(query::range))
@@ -105,6 +103,11 @@ fn beyond_upstream(upstream_only: bool) -> Router<Arc<Context>> {
         .route("/api/v1/status/config", get(status::config))
         // What metrics mean.
         .merge(definitions::routes())
+        // Routes and receivers: tried, and as they stand.
+        .route("/api/v1/routes/test", post(routes::test))
+        .route("/api/v1/notifications/receivers", get(receivers::receivers))
+        .route("/api/v1/storms", get(storms::list))
+        .route("/api/v1/storms/{receiver}/end", post(storms::end))
         // Who has taken charge of what.
         .route("/api/v1/acks", get(acks::list).post(acks::post))
         .route("/api/v1/acks/{id}", get(acks::one).delete(acks::withdraw))

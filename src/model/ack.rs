@@ -101,12 +101,13 @@ impl Ack {
         self.alerts.iter().any(|alert| alert.ended.is_none())
     }
 
-    /// When it ended for the last of its alerts; `None` while it holds.
+    /// When it ended for the last of its alerts; `None` while it holds. One of no alerts never held.
     pub fn ended_at(&self) -> Option<Timestamp> {
         let ends = self
             .alerts
             .iter()
             .map(|alert| alert.ended.map(|(at, _)| at));
-        ends.collect::<Option<Vec<_>>>()?.into_iter().max()
+        let ends = ends.collect::<Option<Vec<_>>>()?;
+        Some(ends.into_iter().max().unwrap_or(self.created_at))
     }
 }

@@ -89,7 +89,7 @@ pub fn token(signer: &Signer, action: Action, subject: &Subject, until: Timestam
     signer.sign(action.path(), &subject.signed(), until)
 }
 
-/// Whether a token is for this action on this subject.
+/// Until when a token holds that is for this action on this subject.
 ///
 /// # Errors
 /// Where it is not, or does not hold any more.
@@ -99,7 +99,7 @@ pub fn verify(
     subject: &Subject,
     token: &str,
     now: Timestamp,
-) -> Result<(), SignatureError> {
+) -> Result<Timestamp, SignatureError> {
     signer.verify(action.path(), &subject.signed(), token, now)
 }
 
@@ -125,7 +125,7 @@ mod tests {
             .strip_prefix("/ack?alert=00000000000000ab&token=")
             .unwrap();
         let verify = |action, subject| verify(&signer, action, subject, token, now);
-        assert_eq!(verify(Action::Ack, &alert), Ok(()));
+        assert_eq!(verify(Action::Ack, &alert), Ok(until));
         assert_eq!(verify(Action::Silence, &alert), Err(SignatureError::Wrong));
         assert_eq!(verify(Action::Ack, &group), Err(SignatureError::Wrong));
         let (name, value) = group.parameter();

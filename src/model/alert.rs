@@ -64,6 +64,9 @@ pub struct Course {
     /// The number it is compared with, where that is written in the rule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
+    /// Whether it ended since its rule was changed or removed, whatever the value.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub withdrawn: bool,
 }
 
 impl Alert {

@@ -16,6 +16,9 @@ const UNITS: [(&str, u64); 7] = [
     ("ms", 1),
 ];
 
+/// What 64 bits hold of nanoseconds, as upstream: a time so long from now is still a date.
+const LONGEST_MILLIS: u64 = i64::MAX.cast_unsigned() / 1_000_000;
+
 /// Why a text is not a duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -28,7 +31,7 @@ pub struct DurationError {
 /// Reads a duration.
 ///
 /// # Errors
-/// Where the text is empty, has an unknown unit, units out of order or a value past 2^63 milliseconds.
+/// Where the text is empty, has an unknown unit, units out of order or a value past 2^63 nanoseconds, some 292 years.
 pub fn parse(text: &str) -> Result<Duration, DurationError> {
     parse_millis(text)
         .map(Duration::from_millis)
@@ -63,7 +66,7 @@ fn parse_millis(text: &str) -> Option<u64> {
         total = total.checked_add(amount.checked_mul(UNITS[position].1)?)?;
         rest = &rest[digits + letters..];
     }
-    i64::try_from(total).is_ok().then_some(total)
+    (total <= LONGEST_MILLIS).then_some(total)
 }
 
 /// Writes a duration the way Prometheus does: the largest units that divide it, `0s` for zero.
@@ -115,6 +118,7 @@ mod tests {
         check("3w", 1_814_400_000, "3w");
         check("10y", 315_360_000_000, "10y");
         check("1h30m", 5_400_000, "1h30m");
+        check("292y", 9_208_512_000_000, "292y");
         check("8w2d", 5_011_200_000, "58d");
     }
 
@@ -128,6 +132,8 @@ mod tests {
             "1.5d",
             "d",
             "294000000000y",
+            "293y",
+            "99999999y",
             "1m1m",
             "5 m",
             "5min",

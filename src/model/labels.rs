@@ -10,6 +10,8 @@
 //! An empty value means "no such label", as in Prometheus, and is never stored; only annotations ([`Labels::verbatim`])
 //! keep theirs.
 
+mod read;
+
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
@@ -17,6 +19,9 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use smallvec::SmallVec;
+
+pub use self::read::{Pairs, Text};
 
 /// The label that carries the metric name.
 pub const METRIC_NAME: &str = "__name__";
@@ -62,11 +67,16 @@ impl Labels {
     pub fn from_pairs<N: AsRef<str>, V: AsRef<str>>(
         pairs: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
-        let mut builder = LabelsBuilder::default();
-        for (name, value) in pairs {
-            builder.set(name.as_ref(), value.as_ref());
-        }
-        builder.build()
+        let pairs = sorted(pairs);
+        Self::from_sorted(latest(&pairs))
+    }
+
+    /// Annotations from pairs in any order: as [`Labels::from_pairs`], but an empty value stays.
+    pub fn verbatim_pairs<N: AsRef<str>, V: AsRef<str>>(
+        pairs: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let pairs = sorted(pairs);
+        Self::verbatim(latest(&pairs))
     }
 
     /// A set from pairs that are already sorted by name and unique; empty values are left out.
@@ -76,7 +86,7 @@ impl Labels {
 
     /// Annotations: as [`Labels::from_sorted`], but an empty value says that there is nothing to say, and stays.
     pub fn verbatim<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
-        let mut data = String::new();
+        let mut data = SmallVec::<[u8; 512]>::new();
         let mut previous: Option<&str> = None;
         for (name, value) in pairs {
             debug_assert!(
@@ -87,9 +97,10 @@ impl Labels {
             push_text(&mut data, name);
             push_text(&mut data, value);
         }
+        let text = std::str::from_utf8(&data).expect("lengths are ASCII, the rest was text");
         Self {
-            hash: rapidhash::v3::rapidhash_v3(data.as_bytes()),
-            data: data.into(),
+            hash: rapidhash::v3::rapidhash_v3(&data),
+            data: text.into(),
         }
     }
 
@@ -211,14 +222,29 @@ impl<'a> Iterator for Iter<'a> {
     }
 }
 
-fn push_text(data: &mut String, text: &str) {
+/// By name; pairs of one name stay in their order.
+fn sorted<N: AsRef<str>, V>(pairs: impl IntoIterator<Item = (N, V)>) -> SmallVec<[(N, V); 16]> {
+    let mut pairs: SmallVec<[(N, V); 16]> = pairs.into_iter().collect();
+    pairs.sort_by(|(a, _), (b, _)| a.as_ref().cmp(b.as_ref()));
+    pairs
+}
+
+/// The last of each name.
+fn latest<N: AsRef<str>, V: AsRef<str>>(sorted: &[(N, V)]) -> impl Iterator<Item = (&str, &str)> {
+    sorted.iter().enumerate().filter_map(|(i, (name, value))| {
+        let next = sorted.get(i + 1).map(|(next, _)| next.as_ref());
+        (next != Some(name.as_ref())).then(|| (name.as_ref(), value.as_ref()))
+    })
+}
+
+fn push_text(data: &mut SmallVec<[u8; 512]>, text: &str) {
     let mut len = text.len();
     while len >= 64 {
-        data.push(char::from(0x40 | (len & 0x3f) as u8));
+        data.push(0x40 | (len & 0x3f) as u8);
         len >>= 6;
     }
-    data.push(char::from(len as u8));
-    data.push_str(text);
+    data.push(len as u8);
+    data.extend_from_slice(text.as_bytes());
 }
 
 fn take_text(data: &str) -> (&str, &str) {
@@ -308,17 +334,6 @@ impl Serialize for Labels {
             map.serialize_entry(name, value)?;
         }
         map.end()
-    }
-}
-
-impl<'de> serde::Deserialize<'de> for Labels {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let pairs = std::collections::BTreeMap::<String, String>::deserialize(deserializer)?;
-        // What was written had no empty values, unless they are annotations.
-        let pairs = pairs.iter();
-        Ok(Self::verbatim(
-            pairs.map(|(name, value)| (name.as_str(), value.as_str())),
-        ))
     }
 }
 

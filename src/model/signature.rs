@@ -70,7 +70,7 @@ impl Signer {
         token
     }
 
-    /// Whether `token` was signed for this purpose and text, and still holds at `now`.
+    /// Until when `token` holds, where it was signed for this purpose and text and does at `now`.
     ///
     /// # Errors
     /// Where it was not, or does not.
@@ -80,7 +80,7 @@ impl Signer {
         what: &str,
         token: &str,
         now: Timestamp,
-    ) -> Result<(), SignatureError> {
+    ) -> Result<Timestamp, SignatureError> {
         let (until, digits) = token.split_once('-').ok_or(SignatureError::Wrong)?;
         let until = until.parse().map_err(|_| SignatureError::Wrong)?;
         let until = Timestamp::from_millis(until);
@@ -91,7 +91,7 @@ impl Signer {
         if until <= now {
             return Err(SignatureError::Expired);
         }
-        Ok(())
+        Ok(until)
     }
 
     fn mac(&self, purpose: &str, what: &str, until: Timestamp) -> Hmac<Sha256> {
@@ -136,7 +136,7 @@ mod tests {
         let signer = Signer::new([7; KEY_BYTES]);
         let token = signer.sign("silence", "a=b", LATER);
         let verify = |purpose, what, now| signer.verify(purpose, what, &token, now);
-        assert_eq!(verify("silence", "a=b", NOW), Ok(()));
+        assert_eq!(verify("silence", "a=b", NOW), Ok(LATER));
         assert_eq!(verify("ack", "a=b", NOW), Err(SignatureError::Wrong));
         assert_eq!(verify("silence", "a=c", NOW), Err(SignatureError::Wrong));
         assert_eq!(

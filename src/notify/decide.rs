@@ -9,8 +9,10 @@ use crate::model::timestamp::Timestamp;
 /// When to try again and when to give up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Policy {
-    /// The wait after the first failed attempt; doubles with each further one.
+    /// The wait after the first failed attempt, about.
     pub first_wait: Duration,
+    /// How it grows with each further one.
+    pub growth: Growth,
     /// The longest wait.
     pub longest_wait: Duration,
     /// How long after its writing a notification is given up. Alertmanager gives up after `group_interval` and tells
@@ -18,10 +20,49 @@ pub struct Policy {
     pub expiry: Duration,
 }
 
+/// How waits grow, and how they are spread.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Growth {
+    /// Each is twice the one before, shortened by up to half of it.
+    Doubling,
+    /// Each is half as long again as the one before, give or take up to half of it: Alertmanager's
+    /// (`cenkalti/backoff`, `NewExponentialBackOff`).
+    Upstream,
+}
+
+impl Growth {
+    fn factor(self) -> f64 {
+        match self {
+            Self::Doubling => 2.0,
+            Self::Upstream => 1.5,
+        }
+    }
+
+    /// The least and the most of a wait that is really waited.
+    fn spread(self) -> (f64, f64) {
+        match self {
+            Self::Doubling => (0.5, 1.0),
+            Self::Upstream => (0.5, 1.5),
+        }
+    }
+}
+
+impl Policy {
+    /// Alertmanager's waits.
+    pub fn upstream() -> Self {
+        Self {
+            growth: Growth::Upstream,
+            longest_wait: Duration::from_secs(60),
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {
             first_wait: Duration::from_millis(500),
+            growth: Growth::Doubling,
             longest_wait: Duration::from_secs(300),
             expiry: Duration::from_secs(3600),
         }
@@ -64,14 +105,13 @@ pub fn decide(
     Outcome::Retry { at, error: told }
 }
 
-/// Between half and all of the doubled wait.
 fn backoff(policy: &Policy, attempt: u32, jitter: f64) -> Duration {
-    let doublings = attempt.saturating_sub(1).min(31);
-    let wait = policy
-        .first_wait
-        .saturating_mul(1 << doublings)
-        .min(policy.longest_wait);
-    wait.mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0))
+    let growths = i32::try_from(attempt.saturating_sub(1).min(100)).unwrap_or(100);
+    let wait = policy.first_wait.as_secs_f64() * policy.growth.factor().powi(growths);
+    let wait = wait.min(policy.longest_wait.as_secs_f64());
+    let (least, most) = policy.growth.spread();
+    Duration::try_from_secs_f64(wait * (least + (most - least) * jitter.clamp(0.0, 1.0)))
+        .unwrap_or(policy.longest_wait)
 }
 
 #[cfg(test)]
@@ -127,6 +167,22 @@ mod tests {
         }
         check(&error, 1, 1, 0.0, Ok(250));
         check(&error, 3, 1, 0.5, Ok(1500));
+    }
+
+    #[test]
+    fn upstream_waits_are_alertmanagers() {
+        for (attempt, jitter, want) in [
+            (1, 0.5, 500),
+            (1, 0.0, 250),
+            (1, 1.0, 750),
+            (2, 0.5, 750),
+            (3, 0.5, 1125),
+            (99, 0.5, 60_000),
+            (u32::MAX, 1.0, 90_000),
+        ] {
+            let wait = backoff(&Policy::upstream(), attempt, jitter);
+            assert_eq!(wait, Duration::from_millis(want), "{attempt} {jitter}");
+        }
     }
 
     #[test]

@@ -27,10 +27,11 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// As Alertmanager delivers: every message is tried on its own, nobody stands in. It notices within one wait of a
-    /// message that a receiver is back, which a circuit breaker's pause would delay.
+    /// As Alertmanager delivers: every message is tried on its own, after its waits, nobody stands in. It notices within
+    /// one wait of a message that a receiver is back, which a circuit breaker's pause would delay.
     pub fn upstream() -> Self {
         Self {
+            policy: Policy::upstream(),
             breaker: breaker::Settings::off(),
             ..Self::default()
         }

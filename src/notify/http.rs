@@ -5,11 +5,13 @@
 //! where it keeps the method (307, 308): a `POST` that becomes a `GET` would look delivered and is not, and secrets
 //! stay with the host they were given for.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use parking_lot::Mutex;
 
 use self::clients::{Clients, Way};
 use self::oauth2::Tokens;
@@ -41,6 +43,18 @@ pub struct Sender {
     timeout: Duration,
     clients: Clients,
     tokens: Option<Tokens>,
+    last: Mutex<Address>,
+}
+
+/// The address that was last sent to, as written and as read.
+#[derive(Default)]
+struct Address(Option<(String, reqwest::Url)>);
+
+/// It may hold a token.
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Address")
+    }
 }
 
 /// An answer of class 2xx.
@@ -96,6 +110,7 @@ impl Sender {
                 proxy: config.proxy.clone(),
             }),
             tokens: config.oauth2.clone().map(Tokens::new),
+            last: Mutex::default(),
             config,
         }
     }
@@ -115,7 +130,7 @@ impl Sender {
         reply.await?.accepted()
     }
 
-    /// Sends JSON and waits for an answer of any class. `headers` are added last.
+    /// Sends JSON and waits for an answer of any class. `headers` are added last; among them may be another media type.
     ///
     /// # Errors
     /// Where there is no answer: network, TLS, timeout.
@@ -127,10 +142,58 @@ impl Sender {
         headers: HeaderMap,
         now: Timestamp,
     ) -> Result<Reply, SendError> {
-        let url: reqwest::Url = url.parse().map_err(|error| {
-            SendError::permanent(Reason::Configuration, format!("bad address: {error}"))
-        })?;
+        let url = self.address(url)?;
         let exchange = self.exchange(method, url, body, headers, now);
+        self.in_time(exchange).await
+    }
+
+    /// Posts a form and waits for the answer. `headers` are added last.
+    ///
+    /// # Errors
+    /// As [`Self::post_json`].
+    pub async fn post_form(
+        &self,
+        url: &str,
+        fields: &[(&str, &str)],
+        headers: HeaderMap,
+        now: Timestamp,
+    ) -> Result<Answer, SendError> {
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
+        let mut all = HeaderMap::new();
+        all.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/x-www-form-urlencoded"),
+        );
+        all.extend(headers);
+        let reply = self.send_json(Method::POST, url, body.into_bytes(), all, now);
+        reply.await?.accepted()
+    }
+
+    /// Posts bytes to an address that is its own permission: with none of our credentials and configured headers.
+    ///
+    /// # Errors
+    /// As [`Self::post_json`].
+    pub async fn post_bytes(
+        &self,
+        url: reqwest::Url,
+        bytes: Bytes,
+        now: Timestamp,
+    ) -> Result<Answer, SendError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/octet-stream"),
+        );
+        let exchange = self.transmit(Method::POST, url, headers, bytes.into(), now);
+        self.in_time(exchange).await?.accepted()
+    }
+
+    async fn in_time(
+        &self,
+        exchange: impl Future<Output = Result<Reply, SendError>>,
+    ) -> Result<Reply, SendError> {
         match tokio::time::timeout(self.timeout, exchange).await {
             Ok(result) => result,
             Err(_) => Err(SendError::temporary(
@@ -138,6 +201,21 @@ impl Sender {
                 format!("no answer within {:?}", self.timeout),
             )),
         }
+    }
+
+    /// The address, read; most senders have one.
+    fn address(&self, text: &str) -> Result<reqwest::Url, SendError> {
+        let mut last = self.last.lock();
+        if let Some((known, url)) = &last.0
+            && known == text
+        {
+            return Ok(url.clone());
+        }
+        let url: reqwest::Url = text.parse().map_err(|error| {
+            SendError::permanent(Reason::Configuration, format!("bad address: {error}"))
+        })?;
+        last.0 = Some((text.to_owned(), url.clone()));
+        Ok(url)
     }
 
     async fn exchange(
@@ -150,7 +228,6 @@ impl Sender {
     ) -> Result<Reply, SendError> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
         if let Some(authorization) = &self.config.authorization {
             authorization.add_to(&mut headers).await?;
         }
@@ -161,10 +238,9 @@ impl Sender {
             header.add_to(&mut headers).await?;
         }
         headers.extend(extra);
-        traces::inject(&tracing::Span::current(), &mut headers);
-        let client = self.clients.get(&url).await?;
-        let request = client.request(method, url).headers(headers).body(body);
-        let reply = receive(request.send().await.map_err(network)?, now).await?;
+        let reply = self
+            .transmit(method, url, headers, body.into(), now)
+            .await?;
         if let Some(tokens) = &self.tokens
             && reply.answer.status == StatusCode::UNAUTHORIZED
             && tokens.forget().await
@@ -175,6 +251,23 @@ impl Sender {
             ));
         }
         Ok(reply)
+    }
+
+    async fn transmit(
+        &self,
+        method: Method,
+        url: reqwest::Url,
+        mut headers: HeaderMap,
+        body: reqwest::Body,
+        now: Timestamp,
+    ) -> Result<Reply, SendError> {
+        headers
+            .entry(USER_AGENT)
+            .or_insert(HeaderValue::from_static(AGENT));
+        traces::inject(&tracing::Span::current(), &mut headers);
+        let client = self.clients.get(&url).await?;
+        let request = client.request(method, url).headers(headers).body(body);
+        receive(request.send().await.map_err(network)?, now).await
     }
 }
 

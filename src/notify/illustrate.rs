@@ -37,7 +37,7 @@ pub async fn illustrate(notification: &mut Notification, pictures: &Pictures, sh
         PictureUse::None | PictureUse::Links => return,
         // What only this machine can fetch is no use to a chat.
         PictureUse::Shown if !pictures.config().is_public() => return,
-        PictureUse::Shown => 1,
+        PictureUse::Shown | PictureUse::Uploaded => 1,
         PictureUse::Inline(most) => most,
     };
     let running = Stopwatch::start();
@@ -54,7 +54,7 @@ pub async fn illustrate(notification: &mut Notification, pictures: &Pictures, sh
                     format!("cid:{fingerprint}.{id}@outrigger").into()
                 }
                 PictureUse::Shown => Arc::clone(&picture.link),
-                PictureUse::None | PictureUse::Links => "".into(),
+                PictureUse::None | PictureUse::Links | PictureUse::Uploaded => "".into(),
             };
             picture.png = Some(png);
         }

@@ -63,6 +63,8 @@ pub enum PictureUse {
     Shown,
     /// It carries so many within the message.
     Inline(usize),
+    /// It uploads one beside the message.
+    Uploaded,
 }
 
 /// One way to reach people, configured.
@@ -108,6 +110,20 @@ pub struct Delivered {
     pub template_failures: Vec<String>,
     /// The message, where it can be changed later.
     pub sent: Option<SentMessage>,
+    /// The picture beside it.
+    pub upload: Upload,
+}
+
+/// What became of a picture that is sent beside its message; the message is delivered all the same.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Upload {
+    /// There was none.
+    #[default]
+    None,
+    /// It stands beside the message.
+    Done,
+    /// The message stands without; why. Never a secret.
+    Failed(String),
 }
 
 /// Why an attempt failed; the value of the label `reason`.

@@ -11,7 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::integration::{Delivered, Reason, SendError};
+use super::integration::{Delivered, Reason, SendError, Upload};
 use super::outbox::Receivers;
 use crate::db::outbox::{Backlog, Outcome};
 use crate::model::notification::{Integration, Notification};
@@ -47,6 +47,11 @@ fn place(receiver: &Arc<str>, integration: &Integration) -> Place {
     }
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByOutcome {
+    outcome: &'static str,
+}
+
 type FloatGauge = Gauge<f64, AtomicU64>;
 
 /// The metrics of delivery. Clones share them.
@@ -62,6 +67,7 @@ pub struct Metrics {
     duration: Family<ByIntegration, Histogram>,
     last_success: Family<Place, FloatGauge>,
     template_failures: Counter,
+    uploads: Family<ByOutcome, Counter>,
     pending: Gauge,
     oldest_pending: FloatGauge,
     /// When the outbox was last looked into.
@@ -82,6 +88,7 @@ impl Metrics {
             duration: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             last_success: Family::default(),
             template_failures: Counter::default(),
+            uploads: Family::default(),
             pending: Gauge::default(),
             oldest_pending: FloatGauge::default(),
             progress: Progress::default(),
@@ -136,6 +143,14 @@ impl Metrics {
             "Templates that failed while a message was sent; built-in text took their place",
             metrics.template_failures.clone(),
         );
+        for outcome in ["done", "failed"] {
+            metrics.upload(outcome);
+        }
+        registry.register(
+            "outrigger_picture_uploads",
+            "Pictures uploaded beside their message; where it failed the message went without",
+            metrics.uploads.clone(),
+        );
         registry.register(
             "outrigger_outbox_pending",
             "Notifications waiting to be delivered, those under way included",
@@ -168,6 +183,10 @@ impl Metrics {
                 drop(self.failed.get_or_create(&failure));
             }
         }
+    }
+
+    fn upload(&self, outcome: &'static str) -> Counter {
+        self.uploads.get_or_create(&ByOutcome { outcome }).clone()
     }
 
     /// Counts a notification to the fallback receiver.
@@ -212,6 +231,11 @@ impl Metrics {
                 self.last_success.get_or_create(&place).set(now.seconds());
                 let failures = u64::try_from(delivered.template_failures.len()).unwrap_or(u64::MAX);
                 self.template_failures.inc_by(failures);
+                match delivered.upload {
+                    Upload::None => {}
+                    Upload::Done => drop(self.upload("done").inc()),
+                    Upload::Failed(_) => drop(self.upload("failed").inc()),
+                }
             }
             Err(error) => {
                 let failure = Failure {

@@ -17,10 +17,11 @@
 //! * What was being sent when the process died is sent again after the restart: at least once, not exactly once. The
 //!   window is the time between the receiver's acceptance and the commit that records it.
 
+mod attempt;
+mod lane;
 mod restrain;
 
-use std::collections::{HashMap, VecDeque};
-use std::panic::AssertUnwindSafe;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,23 +30,22 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::Notify;
-use tracing::{Instrument, Span};
 
+use self::attempt::{Attempt, Finished};
+use self::lane::Lane;
 use super::breaker::Circuits;
 use super::decide::{decide, is_over};
 use super::delivery::Delivery;
 use super::fallback;
-use super::illustrate::{self, illustrate};
-use super::integration::{Delivered, Integration, Reason, SendError};
+use super::integration::Integration;
 use super::metrics::Metrics;
 use crate::charts::pictures::Pictures;
 use crate::clock::{Clock, Stopwatch};
 use crate::db::outbox::{self as table, Backlog, Claim, Claimed, Ended, Outcome, Take, Taken};
-use crate::db::{Database, DbError, sent_messages};
+use crate::db::{Database, DbError};
 use crate::model::notification::{self, Notification};
 use crate::model::timestamp::Timestamp;
 use crate::tasks::Stop;
-use crate::telemetry::traces;
 
 /// Messages under way to one integration of one receiver.
 pub const PLACES_PER_INTEGRATION: u32 = 8;
@@ -60,6 +60,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(15);
 const CLOCK_SLACK: Duration = Duration::from_secs(1);
 /// How often the whole backlog is counted, for its metrics, while there is always something to claim.
 const COUNTED_EVERY: Duration = Duration::from_secs(1);
+/// While more waits to be sent, so many outcomes, or those of so long, are written in one transaction.
+const WRITTEN_AT_ONCE: usize = 64;
+const LONGEST_UNWRITTEN: Duration = Duration::from_millis(20);
 /// The pause after the database failed.
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -146,6 +149,8 @@ pub struct Worker {
     looked_at: Timestamp,
     /// Outcomes that the database did not take yet; their notifications are not sent again meanwhile.
     unwritten: Ended,
+    /// Since the first of them ended.
+    unwritten_since: Option<Stopwatch>,
     /// What is being written and read: one transaction at a time.
     exchange: FuturesUnordered<BoxFuture<'static, Exchanged>>,
     /// The database failed: nothing is asked of it until the pause is over.
@@ -167,51 +172,6 @@ struct Found {
     backlog: Option<Backlog>,
 }
 
-/// What is claimed for one integration of one receiver.
-#[derive(Debug)]
-struct Lane {
-    waiting: VecDeque<Claimed>,
-    under_way: u32,
-    /// How many the next claim takes.
-    claim: u32,
-    /// Since the last claim.
-    claimed: Stopwatch,
-    /// Whether the last attempt was accepted within [`QUICK`].
-    quick: bool,
-}
-
-impl Lane {
-    fn new() -> Self {
-        Self {
-            waiting: VecDeque::new(),
-            under_way: 0,
-            claim: CLAIMED_AT_ONCE,
-            claimed: Stopwatch::start(),
-            quick: false,
-        }
-    }
-
-    /// Whether it can take more at once, or so soon that it is better there before.
-    fn has_room(&self) -> bool {
-        let waiting = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
-        match waiting {
-            0 => self.quick || self.under_way < PLACES_PER_INTEGRATION,
-            waiting => self.quick && waiting < PLACES_PER_INTEGRATION,
-        }
-    }
-}
-
-struct Finished {
-    notification: Notification,
-    attempts: u32,
-    result: Result<Delivered, SendError>,
-    took: Duration,
-    /// Whether the receiver was asked at all.
-    tried: bool,
-    /// What is said of the outcome belongs to the attempt's trace.
-    span: Span,
-}
-
 impl Worker {
     /// A worker; nothing is read yet.
     pub fn new(with: Dependencies) -> Self {
@@ -224,6 +184,7 @@ impl Worker {
             // The first look puts right what was written before a step that the process did not see.
             looked_at: Timestamp::MAX,
             unwritten: Ended::default(),
+            unwritten_since: None,
             exchange: FuturesUnordered::new(),
             resting: false,
             counted: None,
@@ -242,6 +203,7 @@ impl Worker {
                 Some(finished) = self.under_way.next() => self.settle(finished),
                 Some(exchanged) = self.exchange.next() => pause = self.take_in(exchanged),
                 () = self.with.wake.notified() => self.look = true,
+                () = tokio::time::sleep(LONGEST_UNWRITTEN), if self.gathers() => {}
                 () = tokio::time::sleep(pause), if self.exchange.is_empty() => {
                     self.resting = false;
                     self.look = true;
@@ -318,7 +280,7 @@ impl Worker {
     /// Writes the outcomes there are and claims what is due for integrations that have room, where there is either to
     /// do and the last time is over.
     fn turn_to_database(&mut self) {
-        if !self.exchange.is_empty() || self.resting || !self.look {
+        if !self.exchange.is_empty() || self.resting || !self.look || self.gathers() {
             return;
         }
         self.look = false;
@@ -330,7 +292,11 @@ impl Worker {
         let count = self
             .counted
             .is_none_or(|counted| counted.elapsed() >= COUNTED_EVERY);
+        // With the last of them the figures go to zero at once.
+        let busy = |lane: &Lane| lane.under_way > 0 || !lane.waiting.is_empty();
+        let is_idle = !self.lanes.values().any(busy);
         let ended = std::mem::take(&mut self.unwritten);
+        self.unwritten_since = None;
         let database = self.with.database.clone();
         self.exchange.push(
             async move {
@@ -339,7 +305,7 @@ impl Worker {
                         table::clock_stepped_back(&database, now).await?;
                     }
                     let taken = table::exchange(&database, &ended, &wanted, now).await?;
-                    let backlog = if count || taken.claimed.is_empty() {
+                    let backlog = if count || (is_idle && taken.claimed.is_empty()) {
                         Some(table::backlog(&database, now).await?)
                     } else {
                         None
@@ -351,6 +317,17 @@ impl Worker {
             }
             .boxed(),
         );
+    }
+
+    /// Whether the outcomes there are can wait for others: only in a storm, where sending goes on without the database.
+    fn gathers(&self) -> bool {
+        let Some(since) = self.unwritten_since else {
+            return false;
+        };
+        let flows = |lane: &Lane| lane.under_way > 0 && lane.waiting.len() > WRITTEN_AT_ONCE / 4;
+        self.unwritten.outcomes.len() < WRITTEN_AT_ONCE
+            && since.elapsed() < LONGEST_UNWRITTEN
+            && self.lanes.values().any(flows)
     }
 
     /// Room for more, by integration.
@@ -458,70 +435,16 @@ impl Worker {
     }
 
     fn start(&mut self, claimed: Claimed, now: Timestamp) {
-        let Claimed {
-            mut notification,
-            attempts,
-            last_error,
-        } = claimed;
         let receivers = self.with.receivers.load();
-        let integration = receivers.get(&notification);
-        let database = self.with.database.clone();
-        let pictures = self.with.pictures.clone();
-        let over = is_over(&receivers.delivery.policy, notification.created_at, now);
-        let tried = integration.is_some() && !over;
-        let span = tracing::info_span!(
-            "send",
-            receiver = %notification.receiver,
-            integration = %notification.integration,
-            notification.id = %notification.id,
-            attempt = attempts + 1,
-            trace.id = tracing::field::Empty,
-        );
-        traces::record_id(&span);
-        let within = span.clone();
-        let attempt = async move {
-            let stopwatch = Stopwatch::start();
-            let result = match integration {
-                // Sending it now would mislead; `decide` expires it.
-                _ if over => Err(SendError::temporary(
-                    Reason::Timeout,
-                    match last_error {
-                        Some(error) => format!("its time was over; the last attempt: {error}"),
-                        None => "its time was over before it could be sent".to_owned(),
-                    },
-                )),
-                None => Err(SendError::permanent(
-                    Reason::Gone,
-                    "the receiver is no longer configured",
-                )),
-                Some(integration) => {
-                    if let Some(pictures) = &pictures {
-                        illustrate(&mut notification, pictures, integration.pictures()).await;
-                    }
-                    let result =
-                        AssertUnwindSafe(send(&*integration, &notification, &database, now))
-                            .catch_unwind()
-                            .await;
-                    result.unwrap_or_else(|_| {
-                        Err(SendError::temporary(
-                            Reason::Configuration,
-                            "sending panicked; this is a bug in Outrigger",
-                        ))
-                    })
-                }
-            };
-            // Its outcome may wait for the database; pictures would wait with it.
-            illustrate::strip(&mut notification);
-            Finished {
-                notification,
-                attempts,
-                result,
-                took: stopwatch.elapsed(),
-                tried,
-                span: within,
-            }
+        let notification = &claimed.notification;
+        let attempt = Attempt {
+            integration: receivers.get(notification),
+            over: is_over(&receivers.delivery.policy, notification.created_at, now),
+            claimed,
+            database: self.with.database.clone(),
+            pictures: self.with.pictures.clone(),
         };
-        self.under_way.push(attempt.instrument(span).boxed());
+        self.under_way.push(attempt.start(now));
     }
 
     /// Decides what follows the attempts that are over; their places are free again.
@@ -565,7 +488,7 @@ impl Worker {
         self.with
             .metrics
             .attempt(&notification, &result, &outcome, took, now);
-        span.in_scope(|| log(&notification, attempts + 1, &result, &outcome));
+        span.in_scope(|| attempt::log(&notification, attempts + 1, &result, &outcome));
         if let Outcome::Failed { error } | Outcome::Expired { error } = &outcome {
             let fallback = receivers.delivery.fallback.as_deref();
             let rows = fallback::instead(&notification, error, fallback, receivers.places(), now);
@@ -582,94 +505,6 @@ impl Worker {
             self.unwritten.instead.extend(rows);
         }
         self.unwritten.outcomes.push((notification, outcome));
-    }
-}
-
-/// Tries once, with the message that was last sent about the group where the integration wants to know it.
-async fn send(
-    integration: &dyn Integration,
-    notification: &Notification,
-    database: &Database,
-    now: Timestamp,
-) -> Result<Delivered, SendError> {
-    if !integration.follows_up() {
-        return integration.send(notification, now).await;
-    }
-    let earlier = sent_messages::find(database, notification).await;
-    let earlier =
-        earlier.map_err(|error| SendError::temporary(Reason::Configuration, error.to_string()))?;
-    integration.follow_up(notification, earlier, now).await
-}
-
-fn log(
-    notification: &Notification,
-    attempt: u32,
-    result: &Result<Delivered, SendError>,
-    outcome: &Outcome,
-) {
-    let receiver = &*notification.receiver;
-    let integration = notification.integration.to_string();
-    let id = &*notification.id;
-    let group = &*notification.group_key;
-    if let Ok(delivered) = result {
-        for failure in &delivered.template_failures {
-            tracing::error!(
-                receiver,
-                integration,
-                notification.id = id,
-                failure,
-                "template failed, built-in text was sent; correct the template"
-            );
-        }
-    }
-    match outcome {
-        Outcome::Unsent => {}
-        // In a storm a line for each would be a storm of its own: the ledger has them all.
-        Outcome::Delivered { status, .. } if attempt == 1 => {
-            tracing::debug!(
-                receiver,
-                integration,
-                notification.id = id,
-                group,
-                status,
-                "notification delivered"
-            );
-        }
-        Outcome::Delivered { status, .. } => {
-            tracing::info!(
-                receiver,
-                integration,
-                notification.id = id,
-                group,
-                attempt,
-                status,
-                "notification delivered"
-            );
-        }
-        Outcome::Retry { at, error } => {
-            tracing::warn!(receiver, integration, notification.id = id, group, attempt, error, next_attempt = %at, "notification not delivered yet");
-        }
-        Outcome::Failed { error } => {
-            tracing::error!(
-                receiver,
-                integration,
-                notification.id = id,
-                group,
-                attempt,
-                error,
-                "notification refused, not delivered"
-            );
-        }
-        Outcome::Expired { error } => {
-            tracing::error!(
-                receiver,
-                integration,
-                notification.id = id,
-                group,
-                attempt,
-                error,
-                "notification expired, not delivered"
-            );
-        }
+        self.unwritten_since.get_or_insert_with(Stopwatch::start);
     }
 }

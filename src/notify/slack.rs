@@ -8,6 +8,7 @@
 
 mod answer;
 mod conversation;
+mod upload;
 
 use std::sync::Arc;
 
@@ -175,7 +176,10 @@ impl Integration for Slack {
     }
 
     fn pictures(&self) -> PictureUse {
-        PictureUse::Shown
+        match self.access {
+            Access::Webhook(_) => PictureUse::Shown,
+            Access::Bot { .. } => PictureUse::Uploaded,
+        }
     }
 
     fn send<'a>(

@@ -36,7 +36,7 @@ impl Request {
 pub(crate) enum Answer {
     /// Status line, headers and body, then the connection is closed.
     Send(&'static str),
-    /// A status line (and headers, if need be) and a body of JSON.
+    /// A status line (and headers, if need be) and a body of JSON, in which `RECORDER` stands for this server's address.
     Json(&'static str, &'static str),
     /// What Slack would say of this payload by its documented limits: `ok`, or 400 with every fault.
     AsSlack,
@@ -111,17 +111,20 @@ impl Recorder {
         let length = request.header("content-length").parse().unwrap_or(0);
         let mut body = vec![0; length];
         stream.read_exact(&mut body).await.unwrap();
-        request.body = String::from_utf8(body).unwrap();
+        request.body = String::from_utf8_lossy(&body).into_owned();
         let faults = slack_faults(&request.body);
         self.requests.lock().push(request);
         self.came.notify_waiters();
         let answer = self.answers.lock().pop_front().unwrap_or(OK);
         let text = match answer {
             Answer::Send(text) => format!("HTTP/1.1 {text}"),
-            Answer::Json(head, body) => format!(
-                "HTTP/1.1 {head}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-                body.len()
-            ),
+            Answer::Json(head, body) => {
+                let body = body.replace("RECORDER", &self.url);
+                let length = body.len();
+                format!(
+                    "HTTP/1.1 {head}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+                )
+            }
             Answer::AsSlack if faults.is_empty() => {
                 "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".to_owned()
             }

@@ -41,21 +41,33 @@ impl Serialize for GoTime {
 /// # Errors
 /// Where a value cannot be JSON, such as a map with keys that are no text.
 pub fn encode(value: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
-    let text = serde_json::to_string(value)?;
-    let mut out = String::with_capacity(text.len() + 1);
-    for c in text.chars() {
-        match c {
-            // These five stand inside strings only, so that replacing them everywhere is safe.
-            '<' => out.push_str("\\u003c"),
-            '>' => out.push_str("\\u003e"),
-            '&' => out.push_str("\\u0026"),
-            '\u{2028}' => out.push_str("\\u2028"),
-            '\u{2029}' => out.push_str("\\u2029"),
-            c => out.push(c),
-        }
+    let mut text = serde_json::to_vec(value)?;
+    // The first byte of each of the five; they stand inside strings only, so that replacing them everywhere is safe.
+    let found = |text: &[u8]| text.iter().position(|byte| b"<>&\xe2".contains(byte));
+    let Some(first) = found(&text) else {
+        text.push(b'\n');
+        return Ok(text);
+    };
+    let mut out = Vec::with_capacity(text.len() + 64);
+    out.extend_from_slice(&text[..first]);
+    let mut rest = &text[first..];
+    while !rest.is_empty() {
+        let (escaped, len): (&[u8], _) = match rest {
+            [b'<', ..] => (b"\\u003c", 1),
+            [b'>', ..] => (b"\\u003e", 1),
+            [b'&', ..] => (b"\\u0026", 1),
+            [0xe2, 0x80, 0xa8, ..] => (b"\\u2028", 3),
+            [0xe2, 0x80, 0xa9, ..] => (b"\\u2029", 3),
+            rest => {
+                let len = found(&rest[1..]).map_or(rest.len(), |at| at + 1);
+                (&rest[..len], len)
+            }
+        };
+        out.extend_from_slice(escaped);
+        rest = &rest[len..];
     }
-    out.push('\n');
-    Ok(out.into_bytes())
+    out.push(b'\n');
+    Ok(out)
 }
 
 #[cfg(test)]

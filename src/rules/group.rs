@@ -167,6 +167,9 @@ impl Group {
         let key = self.spec.key();
         let evaluations = metrics.evaluations.get_or_create(&self.label).clone();
         for rule in &self.rules {
+            if context.is_stopped() {
+                return effects;
+            }
             evaluations.inc();
             let failed = |error: &RuleError| {
                 metrics.failures.get_or_create(&self.label).inc();
@@ -189,6 +192,7 @@ impl Group {
                             .map(|labels| instance_key(&key, &identity, labels)),
                     );
                 }
+                Err(error) if error.is_stop() => return effects,
                 Err(error) => {
                     failed(&error);
                     effects.alerts.extend(rule.sustain(context, at));
@@ -385,6 +389,7 @@ mod tests {
             timeout: Duration::from_secs(10),
             external_labels: Labels::empty(),
             external_url: "".into(),
+            stop: None,
         };
         let metrics = Metrics::default();
         let group = Group::new(specs[0].clone(), None);

@@ -181,6 +181,9 @@ impl RuleManager {
         }
         // Before any group starts: the same alert may go on firing in another rule. And people first: should the process
         // die in between, the ends are found again.
+        for alert in &mut resolved {
+            alert.course.withdrawn = true;
+        }
         self.dependencies.tell(resolved).await;
         if let Err(error) = rule_state::prune(&self.dependencies.database, &known).await {
             self.dependencies.state_failed("all groups", &error);
@@ -492,7 +495,11 @@ impl GroupTask {
     }
 
     async fn evaluate(&self, at: Timestamp) -> Duration {
-        let (group, context) = (Arc::clone(&self.group), Arc::clone(&self.context));
+        let group = Arc::clone(&self.group);
+        let context = Context {
+            stop: Some(self.stop.clone()),
+            ..Context::clone(&self.context)
+        };
         let metrics = self.dependencies.metrics.clone();
         let evaluated =
             tokio::task::spawn_blocking(move || group.evaluate(&context, &metrics, at)).await;

@@ -19,15 +19,16 @@ use crate::promql::eval::{Deadline, Engine, EvalError, Query, QueryResult, Query
 use crate::storage::Storage;
 use crate::storage::appender::{AppendError, Appender};
 use crate::storage::slots::SeriesRef;
+use crate::tasks::Stop;
 use crate::template::alert::{AlertData, AlertTemplate};
 use crate::template::prometheus::QuerySample;
 
 use self::outgoing::{
     end, ended, generator_url, outgoing, state_series, template_time, told_labels,
 };
-use super::comparison::{self, Watch};
 use super::file::{GroupSpec, RuleKind, RuleSpec};
 use super::state::{self, Active, AlertInstance, Holds, Instances};
+use super::worst::{Watch, value_of, watched};
 
 /// What every rule needs to be evaluated.
 #[derive(Clone, Debug)]
@@ -42,11 +43,21 @@ pub struct Context {
     pub external_labels: Labels,
     /// Where a person reaches this Outrigger; without a slash at the end.
     pub external_url: Arc<str>,
+    /// Ends evaluations that are under way: what takes long must not hold up a reload.
+    pub stop: Option<Stop>,
 }
 
 impl Context {
+    /// Whether evaluation is to end.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.as_ref().is_some_and(Stop::is_cancelled)
+    }
+
     fn query(&self, text: &str, expr: &Expr, at: Timestamp) -> Result<QueryResult, EvalError> {
-        let deadline = Deadline::after(self.timeout);
+        let mut deadline = Deadline::after(self.timeout);
+        if let Some(stop) = &self.stop {
+            deadline = deadline.or_when(stop.clone());
+        }
         let query = Query {
             text,
             expr,
@@ -138,6 +149,13 @@ pub enum RuleError {
     Panicked,
 }
 
+impl RuleError {
+    /// Whether the evaluation was ended from outside: no fault, and nothing has changed.
+    pub(super) fn is_stop(&self) -> bool {
+        matches!(self, Self::Query(EvalError::Canceled))
+    }
+}
+
 impl Rule {
     /// A rule ready to run. Templates were checked when the file was read.
     pub fn new(spec: RuleSpec) -> Self {
@@ -199,6 +217,9 @@ impl Rule {
         // A fault in one expression must not take the group's other rules along.
         let attempt = AssertUnwindSafe(|| self.try_evaluate(context, group, at));
         let outcome = catch_unwind(attempt).unwrap_or(Err(RuleError::Panicked));
+        if outcome.as_ref().is_err_and(RuleError::is_stop) {
+            return outcome;
+        }
         let mut memory = self.memory.lock();
         memory.evaluation_time = stopwatch.elapsed();
         memory.last_evaluation = Some(at);
@@ -405,8 +426,8 @@ impl Rule {
         query_at: Timestamp,
     ) -> Vec<(Labels, f64)> {
         let mut found = Vec::new();
-        for comparison in comparison::comparisons(&self.spec.expr) {
-            let result = context.query(&self.spec.text, comparison.watched, query_at);
+        for reading in watched(&self.spec.expr) {
+            let result = context.query(&self.spec.text, reading.values, query_at);
             let samples = match result {
                 Ok(result) => samples(result.value).unwrap_or_default(),
                 Err(error) => {
@@ -416,7 +437,7 @@ impl Rule {
                 }
             };
             ended.retain(|labels| {
-                let value = comparison::value_of(labels, &self.spec.labels, &samples);
+                let value = value_of(labels, &self.spec.labels, &samples);
                 found.extend(value.map(|value| (labels.clone(), value)));
                 value.is_none()
             });

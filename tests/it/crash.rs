@@ -5,7 +5,7 @@ use std::time::Duration;
 use outrigger::clock::Stopwatch;
 use serde_json::Value;
 
-use crate::support::http::encoded;
+use crate::support::http::{encoded, request};
 use crate::support::outrigger::Outrigger;
 use crate::support::scene::{Scene, wait_for_evaluations};
 use crate::support::server::Reply;
@@ -217,6 +217,34 @@ fn a_digest_that_is_being_gathered_survives_a_crash() {
     );
     wait_for_evaluations(&outrigger, 8);
     assert_eq!(scene.told().len(), 4, "each alert is told once");
+}
+
+#[test]
+fn an_alert_that_was_posted_is_told_once_though_killed_while_its_group_waits() {
+    let scene = Scene::new("flag 0\n", RULES);
+    scene.routing("group_by: [alertname], group_wait: 4s, group_interval: 1s, repeat_interval: 1h");
+    let mut outrigger = scene.start();
+    let posted = request(
+        &outrigger.address(),
+        "POST",
+        "/api/v2/alerts",
+        &[("content-type", "application/json")],
+        r#"[{"labels": {"alertname": "Foreign", "severity": "critical"}}]"#,
+    )
+    .expect("an answer");
+    assert_eq!(posted.status, 200, "{posted:?}");
+    outrigger.kill_9();
+    assert_eq!(scene.told(), Vec::<Value>::new());
+    outrigger.start_again();
+    let told = scene.wait_for_told(1);
+    assert_eq!(told[0]["alerts"][0]["labels"]["alertname"], "Foreign");
+    wait_for_record(&outrigger, "delivered", 1);
+    outrigger.kill_9();
+    outrigger.start_again();
+    wait_for_evaluations(&outrigger, 8);
+    assert_eq!(scene.told().len(), 1, "told once");
+    let shown = outrigger.get("/api/v2/alerts").json();
+    assert_eq!(shown[0]["labels"]["alertname"], "Foreign", "{shown}");
 }
 
 #[test]

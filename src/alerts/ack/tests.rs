@@ -33,6 +33,10 @@ fn an_ack_says_who_and_for_how_long() {
     let long = "x".repeat(LONGEST_OWNER + 1);
     let too_long = AckError::TooLong("owner", LONGEST_OWNER);
     check(&long, AckExpiry::Never, down(), Err(too_long));
+    for hidden in ["a\u{7}nn", "a\u{202e}nn", "a\0"] {
+        let refused = Err(AckError::Control("owner"));
+        check(hidden, AckExpiry::Never, down(), refused);
+    }
 }
 
 #[test]

@@ -3,6 +3,22 @@ use super::*;
 use crate::document::{diagnostics::Diagnostics, parse};
 use crate::model::labels::Labels;
 
+/// What `read` makes of an `outrigger.yml`, or the mistakes it finds.
+pub(in super::super) fn section<T>(
+    text: &str,
+    read: impl Fn(&crate::document::fields::Fields<'_>) -> T,
+) -> Result<T, Vec<String>> {
+    let diagnostics = Diagnostics::default();
+    let document = crate::document::parse("o.yml", text, &diagnostics).unwrap();
+    let fields = document.value(&diagnostics).fields().unwrap();
+    let config = read(&fields);
+    fields.finish();
+    match diagnostics.into_sorted() {
+        mistakes if mistakes.is_empty() => Ok(config),
+        mistakes => Err(mistakes.iter().map(ToString::to_string).collect()),
+    }
+}
+
 /// Reads a file's routing part; receivers are `a`, `b`, `c`, `hook` with one webhook each.
 pub(in super::super) fn routing(text: &str) -> Result<Routing, Vec<String>> {
     routing_with(text, &["a", "b", "c", "hook"])

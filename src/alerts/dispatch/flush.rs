@@ -81,15 +81,17 @@ impl Dispatcher {
         self.flush_digests(now, writes);
         self.keep_quiet(now, writes);
         for _ in 0..limit {
-            match self.timers.first() {
-                Some((at, id)) if *at <= now => {
-                    let id = *id;
-                    self.timers.pop_first();
-                    self.flush_group(id, now, fates, writes);
-                }
-                Some(_) | None => return false,
+            let Some((at, id)) = self.timers.first().copied() else {
+                break;
+            };
+            if at > now {
+                break;
             }
+            self.timers.pop_first();
+            self.flush_group(id, now, fates, writes);
         }
+        // The message that tells an alert's end and the end of its ack are written together.
+        self.write_ended_acks(now, writes);
         self.timers.first().is_some_and(|(at, _)| *at <= now)
     }
 
@@ -139,7 +141,9 @@ impl Dispatcher {
 
         if group.members.is_empty() {
             self.by_labels.remove(&(group.route, group.labels.clone()));
+            self.unwritten.gone(group.timer);
         } else {
+            self.unwritten.group(&group);
             self.timers.insert((group.next, id));
             self.groups.insert(id, group);
         }
@@ -317,7 +321,7 @@ impl Dispatcher {
                             != Fate::Delivered)
             })
         });
-        let alerts = &mut self.alerts;
+        let (alerts, unwritten) = (&mut self.alerts, &mut self.unwritten);
         group.members.retain(|labels, member| {
             if !member.alert.is_resolved(context.now) {
                 return true;
@@ -325,6 +329,9 @@ impl Dispatcher {
             member.lingering = on_its_way;
             if !on_its_way && let Some(stored) = alerts.get_mut(labels) {
                 stored.groups -= 1;
+                if stored.groups == 0 {
+                    unwritten.forget(stored);
+                }
             }
             on_its_way
         });

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::super::ack::{AckChange, AckError, AckRequest, AckTarget, rank, without_severity};
 use super::super::interval::schedule::Schedule;
@@ -18,7 +18,7 @@ use crate::db::ledger::LedgerEntry;
 use crate::db::notification_log::LogKey;
 use crate::model::ack::AckEnd;
 use crate::model::alert::Alert;
-use crate::model::labels::Labels;
+use crate::model::labels::{Fingerprint, Labels};
 use crate::model::matcher::Matcher;
 use crate::model::notification::Decision;
 use crate::model::recurring_silence::RecurringSilence;
@@ -52,10 +52,13 @@ impl Dispatcher {
             stored.filter(|stored| !stored.alert.is_resolved(now))
         };
         let mut chosen: Vec<Labels> = match target {
-            AckTarget::Fingerprints(wanted) => firing()
-                .filter(|stored| wanted.contains(&stored.alert.fingerprint()))
-                .map(|stored| stored.alert.labels.clone())
-                .collect(),
+            AckTarget::Fingerprints(wanted) => {
+                let wanted: HashSet<Fingerprint> = wanted.iter().copied().collect();
+                firing()
+                    .filter(|stored| wanted.contains(&stored.alert.fingerprint()))
+                    .map(|stored| stored.alert.labels.clone())
+                    .collect()
+            }
             AckTarget::Matchers(matchers) => firing()
                 .map(|stored| &stored.alert.labels)
                 .filter(|labels| {
@@ -134,6 +137,17 @@ impl Dispatcher {
     /// Ends and begins what does so by itself at `now`.
     pub(super) fn keep_quiet(&mut self, now: Timestamp, writes: &mut Writes) {
         self.acks.expire(now);
+        self.write_ended_acks(now, writes);
+        if let Some(settle) = self.routing.quiet.settle
+            && self.upkeep.next_look <= now
+        {
+            self.end_settled(settle, now, writes);
+        }
+        self.begin_recurring(now, writes);
+    }
+
+    /// Hands over what is to be written of acks that ended.
+    pub(super) fn write_ended_acks(&mut self, now: Timestamp, writes: &mut Writes) {
         for row in self.acks.take_ended() {
             let decision = Decision::AckEnded {
                 ack: Arc::clone(&row.ack),
@@ -144,12 +158,6 @@ impl Dispatcher {
                 .push(quiet_entry(now, Some(&row.labels), decision));
             writes.ended_acks.push(row);
         }
-        if let Some(settle) = self.routing.quiet.settle
-            && self.upkeep.next_look <= now
-        {
-            self.end_settled(settle, now, writes);
-        }
-        self.begin_recurring(now, writes);
     }
 
     /// Ends the silences until resolved for which nothing fired for so long.

@@ -9,6 +9,7 @@ use hashbrown::{HashMap, HashSet};
 use super::super::flap::flagged;
 use super::super::inhibit::Inhibitor;
 use super::super::route::{Route, Routing};
+use super::durable::timer_of;
 use super::flush::{Fates, settled};
 use super::{Dispatcher, Group, Member, Writes};
 use crate::db::notification_log::{LogKey, Told};
@@ -40,6 +41,7 @@ impl Dispatcher {
         let mut carried: HashMap<(Arc<str>, Arc<str>), Vec<Group>> = HashMap::new();
         let mut alerts: BTreeMap<Labels, Arc<Alert>> = BTreeMap::new();
         for (_, group) in std::mem::take(&mut self.groups) {
+            self.unwritten.gone(group.timer);
             for (labels, member) in &group.members {
                 alerts.insert(labels.clone(), Arc::clone(&member.alert));
             }
@@ -69,6 +71,7 @@ impl Dispatcher {
                         let id = self.next_group;
                         self.next_group += 1;
                         group.route = route;
+                        group.timer = timer_of(settings, &group.key);
                         group.lingering = 0;
                         group.next = group.next.min(
                             now + if group.has_flushed {
@@ -100,7 +103,7 @@ impl Dispatcher {
                             && alert.is_resolved(now)
                             && was_told_its_end(&known, settings, &labels) => {}
                     (_, None) | (None, Some(_)) => {
-                        self.insert_into_group(route, &alert, now);
+                        self.insert_into_group(route, &alert, now, false);
                         if let Some(id) = self.by_labels.get(&place) {
                             moved.entry(*id).or_default().push(labels.clone());
                         }
@@ -115,6 +118,7 @@ impl Dispatcher {
             }
             !group.members.is_empty()
         });
+        self.note_timers();
         let present: HashSet<Arc<str>> = self
             .groups
             .values()

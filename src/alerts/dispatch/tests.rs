@@ -182,7 +182,7 @@ impl Simulation {
     }
 
     pub(in super::super) fn flush(&mut self) {
-        let awaited = self.dispatcher.awaited(self.now);
+        let awaited = self.dispatcher.awaited(self.now, usize::MAX);
         let fates = self.disk.fates.clone();
         let fates = fates
             .into_iter()

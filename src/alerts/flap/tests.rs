@@ -1,25 +1,14 @@
-use super::super::config::tests::routing;
+use super::super::config::tests::{routing, section};
 use super::super::dispatch::tests::Simulation;
 use super::super::limits::Limits;
 use super::super::route::Routing;
 use super::*;
-use crate::document::diagnostics::Diagnostics;
-use crate::document::parse;
 use crate::model::notification::{Decision, Reason};
 
 const ROUTES: &str = "route: {receiver: hook, group_by: [alertname], group_wait: 1s, group_interval: 2s, repeat_interval: 4h}";
 
 fn config(text: &str) -> Result<FlapConfig, Vec<String>> {
-    let diagnostics = Diagnostics::default();
-    let document = parse("o.yml", text, &diagnostics).unwrap();
-    let fields = document.value(&diagnostics).fields().unwrap();
-    let config = read(&fields);
-    fields.finish();
-    if diagnostics.is_empty() {
-        return Ok(config);
-    }
-    let found = diagnostics.into_sorted();
-    Err(found.iter().map(ToString::to_string).collect())
+    section(text, read)
 }
 
 fn with(text: &str) -> Routing {
@@ -209,6 +198,48 @@ fn a_reload_without_holds_lets_go() {
 }
 
 #[test]
+fn what_comes_between_such_a_reload_and_the_next_flush_is_not_undone() {
+    let mut simulation = Simulation::new(with("{}"));
+    flip(&mut simulation, "Disk i=a", 0, 7);
+    simulation.until(70.0);
+    assert_eq!(simulation.sent.len(), 5);
+    simulation.reload(with("{enabled: false}"));
+    // It fired when the routes changed.
+    simulation.resolve("Disk i=a");
+    simulation.until(1000.0);
+    assert_eq!(simulation.sent[5..], ["72 hook all_resolved: -Disk[i=a]"]);
+}
+
+#[test]
+fn that_an_acked_alert_flaps_is_no_news_until_its_ack_ends() {
+    let check = |steps: &[&str], want: &[&str]| {
+        let mut simulation = Simulation::new(with("{changes: 3, calm: 1m}"));
+        flip(&mut simulation, "Disk i=a", 0, 3);
+        simulation.step("22 ack alertname=Disk", &[]);
+        simulation.step("30 resolve Disk i=a", &[]);
+        assert_eq!(simulation.disk.flapping.len(), 1, "it is held");
+        for step in steps {
+            simulation.step(step, &[]);
+        }
+        simulation.until(500.0);
+        assert_eq!(simulation.sent[3..], *want, "{steps:?}");
+    };
+    check(&[], &["91 hook all_resolved: -Disk[i=a]"]);
+    check(
+        &["40.5 unack"],
+        &[
+            "41 hook flapping: +Disk[i=a]",
+            "91 hook all_resolved: -Disk[i=a]",
+        ],
+    );
+    // It ends up firing: neither that it flapped nor that it ceased to is told.
+    check(
+        &["40.5 fire Disk i=a", "200.5 resolve Disk i=a"],
+        &["201 hook all_resolved: -Disk[i=a]"],
+    );
+}
+
+#[test]
 fn settings_that_cannot_be_are_refused() {
     for text in [
         "flapping: {changes: 1}",
@@ -218,4 +249,40 @@ fn settings_that_cannot_be_are_refused() {
     ] {
         assert_eq!(config(text).expect_err(text).len(), 1, "{text}");
     }
+}
+
+#[test]
+fn an_alert_whose_rule_is_edited_over_and_over_does_not_flap() {
+    let at = |second: i64| Timestamp::from_millis(second * 1000);
+    let check = |withdrawn: bool, flaps: bool| {
+        let mut all = Flaps::default();
+        let mut previous: Option<Arc<Alert>> = None;
+        for second in 0..10 {
+            let ends = second % 2 == 1;
+            let mut alert = Alert {
+                labels: Labels::from_pairs([("alertname", "Disk")]),
+                annotations: Labels::empty(),
+                starts_at: at(second - i64::from(ends)),
+                ends_at: at(if ends { second } else { 1_000 }),
+                updated_at: at(second),
+                generator_url: "".into(),
+                value: None,
+                course: Default::default(),
+            };
+            alert.course.withdrawn = ends && withdrawn;
+            let (config, alert) = (FlapConfig::default(), Arc::new(alert));
+            all.observe(
+                &config,
+                previous.as_deref(),
+                Arc::clone(&alert),
+                false,
+                at(second),
+            );
+            previous = Some(alert);
+        }
+        let labels = Labels::from_pairs([("alertname", "Disk")]);
+        assert_eq!(all.held(&labels).is_some(), flaps, "withdrawn: {withdrawn}");
+    };
+    check(false, true);
+    check(true, false);
 }

@@ -1,5 +1,6 @@
 use super::super::config::tests::routing;
 use super::*;
+use crate::db::alert_state;
 use crate::db::ledger::LedgerFilter;
 use crate::db::outbox::Outcome;
 use crate::model::labels::Labels;
@@ -35,6 +36,10 @@ struct Running {
 }
 
 async fn start(directory: &Path, clock: &Clock) -> Running {
+    start_with(ROUTE, directory, clock).await
+}
+
+async fn start_with(route: &str, directory: &Path, clock: &Clock) -> Running {
     let database = Database::open(&directory.join("outrigger.db"))
         .await
         .unwrap();
@@ -45,7 +50,7 @@ async fn start(directory: &Path, clock: &Clock) -> Running {
         metrics: Metrics::default(),
         outbox: Arc::clone(&woken),
     };
-    let routing = Arc::new(routing(ROUTE).unwrap());
+    let routing = Arc::new(routing(route).unwrap());
     let (sink, runner) = build(Config::default(), routing, deps).await.unwrap();
     let tasks = Tasks::new();
     tasks.spawn("alerts", runner.run(tasks.stop_token()));
@@ -253,5 +258,85 @@ async fn a_silence_is_on_the_disk_when_it_is_answered_for() {
         .await
         .unwrap();
     assert_eq!(stored_silences::load(&running.database).await.unwrap(), []);
+    running.end().await;
+}
+
+#[tokio::test]
+async fn what_was_posted_and_the_time_it_waits_for_outlive_the_process() {
+    const WAITING: &str =
+        "route: {receiver: hook, group_by: [alertname], group_wait: 30s, group_interval: 5m}";
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(Timestamp::from_millis(1_000_000_000));
+    let posted = |ends| {
+        vec![Posted {
+            alert: alert("A", &clock, ends),
+            assumed_end: !ends,
+        }]
+    };
+    let due = |groups: &Snapshot| groups.groups[0].next_flush;
+    let told = async |running: &Running| {
+        running.sink.open().await.unwrap();
+        running.sink.snapshot().await.unwrap();
+        let database = &running.database;
+        let claimed = outbox::claim(database, clock.now(), 10, &[]).await.unwrap();
+        let delivered = Outcome::Delivered {
+            status: "200".to_owned(),
+            sent: None,
+        };
+        let ended = |claimed: &outbox::Claimed| (claimed.notification.clone(), delivered.clone());
+        let outcomes: Vec<_> = claimed.iter().map(ended).collect();
+        outbox::finish(database, &outcomes, clock.now())
+            .await
+            .unwrap();
+        let firing = outcomes.iter().map(|(told, _)| told.is_firing());
+        firing.collect::<Vec<bool>>()
+    };
+    let running = start_with(WAITING, directory.path(), &clock).await;
+    running.sink.post(posted(false)).await.unwrap();
+    let stored = alert_state::load(&running.database).await.unwrap();
+    assert_eq!((stored.posted.len(), stored.timers.len()), (1, 1));
+    let at = due(&running.sink.snapshot().await.unwrap());
+    assert_eq!(at, clock.now() + Duration::from_secs(30));
+
+    // Not at the end of another wait, and once.
+    clock.advance(Duration::from_secs(20));
+    running.end().await;
+    let running = start_with(WAITING, directory.path(), &clock).await;
+    assert_eq!(due(&running.sink.snapshot().await.unwrap()), at);
+    running.sink.post(posted(false)).await.unwrap();
+    assert_eq!(due(&running.sink.snapshot().await.unwrap()), at);
+    clock.advance(Duration::from_secs(10));
+    assert_eq!(told(&running).await, [true]);
+    let next = at + Duration::from_secs(300);
+    running.end().await;
+    let running = start_with(WAITING, directory.path(), &clock).await;
+    assert_eq!(due(&running.sink.snapshot().await.unwrap()), next);
+    assert_eq!(told(&running).await, [false; 0]);
+
+    // Its end is told, and then nothing is kept of it.
+    running.sink.post(posted(true)).await.unwrap();
+    clock.advance(Duration::from_secs(300));
+    assert_eq!(told(&running).await, [false]);
+    clock.advance(Duration::from_secs(300));
+    assert_eq!(told(&running).await, [false; 0]);
+    let stored = alert_state::load(&running.database).await.unwrap();
+    assert!(stored.is_empty(), "{stored:?}");
+    running.end().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_is_not_acknowledged() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(Timestamp::from_millis(1_000_000_000));
+    let running = start(directory.path(), &clock).await;
+    let posted = Posted {
+        alert: alert("A", &clock, false),
+        assumed_end: true,
+    };
+    running.database.close().await;
+    assert_eq!(
+        running.sink.post(vec![posted]).await,
+        Err(PostError::Unwritten(Unwritten))
+    );
     running.end().await;
 }

@@ -1,27 +1,16 @@
-use super::super::config::tests::routing;
+use super::super::config::tests::{routing, section};
 use super::super::dispatch::tests::Simulation;
 use super::super::limits::Limits;
 use super::super::route::Routing;
 use super::super::throttle::ThrottleConfig;
 use super::*;
-use crate::document::diagnostics::Diagnostics;
-use crate::document::parse;
 use crate::model::notification::{Decision, Notification, Reason};
 
 /// A route that makes every alert a group.
 const EACH: &str = "route: {receiver: hook, group_by: [...], group_wait: 1s, group_interval: 5m, repeat_interval: 4h}";
 
 fn config(text: &str) -> Result<StormConfig, Vec<String>> {
-    let diagnostics = Diagnostics::default();
-    let document = parse("o.yml", text, &diagnostics).unwrap();
-    let fields = document.value(&diagnostics).fields().unwrap();
-    let config = read(&fields);
-    fields.finish();
-    if diagnostics.is_empty() {
-        return Ok(config);
-    }
-    let found = diagnostics.into_sorted();
-    Err(found.iter().map(ToString::to_string).collect())
+    section(text, read)
 }
 
 /// A routing with this `storm:` and no token buckets.

@@ -1,26 +1,13 @@
-use super::super::config::tests::routing;
+use super::super::config::tests::{routing, section};
 use super::super::dispatch::tests::Simulation;
 use super::super::limits::Limits;
 use super::super::route::Routing;
 use super::super::storm::StormConfig;
 use super::*;
-use crate::document::{diagnostics::Diagnostics, parse};
 use crate::model::notification::Decision;
 
 fn config(text: &str) -> Result<ThrottleConfig, Vec<String>> {
-    let diagnostics = Diagnostics::default();
-    let document = parse("o.yml", text, &diagnostics).unwrap();
-    let fields = document.value(&diagnostics).fields().unwrap();
-    let config = read(&fields);
-    fields.finish();
-    if diagnostics.is_empty() {
-        return Ok(config);
-    }
-    Err(diagnostics
-        .into_sorted()
-        .iter()
-        .map(ToString::to_string)
-        .collect())
+    section(text, read)
 }
 
 #[test]
@@ -172,6 +159,24 @@ fn tokens_come_back_one_by_one() {
         simulation.notifications[21].reason,
         Reason::FirstNotification
     );
+}
+
+#[test]
+fn an_end_in_a_digest_that_goes_out_as_its_group_is_flushed_is_told_again_where_it_fails() {
+    let mut config = ThrottleConfig::default();
+    config.rules[0].burst = 1;
+    let by_name = "route: {receiver: hook, group_by: [alertname], group_wait: 1s, group_interval: 2s, repeat_interval: 4h}";
+    let mut simulation = Simulation::new(routing(by_name).unwrap().with_throttle(config));
+    simulation.fire("Down severity=info");
+    simulation.until(3.5);
+    simulation.resolve("Down severity=info");
+    // Held back from 5 s on, so sent at 65 s: the group is flushed at that very instant.
+    simulation.step("64.5 receiver down", &[]);
+    simulation.step("66 expire", &[]);
+    simulation.step("66 receiver up", &[]);
+    simulation.until(200.0);
+    let digest = |at: &str| format!("{at} hook digest: -Down[severity=info]");
+    assert_eq!(simulation.sent[1..], [digest("65"), digest("127")]);
 }
 
 #[test]

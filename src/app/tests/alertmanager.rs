@@ -31,6 +31,59 @@ fn in_an_hour() -> String {
 }
 
 #[tokio::test]
+async fn in_alertmanagers_place_nothing_of_ours_is_served() {
+    let place = Place::upstream_only().await;
+    let check = async |method: Method, path: &str, want: u16| {
+        let request = Request::builder().method(method).uri(path);
+        let response = place.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(response.status(), want, "{path}");
+    };
+    for path in ["/", "/silences", "/metrics", "/-/healthy", "/-/ready"] {
+        check(Method::GET, path, 200).await;
+    }
+    for path in [
+        "/graph",
+        "/query",
+        "/runbooks",
+        "/render/alert/0000000000000001.png",
+        "/ack",
+        "/silence",
+        "/api/v1/query",
+        "/api/v1/storms",
+        "/api/v1/acks",
+        "/api/v1/recurring-silences",
+        "/api/v1/notifications/receivers",
+    ] {
+        check(Method::GET, path, 404).await;
+    }
+    for path in [
+        "/api/v1/routes/test",
+        "/api/v1/storms/team/end",
+        "/api/v1/silences/preview",
+    ] {
+        check(Method::POST, path, 404).await;
+    }
+    let page = text(place.get("/").await).await;
+    for ours in ["/graph", "/runbooks", "Targets", "Rules"] {
+        assert!(!page.contains(ours), "{ours}: {page}");
+    }
+    place.end().await;
+}
+
+#[tokio::test]
+async fn the_status_page_shows_what_others_post() {
+    for place in [Place::new().await, Place::upstream_only().await] {
+        let body = r#"[{"labels":{"alertname":"Posted","severity":"critical"},"annotations":{"summary":"it is <hot>"}}]"#;
+        assert_eq!(post(&place, "/api/v2/alerts", body).await.0, 200);
+        let page = text(place.get("/").await).await;
+        assert!(page.contains("1 firing"), "{page}");
+        assert!(page.contains("Posted") && page.contains("it is "), "{page}");
+        assert!(!page.contains("<hot>"), "{page}");
+        place.end().await;
+    }
+}
+
+#[tokio::test]
 async fn bad_alerts_are_refused_as_alertmanager_refuses_them() {
     let place = Place::new().await;
     let check = async |body: &str, want: u16, code: Option<u16>| {

@@ -91,11 +91,18 @@ pub(super) fn window(args: &QueryArgs) -> Result<Option<Window>, String> {
     });
     let step = args.step.as_deref();
     let step = step.map_or(Ok(fitting), |text| read("--step", text))?;
-    Ok(Some(Window {
-        start: end - range,
+    Ok(Some(window_until(end, range, step)))
+}
+
+/// The last step is the end: what was scraped a moment ago is drawn.
+fn window_until(end: Timestamp, range: Duration, step: Duration) -> Window {
+    let steps = range.as_millis() / step.as_millis().max(1);
+    let steps = u32::try_from(steps).unwrap_or(u32::MAX);
+    Window {
+        start: end - step.saturating_mul(steps),
         end,
         step,
-    }))
+    }
 }
 
 /// Draws an answer, and says how that went.
@@ -106,6 +113,7 @@ pub(super) fn draw(args: &QueryArgs, answer: &Value, window: Option<Window>, no_
     let chart = chart(&args.expr, answer, window);
     if chart.lines.is_empty() {
         complain("no series matches\n");
+        return exit::OK;
     }
     if let Some(path) = &args.output {
         let drawing = svg::draw(&chart, args.theme);
@@ -206,6 +214,19 @@ fn names(all: &[(Labels, Vec<Sample>)]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_window_ends_with_a_step_and_is_no_longer_than_asked_for() {
+        let end = Timestamp::from_millis(1_795_165_200_123);
+        let check = |range: u64, step: u64, want: u64| {
+            let window = window_until(end, Duration::from_secs(range), Duration::from_secs(step));
+            assert_eq!(window.end.since(window.start).as_secs(), want);
+            assert_eq!(window.end, end);
+        };
+        check(3600, 15, 3600);
+        check(3600, 23, 3588);
+        check(5, 60, 0);
+    }
 
     #[test]
     fn series_are_named_by_what_tells_them_apart() {

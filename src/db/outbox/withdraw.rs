@@ -39,8 +39,8 @@ pub async fn withdraw(
     let ids: Vec<&str> = by_id.keys().copied().collect();
     for chunk in ids.chunks(MAX_BINDS) {
         let mut query = QueryBuilder::new(
-            "SELECT id, payload FROM outbox WHERE (group_key LIKE 'digest/%' OR group_key LIKE 'storm/%') \
-             AND state = 'pending' AND id IN (",
+            "SELECT o.id, p.id, p.payload FROM outbox AS o JOIN outbox_payloads AS p ON p.id = o.payload_id \
+             WHERE (o.group_key LIKE 'digest/%' OR o.group_key LIKE 'storm/%') AND o.state = 'pending' AND o.id IN (",
         );
         let mut list = query.separated(", ");
         for id in chunk {
@@ -53,28 +53,32 @@ pub async fn withdraw(
             .fetch_all(transaction.connection())
             .await
             .map_err(DbError::query(ACTION))?;
-        let mut changed = HashSet::with_capacity(gathering.len());
+        let mut kept = HashSet::with_capacity(gathering.len());
         for row in gathering {
             let id: String = row.try_get(0).map_err(DbError::query(ACTION))?;
-            let payload: String = row.try_get(1).map_err(DbError::query(ACTION))?;
-            let whole: Notification =
-                serde_json::from_str(&payload).map_err(DbError::value(ACTION))?;
+            let payload_id: i64 = row.try_get(1).map_err(DbError::query(ACTION))?;
+            let payload: String = row.try_get(2).map_err(DbError::query(ACTION))?;
+            let Ok(whole) = serde_json::from_str::<Notification>(&payload) else {
+                // Whoever claims it says so and gives it up; what is written beside it must not wait for that.
+                kept.insert(id);
+                continue;
+            };
             let Some(rest) = by_id.get(&*id).and_then(|groups| whole.without(groups)) else {
                 continue;
             };
             let payload = serde_json::to_string(&rest).map_err(DbError::value(ACTION))?;
-            sqlx::query("UPDATE outbox SET payload = $2 WHERE id = $1")
-                .bind(&id)
+            sqlx::query("UPDATE outbox_payloads SET payload = $2 WHERE id = $1")
+                .bind(payload_id)
                 .bind(payload)
                 .execute(transaction.connection())
                 .await
                 .map_err(DbError::query(ACTION))?;
-            changed.insert(id);
+            kept.insert(id);
         }
         let whole: Vec<&str> = chunk
             .iter()
             .copied()
-            .filter(|id| !changed.contains(*id))
+            .filter(|id| !kept.contains(*id))
             .collect();
         if whole.is_empty() {
             continue;

@@ -68,6 +68,46 @@ async fn acks_are_kept_until_long_after_their_last_alert() {
 }
 
 #[tokio::test]
+async fn a_row_that_cannot_be_read_takes_nothing_else_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = open(directory.path()).await;
+    let mut transaction = database.begin().await.unwrap();
+    for id in ["a", "b", "c"] {
+        acks::insert(&mut transaction, &ack(id, 2)).await.unwrap();
+        let recurring = RecurringSilence {
+            id: id.into(),
+            matchers: vec![Matcher::equal("alertname", "Backup")],
+            schedule: "[{}]".to_owned(),
+            starts_at: None,
+            ends_at: None,
+            updated_at: at(1),
+            created_by: "ann".to_owned(),
+            comment: String::new(),
+        };
+        recurring_silences::save(&mut transaction, &recurring)
+            .await
+            .unwrap();
+    }
+    for sql in [
+        "UPDATE acks SET created_at = 'today' WHERE id = 'b'",
+        "UPDATE ack_alerts SET why = 'unheard of', ended_at = 1 WHERE ack_id = 'c' AND labels LIKE '%\"n\":\"1\"%'",
+        "UPDATE recurring_silences SET matchers = 'a=b' WHERE id = 'b'",
+    ] {
+        sqlx::raw_sql(sql)
+            .execute(transaction.connection())
+            .await
+            .unwrap();
+    }
+    transaction.commit().await.unwrap();
+    let stored = acks::load(&database).await.unwrap();
+    let shown = stored.iter().map(|ack| (&*ack.id, ack.alerts.len()));
+    assert_eq!(shown.collect::<Vec<_>>(), [("a", 2), ("c", 1)]);
+    let stored = recurring_silences::load(&database).await.unwrap();
+    let ids: Vec<_> = stored.iter().map(|recurring| &*recurring.id).collect();
+    assert_eq!(ids, ["a", "c"]);
+}
+
+#[tokio::test]
 async fn recurring_silences_are_replaced_and_removed() {
     let directory = tempfile::tempdir().unwrap();
     let database = open(directory.path()).await;

@@ -11,8 +11,8 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use self::postable::{Pairs, PostableAlert};
-use super::body::read;
+use self::postable::PostableAlert;
+use super::body::{decode, receive};
 use super::filter::{Filter, object};
 use super::time::Time;
 use super::{FORM, Fault};
@@ -21,7 +21,7 @@ use crate::alerts::run::Posted;
 use crate::http::context::Context;
 use crate::http::params::Params;
 use crate::model::alert::{Alert, Course};
-use crate::model::labels::Labels;
+use crate::model::labels::{Labels, Pairs, Text};
 use crate::model::timestamp::Timestamp;
 
 /// The alerts that fire, by fingerprint.
@@ -150,25 +150,14 @@ pub async fn post(
     State(context): State<Arc<Context>>,
     request: Request,
 ) -> Result<StatusCode, Fault> {
-    // `null` is no alert, as upstream.
-    let given: Option<Vec<PostableAlert>> = read(request, "alerts").await?;
-    let given = given.unwrap_or_default();
-    for (i, alert) in given.iter().enumerate() {
-        describe(alert, i)?;
-    }
+    let text = receive(request, "alerts").await?;
     let configuration = Arc::clone(&context.configuration.borrow());
-    let resolve_timeout = configuration.routing.resolve_timeout;
     let runbooks = Arc::clone(&context.runbooks.borrow());
-    let now = context.clock.now();
-    let (mut valid, mut mistakes) = (Vec::with_capacity(given.len()), Vec::new());
-    for alert in given {
-        match posted(alert, resolve_timeout, now) {
-            Ok(mut posted) => {
-                configuration.enrich(&mut posted.alert, &runbooks);
-                valid.push(posted);
-            }
-            Err(mistake) => mistakes.push(mistake),
-        }
+    let resolve_timeout = configuration.routing.resolve_timeout;
+    let (mut valid, mistakes) = read(&text, resolve_timeout, context.clock.now())?;
+    drop(text);
+    for posted in &mut valid {
+        configuration.enrich(&mut posted.alert, &runbooks);
     }
     context.alerts.post(valid).await?;
     if mistakes.is_empty() {
@@ -178,9 +167,40 @@ pub async fn post(
     Err(Fault::bad(mistakes.join("; ")))
 }
 
+/// The alerts in a body, and what is wrong with the others.
+///
+/// # Errors
+/// Where the body does not fit the API's description.
+pub fn read(
+    text: &[u8],
+    resolve_timeout: Duration,
+    now: Timestamp,
+) -> Result<(Vec<Posted>, Vec<String>), Fault> {
+    // `null` is no alert, as upstream.
+    let given: Option<Vec<PostableAlert<'_>>> = decode(text, "alerts")?;
+    let given = given.unwrap_or_default();
+    for (i, alert) in given.iter().enumerate() {
+        describe(alert, i)?;
+    }
+    let (mut valid, mut mistakes) = (Vec::with_capacity(given.len()), Vec::new());
+    // Most alerts of a request link to the same place.
+    let mut link: Arc<str> = "".into();
+    for alert in given {
+        let url = alert.generator_url.as_ref().map_or("", Text::as_ref);
+        if *link != *url {
+            link = url.into();
+        }
+        match posted(alert, Arc::clone(&link), resolve_timeout, now) {
+            Ok(alert) => valid.push(alert),
+            Err(mistake) => mistakes.push(mistake),
+        }
+    }
+    Ok((valid, mistakes))
+}
+
 /// What the API's description asks of an alert.
-fn describe(alert: &PostableAlert, i: usize) -> Result<(), Fault> {
-    if let Some(url) = alert.generator_url.as_deref()
+fn describe(alert: &PostableAlert<'_>, i: usize) -> Result<(), Fault> {
+    if let Some(Text(url)) = &alert.generator_url
         && !is_uri(url)
     {
         let message = format!("{i}.generatorURL in body must be of type uri: {url:?}");
@@ -206,7 +226,8 @@ fn is_uri(text: &str) -> bool {
 
 /// The alert with the times it lacks (`api/v2`, `postAlertsHandler`), or what is wrong with it.
 fn posted(
-    given: PostableAlert,
+    given: PostableAlert<'_>,
+    generator_url: Arc<str>,
     resolve_timeout: Duration,
     now: Timestamp,
 ) -> Result<Posted, String> {
@@ -217,23 +238,19 @@ fn posted(
     if end < starts_at {
         return Err("start time must be before end time".to_owned());
     }
-    let labels = given.labels.unwrap_or_default();
-    check_names(&labels).map_err(|name| format!("invalid label set: invalid name {name:?}"))?;
-    let labels = Labels::from_sorted(pairs(&labels));
+    let labels = Labels::from_pairs(named(given.labels, "label set")?);
     if labels.is_empty() {
         return Err("at least one label pair required".to_owned());
     }
-    let annotations = given.annotations.unwrap_or_default();
-    check_names(&annotations)
-        .map_err(|name| format!("invalid annotations: invalid name {name:?}"))?;
+    let annotations = named(given.annotations, "annotations")?;
     Ok(Posted {
         alert: Alert {
             labels,
-            annotations: Labels::verbatim(pairs(&annotations)),
+            annotations: Labels::verbatim_pairs(annotations),
             starts_at,
             ends_at: end,
             updated_at: now,
-            generator_url: given.generator_url.unwrap_or_default().into(),
+            generator_url,
             value: None,
             course: Course::default(),
         },
@@ -241,15 +258,11 @@ fn posted(
     })
 }
 
-/// Any name but the empty one will do.
-fn check_names(given: &Pairs) -> Result<(), &'static str> {
-    if given.contains_key("") {
-        return Err("");
+/// The pairs; any name but the empty one will do.
+fn named<'a>(given: Option<Pairs<'a>>, what: &str) -> Result<Vec<(Text<'a>, Text<'a>)>, String> {
+    let Pairs(pairs) = given.unwrap_or_default();
+    if pairs.iter().any(|(name, _)| name.as_ref().is_empty()) {
+        return Err(format!("invalid {what}: invalid name \"\""));
     }
-    Ok(())
-}
-
-fn pairs(given: &Pairs) -> impl Iterator<Item = (&str, &str)> {
-    let pairs = given.iter();
-    pairs.map(|(name, value)| (name.as_str(), value.as_deref().unwrap_or_default()))
+    Ok(pairs)
 }

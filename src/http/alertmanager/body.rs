@@ -11,7 +11,7 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
-use serde::de::DeserializeOwned;
+use serde::de::{Deserialize, DeserializeOwned};
 
 use super::Fault;
 
@@ -24,8 +24,13 @@ const REPLACEMENT: &str = "\u{fffd}";
 
 /// A JSON body; `name` is what upstream calls it.
 pub(super) async fn read<T: DeserializeOwned>(request: Request, name: &str) -> Result<T, Fault> {
+    decode(&receive(request, name).await?, name)
+}
+
+/// The text of a body that says it is JSON, as [`decode`] takes it; never only white space.
+pub(super) async fn receive(request: Request, name: &str) -> Result<Bytes, Fault> {
     let (parts, body) = request.into_parts();
-    let bytes = receive(body).await?;
+    let bytes = read_all(body).await?;
     if bytes.is_empty() {
         return Err(Fault::required(name));
     }
@@ -33,8 +38,15 @@ pub(super) async fn read<T: DeserializeOwned>(request: Request, name: &str) -> R
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(Fault::required(name));
     }
-    let text = as_go_reads(&bytes);
-    let mut values = serde_json::Deserializer::from_slice(&text).into_iter::<T>();
+    Ok(match as_go_reads(&bytes) {
+        Cow::Borrowed(_) => bytes,
+        Cow::Owned(mended) => mended.into(),
+    })
+}
+
+/// What the text of a body says.
+pub(super) fn decode<'a, T: Deserialize<'a>>(text: &'a [u8], name: &str) -> Result<T, Fault> {
+    let mut values = serde_json::Deserializer::from_slice(text).into_iter::<T>();
     match values.next() {
         Some(Ok(value)) => Ok(value),
         Some(Err(error)) => {
@@ -123,7 +135,7 @@ fn lone_surrogates(text: &[u8]) -> Vec<usize> {
     found
 }
 
-async fn receive(body: Body) -> Result<Bytes, Fault> {
+async fn read_all(body: Body) -> Result<Bytes, Fault> {
     let read = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY_BYTES)).await;
     let read = read.map_err(|_| {
         Fault::plain(

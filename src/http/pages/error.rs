@@ -41,6 +41,10 @@ struct ErrorTemplate<'a> {
 }
 
 impl ErrorTemplate<'_> {
+    fn bar(&self) -> &'static [Section] {
+        Section::ALL
+    }
+
     fn section(&self) -> Section {
         Section::Elsewhere
     }

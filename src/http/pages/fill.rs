@@ -12,10 +12,10 @@ use crate::alerts::storm::StormSnapshot;
 use crate::clock::Stopwatch;
 use crate::db::outbox::{self, Summary};
 use crate::http::context::{self, Context};
-use crate::model::alert::AlertState;
+use crate::model::alert::{Alert, AlertState};
 use crate::model::duration;
 use crate::model::go_float;
-use crate::model::labels::ALERT_NAME;
+use crate::model::labels::{ALERT_NAME, Labels};
 use crate::model::timestamp::Timestamp;
 use crate::notify::breaker::State;
 use crate::notify::{self, message::storm_text};
@@ -40,7 +40,9 @@ pub(super) async fn status(context: &Context) -> StatusPage {
     let configuration = Arc::clone(&context.configuration.borrow());
     let targets = context.targets.targets();
     let groups = context.rules.groups();
-    let alerts = alerts(&groups);
+    let mut alerts = alerts(&groups);
+    alerts.extend(posted(context).await);
+    firing_first(&mut alerts);
     let count = |state| alerts.iter().filter(|alert| alert.state == state).count();
     let counts = Counts {
         firing: count(AlertState::Firing),
@@ -67,6 +69,7 @@ pub(super) async fn status(context: &Context) -> StatusPage {
     };
     StatusPage {
         now,
+        upstream_only: context.upstream_only,
         calming: calming(context, now).await,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         uptime: now.since(context.started),
@@ -233,29 +236,66 @@ fn alerts(groups: &[Arc<Group>]) -> Vec<AlertRow> {
             rows.extend(active.map(|instance| alert_row(rule, instance)));
         }
     }
-    rows.sort_by(|a, b| {
-        (b.state, a.since, &a.name, &a.labels).cmp(&(a.state, b.since, &b.name, &b.labels))
-    });
+    firing_first(&mut rows);
     rows
 }
 
+fn firing_first(rows: &mut [AlertRow]) {
+    rows.sort_by(|a, b| {
+        (b.state, a.since, &a.name, &a.labels).cmp(&(a.state, b.since, &b.name, &b.labels))
+    });
+}
+
+/// The alerts that others post. A dispatcher that is busy does not keep the page waiting.
+async fn posted(context: &Context) -> Vec<AlertRow> {
+    let Ok(Ok(firing)) = tokio::time::timeout(ANSWER, context.alerts.firing()).await else {
+        return Vec::new();
+    };
+    // Rules' own carry their value, and stand among the rules' with more.
+    let posted = firing.iter().map(|(shown, _)| &shown.alert);
+    let posted = posted.filter(|alert| alert.value.is_none());
+    posted.map(|alert| posted_row(alert)).collect()
+}
+
+fn posted_row(alert: &Alert) -> AlertRow {
+    AlertRow {
+        name: alert.name().to_owned(),
+        state: AlertState::Firing,
+        value: String::new(),
+        since: alert.starts_at,
+        expression: None,
+        ..described(&alert.labels, &alert.annotations)
+    }
+}
+
 fn alert_row(rule: &Rule, instance: &AlertInstance) -> AlertRow {
-    let text = |value: Option<&str>| value.map(str::to_owned);
     AlertRow {
         name: rule.spec.name.clone(),
         state: instance.state,
-        severity: text(instance.labels.get("severity")),
-        labels: instance
-            .labels
+        value: go_float::format_sample(instance.value),
+        since: instance.active_at,
+        expression: Some(rule.spec.query.clone()),
+        ..described(&instance.labels, &instance.annotations)
+    }
+}
+
+/// What labels and annotations say of an alert.
+fn described(labels: &Labels, annotations: &Labels) -> AlertRow {
+    let text = |value: Option<&str>| value.map(str::to_owned);
+    AlertRow {
+        name: String::new(),
+        state: AlertState::Firing,
+        severity: text(labels.get("severity")),
+        labels: labels
             .iter()
             .filter(|(name, _)| !matches!(*name, ALERT_NAME | "severity"))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect(),
-        summary: text(instance.annotations.get("summary")),
-        value: go_float::format_sample(instance.value),
-        since: instance.active_at,
-        runbook: text(instance.annotations.get("runbook_url")),
-        expression: Some(rule.spec.query.clone()),
+        summary: text(annotations.get("summary")),
+        value: String::new(),
+        since: Timestamp::from_millis(0),
+        runbook: text(annotations.get("runbook_url")),
+        expression: None,
     }
 }
 

@@ -121,6 +121,10 @@ struct GraphTemplate<'a> {
 }
 
 impl GraphTemplate<'_> {
+    fn bar(&self) -> &'static [Section] {
+        Section::ALL
+    }
+
     fn section(&self) -> Section {
         Section::Query
     }

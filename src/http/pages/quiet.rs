@@ -259,6 +259,13 @@ struct ActionTemplate<'a> {
 }
 
 impl SilencesTemplate<'_> {
+    fn bar(&self) -> &'static [Section] {
+        match self.page.upstream_only {
+            true => Section::UPSTREAM,
+            false => Section::ALL,
+        }
+    }
+
     fn section(&self) -> Section {
         Section::Silences
     }
@@ -279,6 +286,10 @@ impl SilencesTemplate<'_> {
 }
 
 impl ActionTemplate<'_> {
+    fn bar(&self) -> &'static [Section] {
+        Section::ALL
+    }
+
     fn section(&self) -> Section {
         Section::Silences
     }

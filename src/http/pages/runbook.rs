@@ -52,12 +52,20 @@ struct IndexTemplate<'a> {
 }
 
 impl RunbookTemplate<'_> {
+    fn bar(&self) -> &'static [Section] {
+        Section::ALL
+    }
+
     fn section(&self) -> Section {
         Section::Runbooks
     }
 }
 
 impl IndexTemplate<'_> {
+    fn bar(&self) -> &'static [Section] {
+        Section::ALL
+    }
+
     fn section(&self) -> Section {
         Section::Runbooks
     }

@@ -14,6 +14,8 @@ use crate::model::timestamp::Timestamp;
 pub struct StatusPage {
     /// The instant the page speaks of.
     pub now: Timestamp,
+    /// Whether only what Alertmanager has is shown: no targets, no rules.
+    pub upstream_only: bool,
     /// The product's version.
     pub version: String,
     /// Since the start.
@@ -234,6 +236,13 @@ struct StatusTemplate<'a> {
 }
 
 impl StatusTemplate<'_> {
+    fn bar(&self) -> &'static [Section] {
+        match self.page.upstream_only {
+            true => Section::UPSTREAM,
+            false => Section::ALL,
+        }
+    }
+
     fn section(&self) -> Section {
         Section::Status
     }

@@ -103,6 +103,7 @@ fn notification(outcome: status::Outcome, detail: Option<&str>) -> NotificationR
 /// A bad night: something of everything.
 fn troubled() -> StatusPage {
     StatusPage {
+        upstream_only: false,
         calming: Vec::new(),
         now: now(),
         version: "0.1.0".to_owned(),
@@ -196,6 +197,7 @@ fn troubled() -> StatusPage {
 /// A first start: nothing of anything.
 fn quiet() -> StatusPage {
     StatusPage {
+        upstream_only: false,
         calming: Vec::new(),
         readiness: Readiness::NotReady("reading the write-ahead log".to_owned()),
         config_file: None,

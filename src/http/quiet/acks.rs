@@ -155,9 +155,11 @@ fn refused(error: &AckError) -> ApiError {
     let kind = match error {
         AckError::NotFound => ErrorKind::NotFound,
         AckError::NothingFires => ErrorKind::Execution,
-        AckError::NoOwner | AckError::TooLong(..) | AckError::Past | AckError::NoTarget => {
-            ErrorKind::BadData
-        }
+        AckError::NoOwner
+        | AckError::TooLong(..)
+        | AckError::Control(_)
+        | AckError::Past
+        | AckError::NoTarget => ErrorKind::BadData,
     };
     ApiError::new(kind, error.to_string())
 }

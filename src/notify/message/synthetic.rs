@@ -108,6 +108,7 @@ fn alert(name: &str, instance: &str, status: AlertStatus, now: Timestamp) -> Not
             peak: Some(0.5),
             resolved,
             threshold: Some(0.05),
+            withdrawn: false,
         },
     };
     NotifiedAlert {

@@ -54,7 +54,8 @@ pub(super) fn understand(answer: &Answer) -> Result<Said, SendError> {
             | "thread_not_found"
             | "channel_not_found"
             | "is_archived"
-            | "is_inactive" => Ok(Said::Gone(error)),
+            | "is_inactive"
+            | "not_in_channel" => Ok(Said::Gone(error)),
             "duplicate_message_not_found" | "duplicate_channel_not_found" => {
                 Ok(Said::LostDuplicate(error))
             }
@@ -72,7 +73,7 @@ pub(super) fn understand(answer: &Answer) -> Result<Said, SendError> {
 }
 
 /// The errors of <https://docs.slack.dev/reference/methods/chat.postMessage#errors>, by what helps.
-fn api_error(error: &str) -> SendError {
+pub(super) fn api_error(error: &str) -> SendError {
     let detail = format!("Slack says: {}", quote(error.as_bytes()));
     match error {
         "ratelimited" | "rate_limited" | "message_limit_exceeded" => {

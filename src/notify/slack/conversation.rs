@@ -19,11 +19,11 @@ use http::HeaderMap;
 use sha2::{Digest, Sha256};
 
 use super::answer::{Said, understand};
-use super::{Access, Request, Slack};
+use super::{Access, Request, Slack, upload};
 use crate::db::sent_messages::SentMessage;
 use crate::model::notification::{Notification, NotifiedAlert, Reason as Why};
 use crate::model::timestamp::Timestamp;
-use crate::notify::integration::{Delivered, Reason, SendError};
+use crate::notify::integration::{Delivered, Reason, SendError, Upload};
 use crate::notify::render::Rendering;
 use crate::notify::wire;
 
@@ -55,10 +55,11 @@ impl Conversation<'_> {
         mut self,
         earlier: Option<SentMessage>,
     ) -> Result<Delivered, SendError> {
-        let begins = matches!(
-            self.notification.reason,
-            Why::FirstNotification | Why::Digest
-        );
+        let begins = match self.notification.reason {
+            Why::FirstNotification | Why::Digest => true,
+            // Who stands in for another receiver is not to find a page in an old message.
+            _ => self.notification.undelivered.is_some() && calls(self.notification),
+        };
         if let Some(earlier) = earlier.filter(|_| !begins) {
             if let Some(delivered) = self.change(earlier).await? {
                 return Ok(delivered);
@@ -83,6 +84,10 @@ impl Conversation<'_> {
         match self.call(self.url.clone(), request).await? {
             Call::Accepted { status, sent } => Ok(Delivered {
                 status,
+                upload: match &sent {
+                    Some(sent) => self.illustrate(sent).await,
+                    None => Upload::None,
+                },
                 sent,
                 template_failures: self.template_failures,
             }),
@@ -94,11 +99,12 @@ impl Conversation<'_> {
     async fn change(&mut self, earlier: SentMessage) -> Result<Option<Delivered>, SendError> {
         let updates = self.slack.updates;
         let mut status = String::new();
+        let mut upload = Upload::None;
         if updates.message {
             let mut request = self.request(&as_if_new(self.notification));
             request.channel.clone_from(&earlier.channel);
             request.ts.clone_from(&earlier.message);
-            match self.call(update_url(&self.url), request).await? {
+            match self.call(method_url(&self.url, UPDATE), request).await? {
                 Call::Accepted { status: said, .. } => status = said,
                 Call::Gone(error) => {
                     tracing::info!(%error, "the first message is gone: post the state anew");
@@ -113,7 +119,10 @@ impl Conversation<'_> {
             request.reply_broadcast = updates.broadcast && calls(self.notification);
             request.client_msg_id = self.own_id("answer");
             match self.call(self.url.clone(), request).await? {
-                Call::Accepted { status: said, .. } => status = said,
+                Call::Accepted { status: said, .. } => {
+                    status = said;
+                    upload = self.illustrate(&earlier).await;
+                }
                 Call::Gone(error) => {
                     tracing::info!(%error, "the thread is gone: post the state anew");
                     return Ok(None);
@@ -122,9 +131,15 @@ impl Conversation<'_> {
         }
         Ok(Some(Delivered {
             status,
+            upload,
             sent: Some(earlier),
             template_failures: std::mem::take(&mut self.template_failures),
         }))
+    }
+
+    /// Puts the picture into the thread that the message begins, or stands in.
+    async fn illustrate(&self, thread: &SentMessage) -> Upload {
+        upload::share(self, thread).await
     }
 
     fn request(&mut self, notification: &Notification) -> Request {
@@ -215,10 +230,10 @@ fn as_if_new(notification: &Notification) -> Notification {
     whole
 }
 
-/// Where messages are changed: beside where they are posted.
-fn update_url(url: &str) -> String {
+/// Where another method is called: beside where messages are posted.
+pub(super) fn method_url(url: &str, method: &str) -> String {
     match url.rfind(POST) {
-        Some(at) => format!("{}{UPDATE}{}", &url[..at], &url[at + POST.len()..]),
-        None => format!("{}/{UPDATE}", url.trim_end_matches('/')),
+        Some(at) => format!("{}{method}{}", &url[..at], &url[at + POST.len()..]),
+        None => format!("{}/{method}", url.trim_end_matches('/')),
     }
 }

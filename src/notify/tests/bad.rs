@@ -108,7 +108,6 @@ async fn bad_receivers_over_http() {
     let receiver = format!("webhook_configs: [{{url: '{}', timeout: 200ms}}]", slow.url);
     check("slowly", "webhook", &receiver, Again("timeout")).await;
     // Speaks plain HTTP where TLS is expected.
-    let plain = Recorder::start(&[]).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let tasks = Tasks::new();
@@ -118,7 +117,6 @@ async fn bad_receivers_over_http() {
             stream.write_all(b"HTTP/1.1 400 Bad\r\n\r\n").await.ok();
         }
     });
-    drop(plain);
     let receiver = format!("webhook_configs: [{{url: 'https://{address}/'}}]");
     check("no TLS", "webhook", &receiver, Again("connection")).await;
     check(
@@ -130,8 +128,11 @@ async fn bad_receivers_over_http() {
     .await;
 }
 
+/// What is answered to commands that begin so; to the connection itself where that is empty.
+type Script = &'static [(&'static str, &'static str)];
+
 /// An SMTP server that follows a script: the answer to a command that begins so; anything else is answered with 250.
-async fn smtp(script: &'static [(&'static str, &'static str)]) -> String {
+async fn smtp(script: Script) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let tasks = Tasks::new();
@@ -172,13 +173,7 @@ async fn smtp(script: &'static [(&'static str, &'static str)]) -> String {
 #[tokio::test]
 async fn bad_receivers_over_smtp() {
     const AUTH: &str = ", auth_username: u, auth_password: p";
-    type Case = (
-        &'static str,
-        &'static [(&'static str, &'static str)],
-        &'static str,
-        Fate,
-    );
-    let cases: [Case; 8] = [
+    let cases: [(&str, Script, &str, Fate); 8] = [
         (
             "greylists",
             &[("RCPT", "451 greylisted, come again")],

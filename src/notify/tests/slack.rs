@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::*;
-use crate::model::notification::{AlertStatus, Reason};
+use crate::model::notification::{AlertPicture, AlertStatus, Reason, Undelivered};
+use crate::notify::integration::{PictureUse, Upload};
 
 const POSTED: Answer = Answer::Json("200 OK", r#"{"ok":true,"channel":"C1","ts":"1.1"}"#);
 const DONE: Answer = Answer::Json("200 OK", r#"{"ok":true,"channel":"C1","ts":"9.9"}"#);
@@ -180,4 +181,122 @@ async fn what_becomes_of_later_messages_can_be_said() {
         &["chat.update C1 ts=1.1", "chat.postMessage C1 thread_ts=1.1"],
     )
     .await;
+}
+
+#[tokio::test]
+async fn who_stands_in_for_another_receiver_finds_no_page_in_an_old_message() {
+    let recorder = Recorder::start(&[POSTED, DONE, POSTED, DONE]).await;
+    let mut bench = Bench::new(&bot(&recorder.url, "update_message: true")).await;
+    let undelivered = Undelivered {
+        notification: "0".into(),
+        receiver: "pager".into(),
+        integration: message("1", Reason::Repeat).integration,
+        error: "server_error: answered 503".to_owned(),
+    };
+    for (id, reason) in [
+        ("1", Reason::FirstNotification),
+        ("2", Reason::AllResolved),
+        ("3", Reason::NewAlerts),
+        ("4", Reason::NewResolved),
+    ] {
+        let mut message = message(id, reason);
+        message.undelivered = Some(undelivered.clone());
+        bench.write(message).await;
+        bench.after(Duration::from_secs(1)).await;
+    }
+    assert_eq!(
+        calls(&recorder),
+        [
+            "chat.postMessage #ops",
+            "chat.update C1 ts=1.1",
+            "chat.postMessage #ops",
+            "chat.update C1 ts=1.1",
+        ]
+    );
+}
+
+const PLACE: Answer = Answer::Json(
+    "200 OK",
+    r#"{"ok":true,"upload_url":"RECORDER/upload/v1/secret","file_id":"F7"}"#,
+);
+
+/// What is called, with what, for a message that carries a picture; and what is said of the picture.
+async fn uploaded(answers: &[Answer], reason: Reason) -> (Vec<String>, Upload) {
+    let recorder = Recorder::start(answers).await;
+    let bench = Bench::new(&bot(&recorder.url, "")).await;
+    let mut message = message("1", reason);
+    message.alerts[0].picture = Some(AlertPicture {
+        link: "https://monitor.example.org/render/alert/1.png?token=x".into(),
+        image: "".into(),
+        png: Some(b"PNG".as_slice().into()),
+    });
+    let receivers = bench.with.receivers.load();
+    let integration = receivers.get(&message).unwrap();
+    assert_eq!(integration.pictures(), PictureUse::Uploaded);
+    let earlier = crate::db::sent_messages::SentMessage {
+        channel: "C1".to_owned(),
+        message: "1.1".to_owned(),
+    };
+    let delivered = integration.follow_up(&message, Some(earlier), NOW).await;
+    let line = |request: &super::super::testing::Request| {
+        let method = request.head.split_whitespace().nth(1).unwrap();
+        let method = method.trim_start_matches("/hook/");
+        let token = request.header("authorization");
+        if method.starts_with("chat.") {
+            let body: Value = serde_json::from_str(&request.body).unwrap();
+            assert_eq!(body["attachments"][0]["image_url"], Value::Null);
+            return format!("{method} {token}");
+        }
+        let body: Vec<String> = url::form_urlencoded::parse(request.body.as_bytes())
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        format!("{method} {token} {}", body.join(" "))
+    };
+    let calls = recorder.requests().iter().map(line).collect();
+    let delivered = delivered.expect("a picture never fails its message");
+    assert_eq!(delivered.status, "200");
+    (calls, delivered.upload)
+}
+
+#[tokio::test]
+async fn the_picture_is_uploaded_into_the_thread_of_its_message() {
+    let steps = [
+        "files.getUploadURLExternal Bearer xoxb-1 filename=c0ffee.png length=3 alt_txt=Chart of HighErrorRate",
+        "upload/v1/secret  PNG=",
+        "files.completeUploadExternal Bearer xoxb-1 files=[{\"id\":\"F7\",\"title\":\"Chart of HighErrorRate\"}] \
+         channel_id=C1 thread_ts=1.1",
+    ];
+    let mut name = message("1", Reason::FirstNotification);
+    let name = name.alerts.remove(0).alert.fingerprint().to_string();
+    let steps = steps.map(|step| step.replace("c0ffee", &name));
+    let first = uploaded(&[POSTED, PLACE, OK, DONE], Reason::FirstNotification).await;
+    assert_eq!(first.0[0], "chat.postMessage Bearer xoxb-1");
+    assert_eq!(first.0[1..], steps);
+    assert_eq!(first.1, Upload::Done);
+    let answer = uploaded(&[DONE, DONE, PLACE, OK, DONE], Reason::NewAlerts).await;
+    assert_eq!(answer.0[2..], steps, "never below an answer");
+}
+
+#[tokio::test]
+async fn an_upload_that_fails_costs_the_picture_alone() {
+    const NO: Answer = Answer::Json("200 OK", r#"{"ok":false,"error":"missing_scope"}"#);
+    const AWAY: Answer = Answer::Json(
+        "200 OK",
+        r#"{"ok":true,"upload_url":"http://files.example.org/","file_id":"F7"}"#,
+    );
+    const OOPS: Answer = Answer::Send("500 Oops\r\nContent-Length: 0\r\n\r\n");
+    let check = async |answers: &[Answer], count: usize, want: &str| {
+        let answers = [&[POSTED], answers].concat();
+        let (calls, upload) = uploaded(&answers, Reason::FirstNotification).await;
+        assert_eq!(calls.len(), 1 + count, "{calls:?}");
+        assert_eq!(upload, Upload::Failed(want.to_owned()));
+    };
+    let scope = "files.getUploadURLExternal: Slack says: missing_scope; give the bot the scope files:write, or turn pictures off";
+    check(&[NO], 1, scope).await;
+    let away = "Slack names an upload address that is not below the API's own host";
+    check(&[AWAY], 1, away).await;
+    check(&[PLACE, OOPS], 2, "answered 500").await;
+    let late = "files.completeUploadExternal: answered 500";
+    check(&[PLACE, OK, OOPS], 3, late).await;
+    check(&[OK], 1, "files.getUploadURLExternal: no answer of Slack").await;
 }

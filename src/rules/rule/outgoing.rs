@@ -64,6 +64,7 @@ pub(super) fn outgoing(
             peak: instance.peak,
             resolved: instance.resolved_value,
             threshold: None,
+            withdrawn: false,
         },
     }
 }

@@ -27,6 +27,7 @@ fn firing(series_limit: usize) -> (Rule, GroupSpec, Context) {
         timeout: Duration::from_secs(10),
         external_labels: Labels::empty(),
         external_url: "http://localhost:9797".into(),
+        stop: None,
     };
     let group = groups.remove(0);
     (Rule::new(group.rules[0].clone()), group, context)
@@ -234,4 +235,23 @@ fn a_climbing_peak_is_saved_once_a_minute_and_comes_back() {
         .replace("\"value\":1.0", "\"value\":null");
     let back: AlertInstance = serde_json::from_str(&json).unwrap();
     assert!(back.peak.is_none() && back.value.is_nan(), "{json}");
+}
+
+#[test]
+fn an_evaluation_that_is_ended_changes_nothing() {
+    let (rule, group, context) = firing(100);
+    rule.evaluate(&context, &group, AT).unwrap();
+    let stop = Stop::new();
+    stop.cancel();
+    let stopped = Context {
+        stop: Some(stop),
+        ..context
+    };
+    let later = AT + Duration::from_secs(3600);
+    let error = rule.evaluate(&stopped, &group, later).unwrap_err();
+    assert!(error.is_stop(), "{error}");
+    let memory = rule.memory();
+    assert_eq!(memory.health, Health::Ok);
+    assert_eq!(memory.last_evaluation, Some(AT));
+    assert_eq!(memory.instances.len(), 1);
 }

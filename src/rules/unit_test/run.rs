@@ -154,6 +154,7 @@ pub fn run(file: &TestFile, test: &TestGroup, specs: &[GroupSpec]) -> Outcome {
             timeout: TIMEOUT,
             external_labels: test.external_labels.clone(),
             external_url: Arc::clone(&test.external_url),
+            stop: None,
         },
         metrics: Metrics::default(),
         groups: ordered(specs, &file.group_order),

@@ -1,9 +1,11 @@
 //! What storms and flapping alerts have to do with a flush.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::super::super::flap::{flagged, is_all_the_news};
 use super::super::super::storm::Due;
+use super::super::super::throttle::config::SEVERITY;
 use super::super::{Dispatcher, Group, Writes};
 use super::{Context, Seen};
 use crate::db::notification_log::Told;
@@ -11,14 +13,12 @@ use crate::db::outbox::OutboxRow;
 use crate::model::notification::{AlertStatus, Reason};
 use crate::model::timestamp::Timestamp;
 
-const SEVERITY: &str = "severity";
-
 impl Dispatcher {
     /// Alerts that ceased to flap are seen as they are.
     pub(super) fn release_flapping(&mut self, now: Timestamp, writes: &mut Writes) {
         let routing = Arc::clone(&self.routing);
         for released in self.flaps.release(&routing.flapping, now, writes) {
-            self.place(released.alert, released.assumed_end, now);
+            self.place(released.alert, released.assumed_end, false, now);
         }
     }
 
@@ -93,11 +93,9 @@ impl Dispatcher {
         match (reason, told) {
             (Reason::FirstNotification | Reason::NewAlerts, Some(told)) => {
                 let (firing, _) = super::state_of(alerts, Some(told));
-                let flaps = |hash: u64| {
-                    let mut held = alerts.iter().filter(|seen| seen.flapping.is_some());
-                    held.any(|seen| seen.fingerprint == hash)
-                };
-                if is_all_the_news(&firing, &told.firing, flaps) {
+                let held = alerts.iter().filter(|seen| seen.flapping.is_some());
+                let held: HashSet<u64> = held.map(|seen| seen.fingerprint).collect();
+                if is_all_the_news(&firing, &told.firing, |hash| held.contains(&hash)) {
                     Reason::Flapping
                 } else {
                     reason

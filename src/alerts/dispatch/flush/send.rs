@@ -108,11 +108,13 @@ impl Dispatcher {
                 .to_le_bytes(),
         ]);
         self.sent += 1;
-        let id = digest_of(&[
+        let hash = digest_of(&[
             idempotency_key.as_bytes(),
             &now.millis().to_le_bytes(),
             &self.sent.to_le_bytes(),
         ]);
+        // In the order of time: neighbours in the database are neighbours in its indexes.
+        let id: Arc<str> = format!("{:012x}{}", now.millis().max(0), &hash[..20]).into();
         let notification = Notification {
             id: Arc::clone(&id),
             group_key: Arc::clone(&group.key),

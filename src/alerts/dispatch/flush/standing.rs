@@ -121,7 +121,12 @@ impl Dispatcher {
                 .rev()
                 .any(|row| row.notification.id == *id)
         };
-        if self.throttle.open(id).is_some() || (at == context.now && written_now()) {
+        // A digest that became a message in this batch still gathered when fates were asked for.
+        let closed_now = || writes.closed.contains(id);
+        if self.throttle.open(id).is_some()
+            || (at == context.now && written_now())
+            || (!context.fates.contains_key(id) && closed_now())
+        {
             return Fate::Sending;
         }
         context.fates.get(id).copied().unwrap_or(Fate::Delivered)

@@ -181,6 +181,40 @@ fn an_ack_outlives_a_restart_and_long_repeat_intervals() {
 }
 
 #[test]
+fn an_ack_does_not_outlive_an_alert_that_ended_while_the_process_was_down() {
+    let simulation = check(
+        &[REPEATS],
+        "0 fire Down i=a; Down i=b
+         2 ack alertname=Down
+         3 restart
+         4 fire Down i=b
+         2000 fire Down i=a
+         2001.5",
+        "1 hook first_notification: +Down[i=a] +Down[i=b]
+         2001 hook repeat: +Down[i=a]",
+    );
+    assert_eq!(ends(&simulation), ["Down[i=a] resolved"]);
+}
+
+#[test]
+fn the_end_of_an_ack_is_written_with_the_message_of_the_alerts_end() {
+    let mut simulation = check(&[ONE], "0", "");
+    let now = simulation.now;
+    let ends_at = now + std::time::Duration::from_secs(4);
+    let down = alert("Down", now, ends_at, now);
+    simulation.dispatcher.insert(down, now);
+    simulation.step("2 ack alertname=Down", &[]);
+    simulation.until(4.9);
+    simulation.now = now + std::time::Duration::from_secs(5);
+    let mut writes = Writes::default();
+    let fates = simulation.disk.fates.clone();
+    simulation
+        .dispatcher
+        .flush(simulation.now, &fates, 9, &mut writes);
+    assert_eq!((writes.outbox.len(), writes.ended_acks.len()), (1, 1));
+}
+
+#[test]
 fn a_newer_ack_takes_an_alert_over() {
     let simulation = check(
         &[REPEATS],

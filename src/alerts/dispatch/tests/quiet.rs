@@ -124,6 +124,36 @@ fn a_recurring_silence_keeps_quiet_while_its_schedule_holds() {
 }
 
 #[test]
+fn a_clock_that_was_ahead_does_not_keep_a_recurring_silence_away() {
+    let mut simulation = simulation();
+    let request = RecurringRequest {
+        id: None,
+        matchers: matchers::parse("alertname=Backup").unwrap(),
+        schedule: r#"[{"times":[{"start_time":"13:50","end_time":"13:55"}]}]"#.to_owned(),
+        starts_at: None,
+        ends_at: None,
+        created_by: "ann".to_owned(),
+        comment: "backup".to_owned(),
+        force: false,
+    };
+    let start = simulation.now;
+    let day = Duration::from_secs(86_400);
+    simulation.now = start + day * 100;
+    let set = simulation
+        .dispatcher
+        .set_recurring(request, "r", simulation.now);
+    let (recurring, schedule) = set.unwrap();
+    simulation.dispatcher.recurrings.apply(recurring, schedule);
+    simulation.flush();
+    simulation.now = start;
+    let dispatcher = &mut simulation.dispatcher;
+    dispatcher.clock_stepped_back(day * 100, start);
+    simulation.until(250.0);
+    let shown = simulation.dispatcher.recurring(simulation.now);
+    assert!(shown[0].active.is_some());
+}
+
+#[test]
 fn what_is_too_broad_is_refused_unless_it_is_forced() {
     let simulation = simulation();
     let set = |matchers: &str, annotation| {

@@ -18,7 +18,7 @@ use crate::http::context::Context;
 use crate::http::pages::error;
 use crate::http::params::Params;
 use crate::http::quiet::acks::expiry;
-use crate::model::action_link::{Action, LINK_LASTS, Subject, link, verify};
+use crate::model::action_link::{Action, Subject, link, verify};
 use crate::model::labels::{Fingerprint, Labels};
 use crate::model::matcher::Matcher;
 use crate::model::notification::AlertStatus;
@@ -41,6 +41,8 @@ struct Followed {
     action: Action,
     subject: Subject,
     token: String,
+    /// When the link ends; what it leads to ends no later.
+    until: Timestamp,
     meant: Meant,
 }
 
@@ -123,9 +125,9 @@ async fn follow(context: &Context, action: Action, params: &Params) -> Result<Fo
     let token = params.get("token").unwrap_or_default();
     let subject = Subject::parse(params.get("alert"), params.get("group"));
     let checked = subject.ok_or(SignatureError::Wrong).and_then(|subject| {
-        verify(&context.signer, action, &subject, token, now).map(|()| subject)
+        verify(&context.signer, action, &subject, token, now).map(|until| (subject, until))
     });
-    let subject = checked.map_err(|reason| {
+    let (subject, until) = checked.map_err(|reason| {
         let (status, message) = match reason {
             SignatureError::Wrong => (
                 StatusCode::FORBIDDEN,
@@ -156,6 +158,7 @@ async fn follow(context: &Context, action: Action, params: &Params) -> Result<Fo
         action,
         subject,
         token: token.to_owned(),
+        until,
         meant,
     })
 }
@@ -272,6 +275,7 @@ async fn page(
         action,
         subject,
         token,
+        until,
         meant,
     } = followed;
     let labels = choices(&meant, params);
@@ -284,7 +288,6 @@ async fn page(
         Some(_) => StatusCode::BAD_REQUEST,
         None => StatusCode::OK,
     };
-    let until: Timestamp = now + LINK_LASTS;
     let page = ActionPage {
         now,
         action,

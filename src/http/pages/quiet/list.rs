@@ -28,12 +28,17 @@ use crate::model::labels::Labels;
 use crate::model::matcher::Matcher;
 use crate::model::silence::{FORCE, RESOLVED, SilenceState, UNTIL};
 use crate::model::timestamp::Timestamp;
+use crate::model::words::is_unprintable;
 
 const PATH: &str = "/silences";
 /// How long a form may be left open.
 const FORM_LASTS: Duration = Duration::from_secs(12 * 3600);
 /// How long a silence until resolved lasts at most.
 const FAR_END: Duration = Duration::from_secs(30 * 24 * 3600);
+/// The longest name of who silences, in bytes, as of an ack's owner.
+const LONGEST_NAME: usize = 200;
+/// The longest comment, in bytes, as of an ack's note.
+const LONGEST_COMMENT: usize = 4 << 10;
 /// Occurrences shown in a preview.
 const OCCURRENCES: usize = 5;
 
@@ -137,6 +142,7 @@ async fn create(
     if let Some(schedule) = schedule_of(&form)
         && !context.upstream_only
     {
+        check_words(&form)?;
         let request = RecurringRequest {
             id: None,
             matchers,
@@ -156,6 +162,29 @@ async fn create(
     Ok("created")
 }
 
+/// What a person says of himself and of his reasons.
+fn check_words(form: &Form) -> Result<(), String> {
+    if form.created_by.trim().is_empty() {
+        return Err("Say who you are: others will want to ask you.".to_owned());
+    }
+    for (what, text, longest) in [
+        ("name", &form.created_by, LONGEST_NAME),
+        ("comment", &form.comment, LONGEST_COMMENT),
+    ] {
+        if text.len() > longest {
+            return Err(format!(
+                "The {what} is longer than {longest} bytes; shorten it."
+            ));
+        }
+        if text.chars().any(is_unprintable) {
+            return Err(format!(
+                "The {what} has characters that cannot be printed; leave them out."
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Makes an ordinary silence.
 pub(super) async fn silence(
     context: &Context,
@@ -164,9 +193,7 @@ pub(super) async fn silence(
     force: bool,
     now: Timestamp,
 ) -> Result<(), String> {
-    if form.created_by.trim().is_empty() {
-        return Err("Say who you are: others will want to ask you.".to_owned());
-    }
+    check_words(form)?;
     let mut annotations = BTreeMap::new();
     let until_resolved = form.lasts == RESOLVED && !context.upstream_only;
     let lasts = if until_resolved {
@@ -408,6 +435,25 @@ mod tests {
             "02:00",
             r#"[{"times":[{"end_time":"02:00","start_time":"00:00"},{"end_time":"24:00","start_time":"22:00"}]}]"#,
         );
+    }
+
+    #[test]
+    fn who_silences_says_so_briefly_and_in_letters() {
+        let check = |name: &str, comment: &str, good: bool| {
+            let form = Form {
+                created_by: name.to_owned(),
+                comment: comment.to_owned(),
+                ..Form::default()
+            };
+            assert_eq!(check_words(&form).is_ok(), good, "{name:?} {comment:?}");
+        };
+        check("Änn 😀", "two\r\nlines", true);
+        check("ann", "", true);
+        check(" ", "why", false);
+        check("ann\u{202e}", "why", false);
+        check("ann", "\u{1b}[2J", false);
+        check(&"x".repeat(LONGEST_NAME + 1), "", false);
+        check("ann", &"x".repeat(LONGEST_COMMENT + 1), false);
     }
 
     #[test]

@@ -1,20 +1,18 @@
-//! What an alerting rule compares with what: the outermost comparison of its expression.
+//! Which value of an alert is its worst, and which is its value once it is over: read from the outermost comparison of
+//! its rule's expression ([`crate::promql::comparison`]).
 //!
 //! ```text
 //!   rate(errors[5m]) > 0.05                    watched: rate(errors[5m])   worse is higher   threshold 0.05
 //!   free / size < 0.1 and size > 0             watched: free / size        worse is lower    threshold 0.1
 //!   10 <= lag                                  watched: lag                worse is higher   threshold 10
 //!   a > b                                      watched: a                  worse is higher   no threshold: b has many values
-//!   up == 0, absent(up), x != 3                worse is further from zero
+//!   up == 0, x != 3                            worse is further from zero
+//!   absent(up)                                 nothing is watched
 //! ```
-//!
-//! `and` and `unless` keep the left side's value, so the left side is looked into; `or` has two. A comparison with `bool`
-//! yields 0 or 1 and is no comparison here.
 
 use crate::model::labels::{ALERT_NAME, Labels, METRIC_NAME};
-use crate::promql::ast::ValueType;
-use crate::promql::ast::{Binary, BinaryOp, Expr, ExprKind};
-use crate::promql::typecheck::type_of;
+use crate::promql::ast::{BinaryOp, Expr};
+use crate::promql::comparison::{Reading, readings};
 
 /// Which of an alert's values is its worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +26,15 @@ pub enum Worst {
 }
 
 impl Worst {
+    /// Where values are compared so.
+    fn under(op: Option<BinaryOp>) -> Self {
+        match op {
+            Some(BinaryOp::Gt | BinaryOp::Ge) => Self::Highest,
+            Some(BinaryOp::Lt | BinaryOp::Le) => Self::Lowest,
+            Some(_) | None => Self::Furthest,
+        }
+    }
+
     /// The worse of the worst so far and another value. What is no number is never the worst.
     pub fn of(self, so_far: Option<f64>, value: f64) -> Option<f64> {
         if value.is_nan() {
@@ -42,17 +49,6 @@ impl Worst {
     }
 }
 
-/// One comparison of an expression.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Comparison<'a> {
-    /// Where the alert's value comes from.
-    pub watched: &'a Expr,
-    /// Which of its values is the worst.
-    pub worst: Worst,
-    /// What it is compared with, where that is a number.
-    pub threshold: Option<f64>,
-}
-
 /// What all comparisons of an expression agree on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Watch {
@@ -65,100 +61,29 @@ pub struct Watch {
 impl Watch {
     /// Of an alert's expression.
     pub fn of(expr: &Expr) -> Self {
-        let all = comparisons(expr);
-        let Some((first, rest)) = all.split_first() else {
-            return Self {
-                worst: Worst::Furthest,
-                threshold: None,
-            };
-        };
-        let agreed = |same: fn(&Comparison<'_>, &Comparison<'_>) -> bool| {
-            rest.iter().all(|other| same(first, other))
-        };
-        Self {
-            worst: if agreed(|a, b| a.worst == b.worst) {
-                first.worst
-            } else {
-                Worst::Furthest
+        let each = watched(expr).map(|reading| Self {
+            worst: Worst::under(reading.threshold.map(|threshold| threshold.op)),
+            threshold: reading.threshold.and_then(|threshold| threshold.number()),
+        });
+        let agreed = each.reduce(|so_far, other| Self {
+            worst: match so_far.worst == other.worst {
+                true => so_far.worst,
+                false => Worst::Furthest,
             },
-            threshold: first
+            threshold: so_far
                 .threshold
-                .filter(|_| agreed(|a, b| a.threshold == b.threshold)),
-        }
+                .filter(|_| so_far.threshold == other.threshold),
+        });
+        agreed.unwrap_or(Self {
+            worst: Worst::Furthest,
+            threshold: None,
+        })
     }
 }
 
-/// The comparisons whose value an alert can have, in the order of the text; none where there is nothing to watch once
-/// the condition is over.
-pub fn comparisons(expr: &Expr) -> Vec<Comparison<'_>> {
-    match &expr.kind {
-        ExprKind::Paren(inner) => comparisons(inner),
-        ExprKind::Binary(binary) => match binary.op {
-            BinaryOp::And | BinaryOp::Unless => match comparisons(&binary.left) {
-                // The right side ends the alert: the left one goes on.
-                none if none.is_empty() => vec![Comparison {
-                    watched: &binary.left,
-                    worst: Worst::Furthest,
-                    threshold: None,
-                }],
-                some => some,
-            },
-            BinaryOp::Or => {
-                let mut both = comparisons(&binary.left);
-                both.extend(comparisons(&binary.right));
-                both
-            }
-            op if op.is_comparison() && !binary.return_bool => vec![comparison(binary)],
-            _ => Vec::new(),
-        },
-        _ => Vec::new(),
-    }
-}
-
-fn comparison(binary: &Binary) -> Comparison<'_> {
-    // Of a number and a vector it is the vector's value that the result has.
-    let turned = type_of(&binary.left) == ValueType::Scalar;
-    let (watched, other) = if turned {
-        (&binary.right, &binary.left)
-    } else {
-        (&binary.left, &binary.right)
-    };
-    let worst = match binary.op {
-        BinaryOp::Gt | BinaryOp::Ge if turned => Worst::Lowest,
-        BinaryOp::Lt | BinaryOp::Le if turned => Worst::Highest,
-        BinaryOp::Gt | BinaryOp::Ge => Worst::Highest,
-        BinaryOp::Lt | BinaryOp::Le => Worst::Lowest,
-        _ => Worst::Furthest,
-    };
-    Comparison {
-        watched,
-        worst,
-        threshold: number(other),
-    }
-}
-
-/// The value of an expression of numbers alone.
-fn number(expr: &Expr) -> Option<f64> {
-    match &expr.kind {
-        ExprKind::Number(number) => Some(*number),
-        ExprKind::Paren(inner) => number(inner),
-        ExprKind::Unary { negate, expr } => {
-            number(expr).map(|value| if *negate { -value } else { value })
-        }
-        ExprKind::Binary(binary) => {
-            let (left, right) = (number(&binary.left)?, number(&binary.right)?);
-            match binary.op {
-                BinaryOp::Add => Some(left + right),
-                BinaryOp::Sub => Some(left - right),
-                BinaryOp::Mul => Some(left * right),
-                BinaryOp::Div => Some(left / right),
-                BinaryOp::Mod => Some(left % right),
-                BinaryOp::Pow => Some(left.powf(right)),
-                _ => None,
-            }
-        }
-        _ => None,
-    }
+/// The readings whose values an alert can have and that go on once it is over, in the order of the text.
+pub fn watched(expr: &Expr) -> impl Iterator<Item = Reading<'_>> {
+    readings(expr).into_iter().filter(|reading| reading.go_on)
 }
 
 /// The value that belongs to an alert among what the watched side yields: that of the one series with all labels of the
@@ -191,9 +116,8 @@ mod tests {
         use Worst::{Furthest, Highest, Lowest};
         let check = |query: &str, watched: &[&str], worst: Worst, threshold: Option<f64>| {
             let expr = parse(query).unwrap();
-            let found: Vec<String> = comparisons(&expr)
-                .iter()
-                .map(|comparison| comparison.watched.to_string())
+            let found: Vec<String> = super::watched(&expr)
+                .map(|reading| reading.values.to_string())
                 .collect();
             assert_eq!(found, watched, "{query}");
             assert_eq!(Watch::of(&expr), Watch { worst, threshold }, "{query}");
