@@ -4,6 +4,7 @@ mod ack;
 mod alertmanager;
 mod ask;
 mod check;
+mod definitions;
 mod explain;
 mod junit;
 mod labels;
@@ -83,6 +84,8 @@ enum Command {
     /// Run in Alertmanager's place, with its flags: routes, silences and receivers, nothing else. Also when the program is
     /// called by the name alertmanager.
     Alertmanager(Box<alertmanager::AlertmanagerArgs>),
+    /// Import, export and check metric definitions, domains and objectives.
+    Definitions(Box<definitions::DefinitionsArgs>),
     /// Run unit tests.
     Test(test::TestArgs),
     /// Print the version.
@@ -201,6 +204,7 @@ pub fn main() -> ExitCode {
         Some(Command::Ack(args)) => ack::ack(&args),
         Some(Command::Explain(args)) => explain::explain(&args, environment.no_color),
         Some(Command::Alertmanager(args)) => run::run(args.into_sources(environment)),
+        Some(Command::Definitions(args)) => definitions::definitions(*args, environment),
         Some(Command::Test(args)) => test::test(&args, environment.no_color),
         Some(Command::Version) => {
             terminal::print(&format!("outrigger {}\n", env!("CARGO_PKG_VERSION")));

@@ -5,9 +5,11 @@
 
 pub mod alertmanager;
 pub mod context;
+pub mod definitions;
 pub mod errors;
 pub mod guard;
 pub mod health;
+pub mod identity;
 pub mod ledger;
 mod lenient;
 pub mod metrics;
@@ -15,6 +17,7 @@ pub mod middleware;
 pub mod pages;
 pub mod params;
 pub mod prefix;
+pub mod problem;
 pub mod prometheus;
 pub mod quiet;
 pub mod receivers;

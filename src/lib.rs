@@ -4,11 +4,13 @@
 
 pub mod alerts;
 pub mod app;
+pub mod auth;
 pub mod charts;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod db;
+pub mod definitions;
 pub mod document;
 pub mod embedded;
 pub mod enrich;

@@ -17,6 +17,7 @@ use crate::telemetry::traces;
 use super::context::Context;
 use super::errors::{self, ErrorKind};
 use super::metrics::{RequestLabels, RouteLabel};
+use super::problem;
 
 /// Carries the request's id in both directions.
 pub static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -52,7 +53,7 @@ pub async fn observe(
         .catch_unwind()
         .instrument(span.clone())
         .await;
-    let mut response = outcome.unwrap_or_else(|_| {
+    let response = outcome.unwrap_or_else(|_| {
         let _entered = span.enter();
         tracing::error!("request panicked");
         errors::answer(
@@ -61,6 +62,7 @@ pub async fn observe(
             "the request failed inside; the log says why",
         )
     });
+    let mut response = problem::complete(response, &id, context.clock.now());
     let status = response.status();
     span.record("http.response.status_code", status.as_u16());
     tracing::debug!(parent: &span, status = status.as_u16(), elapsed_ms = stopwatch.elapsed().as_millis(), "answered");

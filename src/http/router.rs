@@ -10,11 +10,14 @@ use axum::routing::{get, post};
 
 use super::alertmanager;
 use super::context::Context;
+use super::definitions;
 use super::errors::{self, ErrorKind};
 use super::pages::quiet as quiet_pages;
 use super::prometheus::{query, rules, series, status, targets};
 use super::quiet::{acks, preview, recurring};
-use super::{guard, health, ledger, metrics, middleware, pages, receivers, render, routes, storms};
+use super::{
+    guard, health, identity, ledger, metrics, middleware, pages, receivers, render, routes, storms,
+};
 
 /// The largest body of a request.
 const MAX_BODY_BYTES: usize = 4 << 20;
@@ -62,6 +65,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         // The last one is the outermost.
+        .layer(from_fn(identity::identify))
         .layer(from_fn_with_state(Arc::clone(&context), guard::guard))
         .layer(from_fn_with_state(
             Arc::clone(&context),
@@ -97,6 +101,8 @@ fn beyond_upstream(upstream_only: bool) -> Router<Arc<Context>> {
         .route("/api/v1/status/buildinfo", get(status::buildinfo))
         .route("/api/v1/status/runtimeinfo", get(status::runtimeinfo))
         .route("/api/v1/status/config", get(status::config))
+        // What metrics mean.
+        .merge(definitions::routes())
         // Routes and receivers: tried, and as they stand.
         .route("/api/v1/routes/test", post(routes::test))
         .route("/api/v1/notifications/receivers", get(receivers::receivers))
