@@ -6,6 +6,7 @@ mod alertmanager;
 mod apikey;
 mod ask;
 mod check;
+mod definitions;
 mod explain;
 mod junit;
 mod labels;
@@ -91,6 +92,8 @@ enum Command {
     User(user::UserArgs),
     /// Make, list and revoke API keys, in the database of the data directory.
     Apikey(apikey::ApikeyArgs),
+    /// Import, export and check metric definitions, domains and objectives.
+    Definitions(Box<definitions::DefinitionsArgs>),
     /// Run unit tests.
     Test(test::TestArgs),
     /// Print the version.
@@ -211,6 +214,7 @@ pub fn main() -> ExitCode {
         Some(Command::Alertmanager(args)) => run::run(args.into_sources(environment)),
         Some(Command::User(args)) => user::user(args, environment),
         Some(Command::Apikey(args)) => apikey::apikey(args, environment),
+        Some(Command::Definitions(args)) => definitions::definitions(*args, environment),
         Some(Command::Test(args)) => test::test(&args, environment.no_color),
         Some(Command::Version) => {
             terminal::print(&format!("outrigger {}\n", env!("CARGO_PKG_VERSION")));

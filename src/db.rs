@@ -1,7 +1,7 @@
 //! The database: one file of SQLite in WAL mode, one writing connection, few reading ones.
 //!
 //! Repositories are plain functions by subject: [`notification_log`], [`outbox`], [`ledger`], [`throttle`],
-//! [`rule_state`], [`silences`], [`recurring_silences`], [`acks`], [`signing_key`], [`storms`]. What belongs together is
+//! [`definitions`], [`rule_state`], [`silences`], [`recurring_silences`], [`acks`], [`signing_key`], [`storms`]. What belongs together is
 //! written through one [`Transaction`]; with a single writer a transaction
 //! sees nothing change under it. Decisions are not made here.
 //!
@@ -12,6 +12,7 @@
 pub mod acks;
 pub mod alert_state;
 pub mod auth;
+pub mod definitions;
 pub mod ledger;
 pub mod notification_log;
 pub mod outbox;
@@ -45,6 +46,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (7, include_str!("../migrations/0007_sent_messages.sql")),
     (8, include_str!("../migrations/0008_acks.sql")),
     (10, include_str!("../migrations/0010_delivery_at_scale.sql")),
+    (20, include_str!("../migrations/0020_definitions.sql")),
     (21, include_str!("../migrations/0021_auth.sql")),
 ];
 

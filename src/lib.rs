@@ -10,6 +10,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod db;
+pub mod definitions;
 pub mod document;
 pub mod embedded;
 pub mod enrich;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, LINK, LOCATION};
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -61,6 +61,12 @@ async fn prefixed(prefix: &str, mut response: Response) -> Response {
         && let Ok(location) = HeaderValue::try_from(format!("{prefix}{location}"))
     {
         response.headers_mut().insert(LOCATION, location);
+    }
+    // Paths in `Link` stand in angle brackets, escaped, so that no `</` is part of one.
+    if let Some(link) = text(response.headers(), LINK.as_str())
+        && let Ok(link) = HeaderValue::try_from(link.replace("</", &format!("<{prefix}/")))
+    {
+        response.headers_mut().insert(LINK, link);
     }
     let is_page = text(response.headers(), CONTENT_TYPE.as_str())
         .is_some_and(|kind| kind.starts_with("text/html"));

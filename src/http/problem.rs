@@ -20,6 +20,7 @@ pub struct Problem {
     status: StatusCode,
     code: &'static str,
     message: String,
+    // Apart, so that a result of a problem stays small.
     details: Option<Box<Value>>,
     retry_after: Option<u64>,
 }

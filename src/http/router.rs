@@ -10,6 +10,7 @@ use axum::routing::{get, post};
 
 use super::alertmanager;
 use super::context::Context;
+use super::definitions;
 use super::errors::{self, ErrorKind};
 use super::pages::quiet as quiet_pages;
 use super::prometheus::{query, rules, series, status, targets};
@@ -102,6 +103,8 @@ fn beyond_upstream(upstream_only: bool) -> Router<Arc<Context>> {
         .route("/api/v1/status/buildinfo", get(status::buildinfo))
         .route("/api/v1/status/runtimeinfo", get(status::runtimeinfo))
         .route("/api/v1/status/config", get(status::config))
+        // What metrics mean.
+        .merge(definitions::routes())
         // Routes and receivers: tried, and as they stand.
         .route("/api/v1/routes/test", post(routes::test))
         .route("/api/v1/notifications/receivers", get(receivers::receivers))

@@ -21,11 +21,15 @@ const LONGEST_MILLIS: u64 = i64::MAX.cast_unsigned() / 1_000_000;
 
 /// Why a text is not a duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "not a valid duration: {text:?}; write a number and a unit, such as 30s, 5m or 1h30m (units y w d h m s ms)"
-)]
-pub struct DurationError {
-    text: String,
+pub enum DurationError {
+    /// It is not written as one.
+    #[error(
+        "not a valid duration: {0:?}; write a number and a unit, such as 30s, 5m or 1h30m (units y w d h m s ms)"
+    )]
+    Syntax(String),
+    /// It is longer than 2^63 nanoseconds.
+    #[error("duration out of range: {0:?}; write at most 292y")]
+    OutOfRange(String),
 }
 
 /// Reads a duration.
@@ -33,13 +37,15 @@ pub struct DurationError {
 /// # Errors
 /// Where the text is empty, has an unknown unit, units out of order or a value past 2^63 nanoseconds, some 292 years.
 pub fn parse(text: &str) -> Result<Duration, DurationError> {
-    parse_millis(text)
-        .map(Duration::from_millis)
-        .ok_or_else(|| DurationError {
-            text: text.chars().take(64).collect(),
-        })
+    let shown = || text.chars().take(64).collect();
+    match parse_millis(text) {
+        Some(millis) if millis <= LONGEST_MILLIS => Ok(Duration::from_millis(millis)),
+        Some(_) => Err(DurationError::OutOfRange(shown())),
+        None => Err(DurationError::Syntax(shown())),
+    }
 }
 
+/// Milliseconds, at most the highest number.
 fn parse_millis(text: &str) -> Option<u64> {
     if text == "0" {
         return Some(0);
@@ -52,7 +58,10 @@ fn parse_millis(text: &str) -> Option<u64> {
     let mut total: u64 = 0;
     while !rest.is_empty() {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let amount: u64 = rest[..digits].parse().ok()?;
+        if digits == 0 {
+            return None;
+        }
+        let amount: u64 = rest[..digits].parse().unwrap_or(u64::MAX);
         let letters = rest[digits..]
             .bytes()
             .take_while(u8::is_ascii_alphabetic)
@@ -63,10 +72,10 @@ fn parse_millis(text: &str) -> Option<u64> {
             return None;
         }
         next_unit = position + 1;
-        total = total.checked_add(amount.checked_mul(UNITS[position].1)?)?;
+        total = total.saturating_add(amount.saturating_mul(UNITS[position].1));
         rest = &rest[digits + letters..];
     }
-    (total <= LONGEST_MILLIS).then_some(total)
+    Some(total)
 }
 
 /// Writes a duration the way Prometheus does: the largest units that divide it, `0s` for zero.

@@ -7,6 +7,7 @@
 //! <https://prometheus.io/docs/prometheus/latest/querying/basics/>
 
 use super::ast::{AggregateOp, BinaryOp, Span};
+use crate::model::duration::DurationError;
 
 /// What a token is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -374,7 +375,10 @@ impl Lexer<'_> {
         }
         match crate::model::duration::parse(text) {
             Ok(_) => Ok(TokenKind::Duration),
-            Err(_) => Err(format!("bad number or duration syntax: {text:?}")),
+            Err(DurationError::OutOfRange(_)) => Err("duration out of range".to_owned()),
+            Err(DurationError::Syntax(_)) => {
+                Err(format!("bad number or duration syntax: {text:?}"))
+            }
         }
     }
 

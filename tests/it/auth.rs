@@ -194,7 +194,7 @@ fn roles_count_over_the_whole_product() {
         "matchers": [{"name": "alertname", "value": "X", "isRegex": false}],
         "startsAt": "2020-01-01T00:00:00Z", "endsAt": "2099-01-01T00:00:00Z", "createdBy": "a", "comment": "c",
     });
-    let asks: [(&str, &str, Value, [u16; 4]); 8] = [
+    let asks: [(&str, &str, Value, [u16; 4]); 11] = [
         // What nobody, a viewer, an editor and an administrator are answered.
         ("GET", "/-/ready", Value::Null, [200; 4]),
         ("GET", "/metrics", Value::Null, [200; 4]),
@@ -209,6 +209,14 @@ fn roles_count_over_the_whole_product() {
         ("POST", "/api/v2/silences", silence, [401, 403, 200, 200]),
         ("POST", "/-/reload", Value::Null, [401, 403, 403, 200]),
         ("GET", "/api/auth/users", Value::Null, [401, 403, 403, 200]),
+        ("GET", "/api/v1/metrics", Value::Null, [401, 200, 200, 200]),
+        ("POST", "/api/v1/metrics", json!({}), [401, 403, 400, 400]),
+        (
+            "DELETE",
+            "/api/v1/metrics/x",
+            Value::Null,
+            [401, 403, 403, 404],
+        ),
     ];
     let callers = [
         String::new(),

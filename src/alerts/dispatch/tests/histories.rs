@@ -104,7 +104,8 @@ proptest! {
         }
         simulation.receiver = Fate::Delivered;
         simulation.all_on_their_way(Fate::Delivered);
-        simulation.until(seconds + 200.0);
+        // Long enough for an alert that is held because it flaps to be let go.
+        simulation.until(seconds + 900.0);
         let decided: BTreeSet<String> = simulation
             .disk
             .ledger

@@ -1,0 +1,301 @@
+//! `outrigger definitions`: metric definitions, domains and objectives in files and in the database.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::Value;
+
+use crate::clock::Clock;
+use crate::config::overrides::Environment;
+use crate::config::{self, Sources};
+use crate::db::Database;
+use crate::definitions::catalog::{self, Item};
+use crate::definitions::check::{Checks, Finding, Findings};
+use crate::definitions::resource::Resource;
+use crate::definitions::store::{Author, ItemReport, Outcome, Store};
+use crate::promql::parser;
+
+use super::ask::wait;
+use super::check::report;
+use super::terminal::{Paint, complain, print};
+use super::{SourceArgs, exit};
+
+/// The largest file that is read.
+const MAX_FILE_BYTES: u64 = 64 << 20;
+
+/// How definitions are checked here.
+const CHECKS: Checks = Checks {
+    expression: |text| {
+        parser::parse(text)
+            .map(drop)
+            .map_err(|error| error.to_string())
+    },
+    strict: false,
+};
+
+#[derive(Debug, Args)]
+pub(super) struct DefinitionsArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Take over definitions from YAML or JSON files: all of them, or none. Exits with 2 on mistakes.
+    Import(ImportArgs),
+    /// Print all definitions as a catalog that imports unchanged.
+    Export(ExportArgs),
+    /// Check files; the database is not touched. Exits with 2 on mistakes.
+    Check(CheckArgs),
+}
+
+#[derive(Debug, Args)]
+struct ImportArgs {
+    /// Catalogs, lists or single definitions.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Say what would happen, and write nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Who changes the definitions, for their history.
+    #[arg(long, value_name = "NAME", default_value = "cli")]
+    author: String,
+    #[command(flatten)]
+    sources: SourceArgs,
+}
+
+#[derive(Debug, Args)]
+struct ExportArgs {
+    /// In which format.
+    #[arg(long, value_enum, default_value = "yaml")]
+    format: Format,
+    #[command(flatten)]
+    sources: SourceArgs,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    Yaml,
+    Json,
+}
+
+#[derive(Debug, Args)]
+struct CheckArgs {
+    /// Catalogs, lists or single definitions.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+/// Does what the arguments name; returns the exit code.
+pub(super) fn definitions(args: DefinitionsArgs, environment: Environment) -> u8 {
+    let no_color = environment.no_color;
+    match args.what {
+        What::Check(args) => check(&args.files, no_color),
+        What::Import(args) => {
+            let (files, author, dry_run) = (args.files, args.author, args.dry_run);
+            with_data(&args.sources.into_sources(environment), |data| {
+                import(data, &files, &author, dry_run, no_color)
+            })
+        }
+        What::Export(args) => with_data(&args.sources.into_sources(environment), |data| {
+            export(data, args.format)
+        }),
+    }
+}
+
+/// Runs an action on the database of the configured data directory.
+fn with_data(sources: &Sources, action: impl FnOnce(&Path) -> anyhow::Result<u8>) -> u8 {
+    let data = match config::load(sources, Clock::system().now()) {
+        Ok(config) => config.settings.data,
+        Err(mistakes) => {
+            report(&mistakes, sources);
+            return exit::MISTAKES;
+        }
+    };
+    action(&data.join("outrigger.db")).unwrap_or_else(|error| {
+        complain(&format!("error: {error:#}\n"));
+        exit::FAILED
+    })
+}
+
+fn check(files: &[PathBuf], no_color: bool) -> u8 {
+    let Some(items) = read(files, no_color) else {
+        return exit::MISTAKES;
+    };
+    let reports = items.into_iter().map(|item| {
+        let mut findings = item.findings.clone();
+        let resource = Resource::read(item.kind, &item.value, CHECKS, &mut findings);
+        let id = resource.as_ref().map_or("", Resource::id).to_owned();
+        ItemReport {
+            place: item.place,
+            kind: item.kind,
+            id,
+            outcome: resource.map(|_| Outcome::Unchanged),
+            findings,
+        }
+    });
+    let reports: Vec<ItemReport> = reports.collect();
+    let refused = tell(&reports, |_| "ok".to_owned(), no_color);
+    print(&format!(
+        "{} checked, {refused} with mistakes\n",
+        reports.len()
+    ));
+    if refused == 0 {
+        exit::OK
+    } else {
+        exit::MISTAKES
+    }
+}
+
+fn import(
+    data: &Path,
+    files: &[PathBuf],
+    author: &str,
+    dry_run: bool,
+    no_color: bool,
+) -> anyhow::Result<u8> {
+    let Some(items) = read(files, no_color) else {
+        return Ok(exit::MISTAKES);
+    };
+    let author = Author {
+        name: author,
+        source: "cli",
+    };
+    let reports = wait(async {
+        let database = Database::open(data).await?;
+        let store = Store::new(database.clone(), CHECKS);
+        let reports = store
+            .import(&items, dry_run, author, Clock::system().now())
+            .await;
+        database.close().await;
+        Ok(reports?)
+    })?;
+    let refused = tell(&reports, told, no_color);
+    let count = |wanted: fn(&Outcome) -> bool| {
+        let outcomes = reports.iter().filter_map(|report| report.outcome.as_ref());
+        outcomes.filter(|outcome| wanted(outcome)).count()
+    };
+    let created = count(|outcome| matches!(outcome, Outcome::Created));
+    let updated = count(|outcome| matches!(outcome, Outcome::Updated { .. }));
+    let unchanged = count(|outcome| matches!(outcome, Outcome::Unchanged));
+    let end = match (dry_run, refused) {
+        (true, _) => "; nothing was written: dry run",
+        (false, 0) => "",
+        (false, _) => "; nothing was written: correct the mistakes first",
+    };
+    print(&format!(
+        "{created} created, {updated} updated, {unchanged} unchanged, {refused} refused{end}\n"
+    ));
+    Ok(if refused == 0 {
+        exit::OK
+    } else {
+        exit::MISTAKES
+    })
+}
+
+fn told(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Created => "created".to_owned(),
+        Outcome::Unchanged => "unchanged".to_owned(),
+        Outcome::Updated { fields, version } => {
+            let version = version.as_ref().map(|version| format!(" to {version}"));
+            format!(
+                "updated{}: {}",
+                version.unwrap_or_default(),
+                fields.join(", ")
+            )
+        }
+    }
+}
+
+/// Prints what becomes of each item; returns how many are refused.
+fn tell(reports: &[ItemReport], word: impl Fn(&Outcome) -> String, no_color: bool) -> usize {
+    let (out, err) = (Paint::stdout(no_color), Paint::stderr(no_color));
+    for report in reports {
+        let what = format!("{}: {} {}", report.place, report.kind.as_str(), report.id);
+        let what = what.trim_end();
+        if let Some(outcome) = &report.outcome {
+            print(&format!("{what}: {}\n", word(outcome)));
+        }
+        complain_of(what, &report.findings, err);
+        for warning in &report.findings.warnings {
+            print(&format!("{} {what}: {warning}\n", out.warn("warning:")));
+        }
+    }
+    reports
+        .iter()
+        .filter(|report| report.outcome.is_none())
+        .count()
+}
+
+fn complain_of(what: &str, findings: &Findings, paint: Paint) {
+    let say = |finding: &Finding| complain(&format!("{} {what}: {finding}\n", paint.bad("error:")));
+    findings.mistakes.iter().for_each(say);
+    if findings.untold > 0 {
+        complain(&format!("{what}: and {} more\n", findings.untold));
+    }
+}
+
+/// The items of files; `None` where a file cannot be read, which is told.
+fn read(files: &[PathBuf], no_color: bool) -> Option<Vec<Item>> {
+    let paint = Paint::stderr(no_color);
+    let mut all = Vec::new();
+    let mut failed = false;
+    for path in files {
+        let name = path.display().to_string();
+        match value(path) {
+            Ok(value) => {
+                let (items, findings) = catalog::items(&value);
+                complain_of(&name, &findings, paint);
+                failed |= !findings.mistakes.is_empty();
+                for warning in &findings.warnings {
+                    print(&format!(
+                        "{} {name}: {warning}\n",
+                        Paint::stdout(no_color).warn("warning:")
+                    ));
+                }
+                all.extend(items.into_iter().map(|mut item| {
+                    item.place = format!("{name} {}", item.place).trim_end().to_owned();
+                    item
+                }));
+            }
+            Err(error) => {
+                complain(&format!("{} {name}: {error:#}\n", paint.bad("error:")));
+                failed = true;
+            }
+        }
+    }
+    (!failed).then_some(all)
+}
+
+fn value(path: &Path) -> anyhow::Result<Value> {
+    let size = std::fs::metadata(path)?.len();
+    anyhow::ensure!(
+        size <= MAX_FILE_BYTES,
+        "the file is larger than 64 MiB; split it"
+    );
+    let text = std::fs::read_to_string(path)?;
+    if path
+        .extension()
+        .is_some_and(|extension| extension == "json")
+    {
+        Ok(serde_json::from_str(&text)?)
+    } else {
+        Ok(serde_yaml::from_str(&text)?)
+    }
+}
+
+fn export(data: &Path, format: Format) -> anyhow::Result<u8> {
+    let resources = wait(async {
+        let database = Database::open(data).await?;
+        let resources = Store::new(database.clone(), CHECKS).all().await;
+        database.close().await;
+        Ok(resources?)
+    })?;
+    let catalog = catalog::catalog(&resources);
+    print(&match format {
+        Format::Yaml => serde_yaml::to_string(&catalog)?,
+        Format::Json => format!("{catalog:#}\n"),
+    });
+    Ok(exit::OK)
+}
