@@ -509,7 +509,7 @@ async fn look_up(
         let found = rows::existing(transaction, kind.as_str(), column, &wanted).await?;
         for (field, _, value) in references.iter().filter(|(_, of, _)| *of == kind) {
             if !found.iter().any(|found| found == value) {
-                let message = format!("names a {} that is not there", kind.as_str());
+                let message = format!("names no {} that is there", kind.as_str());
                 let remedy = "create it, or correct the name";
                 findings.warning(field, FindingKind::Reference, message, remedy);
             }
