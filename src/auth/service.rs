@@ -6,7 +6,7 @@
 //!   Cookie ─▶ SHA-256 ──────────────────────────────────────┘
 //! ```
 //!
-//! What the database said of an account or key is believed for [`BELIEVED`]; a change through this process counts at once, one
+//! What the database said of an account or key is believed for a second; a change through this process counts at once, one
 //! by another (a command, a second Outrigger at the same database) within about two seconds.
 
 mod accounts;
