@@ -4,9 +4,9 @@
 //!   make ──▶ holds ──(resolves, severity rises, expires, withdrawn, replaced; each alert by itself)──▶ ended
 //! ```
 //!
-//! As with silences a change that somebody asks for is decided first ([`Acks::make`], [`Acks::withdraw`]), written by the
-//! caller, then taken over ([`Acks::apply`]). What ends by itself is noted here and written with the next flush, which is
-//! due at once ([`Acks::take_ended`]).
+//! As with silences a change that somebody asks for is decided first (`make`, `withdraw`), written by the
+//! caller, then taken over (`apply`). What ends by itself is noted here and written with the next flush, which is
+//! due at once (`take_ended`).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -11,7 +11,7 @@
 //! begins for the third time within a quarter of an hour, and let go when it stood still for ten minutes: slower than it
 //! was caught, so that it is not caught and let go in turn. While it is held, the alert that groups, inhibition and
 //! APIs see fires since the beginning that people know, and the annotation [`ANNOTATION`] says so. That a receiver knows it
-//! to flap is part of what it was told ([`flagged`]), so that deduplication makes of each turn exactly one message.
+//! to flap is part of what it was told (`flagged`), so that deduplication makes of each turn exactly one message.
 //!
 //! Alerts that are held survive a restart; the changes of the others are counted anew after it.
 //!

@@ -1,7 +1,7 @@
 //! Slack: an incoming webhook, or a bot's token with `chat.postMessage`; also what speaks like them (Mattermost).
 //!
 //! One attachment a message, as Alertmanager sends it. Lengths are cut at what Slack documents or shows, and the cut is
-//! said. What becomes of later messages about a group: [`conversation`].
+//! said. What becomes of later messages about a group: `slack::conversation`.
 //!
 //! See <https://docs.slack.dev/legacy/legacy-messaging/legacy-secondary-message-attachments> and
 //! <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>.
