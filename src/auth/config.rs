@@ -15,6 +15,7 @@
 //!   login: {attempts: 5, window: 15m, lock: 1m}
 //! ```
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::attempts::Limits;
@@ -117,7 +118,7 @@ pub fn read(root: &Fields<'_>) -> AuthConfig {
         password.finish();
     }
     if let Some(login) = auth.get("login").and_then(|value| value.fields()) {
-        if let Some(attempts) = bounded(&login, "attempts", 1, 1_000) {
+        if let Some(attempts) = bounded(&login, "attempts", 1..=1_000) {
             config.login.attempts = attempts;
         }
         if let Some(window) = at_least(&login, "window", least) {
@@ -143,10 +144,10 @@ fn read_password(password: &Fields<'_>, cost: &mut Cost) {
             _ => value.error("memory is out of range", "write 8MiB to 1GiB"),
         }
     }
-    if let Some(iterations) = bounded(password, "iterations", 1, 100) {
+    if let Some(iterations) = bounded(password, "iterations", 1..=100) {
         cost.iterations = iterations;
     }
-    if let Some(concurrency) = bounded(password, "concurrency", 1, 64) {
+    if let Some(concurrency) = bounded(password, "concurrency", 1..=64) {
         cost.concurrency = concurrency;
     }
 }
@@ -178,19 +179,8 @@ fn at_least(fields: &Fields<'_>, key: &'static str, least: Duration) -> Option<D
     Some(duration)
 }
 
-fn bounded(fields: &Fields<'_>, key: &'static str, least: u32, most: u32) -> Option<u32> {
-    let value = fields.get(key)?;
-    let number = value.unsigned()?;
-    match u32::try_from(number) {
-        Ok(number) if (least..=most).contains(&number) => Some(number),
-        _ => {
-            value.error(
-                format!("{key} is out of range"),
-                format!("write a number from {least} to {most}"),
-            );
-            None
-        }
-    }
+fn bounded(fields: &Fields<'_>, key: &'static str, range: RangeInclusive<usize>) -> Option<u32> {
+    u32::try_from(fields.number_in(key, range)?).ok()
 }
 
 #[cfg(test)]

@@ -112,7 +112,8 @@ pub(super) fn read(
     if let Some(global) = root.get("global").and_then(|value| value.fields()) {
         settings.global = Global::read(&global);
         if let Some(value) = global.get("evaluation_interval") {
-            settings.evaluation_interval = above_zero(&value).unwrap_or(EVALUATION_INTERVAL);
+            settings.evaluation_interval =
+                value.duration_above_zero().unwrap_or(EVALUATION_INTERVAL);
         }
         if let Some(pairs) = global
             .get("external_labels")
@@ -150,10 +151,12 @@ pub(super) fn read(
     }
     if let Some(query) = root.get("query").and_then(|value| value.fields()) {
         if let Some(value) = query.get("lookback") {
-            settings.lookback = above_zero(&value).unwrap_or(settings.lookback);
+            settings.lookback = value.duration_above_zero().unwrap_or(settings.lookback);
         }
         if let Some(value) = query.get("timeout") {
-            settings.query_timeout = above_zero(&value).unwrap_or(settings.query_timeout);
+            settings.query_timeout = value
+                .duration_above_zero()
+                .unwrap_or(settings.query_timeout);
         }
         settings.query_samples = count(&query, "max_samples").unwrap_or(settings.query_samples);
         settings.query_concurrency =
@@ -196,7 +199,9 @@ pub(super) fn read(
     }
     if let Some(ledger) = root.get("ledger").and_then(|value| value.fields()) {
         if let Some(value) = ledger.get("retention") {
-            settings.ledger_retention = above_zero(&value).unwrap_or(settings.ledger_retention);
+            settings.ledger_retention = value
+                .duration_above_zero()
+                .unwrap_or(settings.ledger_retention);
         }
         if let Some(value) = ledger.get("max_entries") {
             match value.unsigned().map(u32::try_from) {
@@ -240,7 +245,9 @@ pub(super) fn read(
         settings.node = NodeConfig::read(&value);
     }
     if let Some(value) = root.get("shutdown_deadline") {
-        settings.shutdown_deadline = above_zero(&value).unwrap_or(settings.shutdown_deadline);
+        settings.shutdown_deadline = value
+            .duration_above_zero()
+            .unwrap_or(settings.shutdown_deadline);
     }
     read_prometheus_sections(root, warnings);
     settings
@@ -321,7 +328,7 @@ impl Settings {
 
     fn read_storage(&mut self, storage: &Fields<'_>) {
         if let Some(value) = storage.get("retention") {
-            self.retention = above_zero(&value).unwrap_or(self.retention);
+            self.retention = value.duration_above_zero().unwrap_or(self.retention);
         }
         self.series_limit = count(storage, "series_limit").unwrap_or(self.series_limit);
         // Prometheus's own place for the retention.
@@ -333,7 +340,7 @@ impl Settings {
             );
             if let Some(retention) = tsdb.get("retention").and_then(|value| value.fields()) {
                 if let Some(value) = retention.get("time") {
-                    self.retention = above_zero(&value).unwrap_or(self.retention);
+                    self.retention = value.duration_above_zero().unwrap_or(self.retention);
                 }
                 retention.refuse("size", "retention is by time", "write time, such as 26h");
                 retention.finish();
@@ -485,15 +492,6 @@ impl Settings {
             None => format!("http://{listen}"),
         }
     }
-}
-
-fn above_zero(value: &Value<'_>) -> Option<Duration> {
-    let duration = value.duration()?;
-    if duration.is_zero() {
-        value.error("must be more than zero", "write a duration such as 15s");
-        return None;
-    }
-    Some(duration)
 }
 
 fn count(fields: &Fields<'_>, key: &'static str) -> Option<usize> {

@@ -188,6 +188,16 @@ impl<'a> Value<'a> {
         self.parse("", duration::parse)
     }
 
+    /// Reads a duration that must not be zero.
+    pub fn duration_above_zero(&self) -> Option<Duration> {
+        let duration = self.duration()?;
+        if duration.is_zero() {
+            self.error("must be more than zero", "write a duration such as 15s");
+            return None;
+        }
+        Some(duration)
+    }
+
     /// A size in bytes: a number with an optional unit (`B KB MB GB`, also `KiB`..., powers of 1024 as in Prometheus).
     pub fn bytes(&self) -> Option<u64> {
         self.parse("write a size such as 512KB or 10MB", parse_bytes)
@@ -321,13 +331,7 @@ impl<'a> Fields<'a> {
 
     /// Duration of a key, which must not be zero.
     pub fn duration_above_zero(&self, key: &'static str) -> Option<Duration> {
-        let value = self.get(key)?;
-        let duration = value.duration()?;
-        if duration.is_zero() {
-            value.error("must be more than zero", "write a duration such as 15s");
-            return None;
-        }
-        Some(duration)
+        self.get(key)?.duration_above_zero()
     }
 
     /// Whole number of a key, which must be in a range.

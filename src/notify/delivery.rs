@@ -91,13 +91,8 @@ pub fn read(root: &Fields<'_>) -> Delivery {
 }
 
 fn set(fields: &Fields<'_>, key: &'static str, setting: &mut Duration) {
-    let Some(value) = fields.get(key) else { return };
-    match value.duration() {
-        Some(duration) if duration.is_zero() => {
-            value.error("must be more than zero", "write a duration such as 15s");
-        }
-        Some(duration) => *setting = duration,
-        None => {}
+    if let Some(duration) = fields.duration_above_zero(key) {
+        *setting = duration;
     }
 }
 

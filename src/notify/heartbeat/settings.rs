@@ -58,19 +58,7 @@ pub fn read(root: &Fields<'_>, base: &Path) -> Option<HeartbeatConfig> {
             other => Err(format!("unknown method {other:?}")),
         })
     });
-    let duration = |key, default| {
-        let Some(value) = fields.get(key) else {
-            return default;
-        };
-        match value.duration() {
-            Some(Duration::ZERO) => {
-                value.error("must be more than zero", "write a duration such as 1m");
-                default
-            }
-            Some(duration) => duration,
-            None => default,
-        }
-    };
+    let duration = |key: &'static str, default| fields.duration_above_zero(key).unwrap_or(default);
     let interval = duration("interval", Duration::from_secs(60));
     let progress_within = duration("progress_within", Duration::from_secs(300));
     let timeout = duration("timeout", Duration::from_secs(10));
