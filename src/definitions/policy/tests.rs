@@ -94,7 +94,10 @@ fn without_alert_rules_the_value_does_not_count() {
         ask(&metric, "allow", input(0.1, json!({"id": "ada"}))),
         true
     );
-    assert_eq!(ask(&metric, "allow", input(0.1, json!({"id": "eve"}))), false);
+    assert_eq!(
+        ask(&metric, "allow", input(0.1, json!({"id": "eve"}))),
+        false
+    );
 }
 
 #[test]
