@@ -9,8 +9,10 @@ use serde_json::Value;
 
 use crate::clock::Clock;
 use crate::config::overrides::Environment;
+use crate::config::settings::Settings;
 use crate::config::{self, Sources};
-use crate::db::{Database, definitions as rows};
+use crate::db::sql::Sql;
+use crate::db::{DbError, definitions as rows};
 use crate::definitions::catalog::{self, Item};
 use crate::definitions::check::{Checks, Finding, Findings};
 use crate::definitions::policy;
@@ -107,35 +109,40 @@ pub(super) fn definitions(args: DefinitionsArgs, environment: Environment) -> u8
         What::Check(args) => check(&args.files, no_color),
         What::Import(args) => {
             let (files, author, dry_run) = (args.files, args.author, args.dry_run);
-            with_data(&args.sources.into_sources(environment), |data| {
-                import(data, &files, &author, dry_run, no_color)
+            with_settings(&args.sources.into_sources(environment), |settings| {
+                import(settings, &files, &author, dry_run, no_color)
             })
         }
-        What::Export(args) => with_data(&args.sources.into_sources(environment), |data| {
-            export(data, args.format)
+        What::Export(args) => with_settings(&args.sources.into_sources(environment), |settings| {
+            export(settings, args.format)
         }),
         What::Policies(args) => {
             let out = args.out;
-            with_data(&args.sources.into_sources(environment), |data| {
-                policies(data, &out)
+            with_settings(&args.sources.into_sources(environment), |settings| {
+                policies(settings, &out)
             })
         }
     }
 }
 
-/// Runs an action on the database of the configured data directory.
-fn with_data(sources: &Sources, action: impl FnOnce(&Path) -> anyhow::Result<u8>) -> u8 {
-    let data = match config::load(sources, Clock::system().now()) {
-        Ok(config) => config.settings.data,
+/// Runs an action with the settings that say which database is meant.
+fn with_settings(sources: &Sources, action: impl FnOnce(&Settings) -> anyhow::Result<u8>) -> u8 {
+    let settings = match config::load(sources, Clock::system().now()) {
+        Ok(config) => config.settings,
         Err(mistakes) => {
             report(&mistakes, sources);
             return exit::MISTAKES;
         }
     };
-    action(&data.join("outrigger.db")).unwrap_or_else(|error| {
+    action(&settings).unwrap_or_else(|error| {
         complain(&format!("error: {error:#}\n"));
         exit::FAILED
     })
+}
+
+async fn open(settings: &Settings) -> Result<Sql, DbError> {
+    let file = settings.data.join("outrigger.db");
+    Sql::open(&settings.definitions, &file).await
 }
 
 fn check(files: &[PathBuf], no_color: bool) -> u8 {
@@ -168,7 +175,7 @@ fn check(files: &[PathBuf], no_color: bool) -> u8 {
 }
 
 fn import(
-    data: &Path,
+    settings: &Settings,
     files: &[PathBuf],
     author: &str,
     dry_run: bool,
@@ -182,7 +189,7 @@ fn import(
         source: "cli",
     };
     let reports = wait(async {
-        let database = Database::open(data).await?;
+        let database = open(settings).await?;
         let store = Store::new(database.clone(), CHECKS);
         let reports = store
             .import(&items, dry_run, author, Clock::system().now())
@@ -305,9 +312,9 @@ fn value(path: &Path) -> anyhow::Result<Value> {
     }
 }
 
-fn policies(data: &Path, out: &Path) -> anyhow::Result<u8> {
+fn policies(settings: &Settings, out: &Path) -> anyhow::Result<u8> {
     let (metrics, generation) = wait(async {
-        let database = Database::open(data).await?;
+        let database = open(settings).await?;
         let generation = rows::generation(&database).await;
         let metrics = Store::new(database.clone(), CHECKS).metrics().await;
         database.close().await;
@@ -333,9 +340,9 @@ fn policies(data: &Path, out: &Path) -> anyhow::Result<u8> {
     Ok(exit::OK)
 }
 
-fn export(data: &Path, format: Format) -> anyhow::Result<u8> {
+fn export(settings: &Settings, format: Format) -> anyhow::Result<u8> {
     let resources = wait(async {
-        let database = Database::open(data).await?;
+        let database = open(settings).await?;
         let resources = Store::new(database.clone(), CHECKS).all().await;
         database.close().await;
         Ok(resources?)

@@ -11,16 +11,17 @@ use super::change::{self, Merge, Origin, Prepared};
 use super::check::{Checks, FindingKind, Findings};
 use super::metric::Metric;
 use super::resource::{Kind, Resource};
+use crate::db::DbError;
 use crate::db::definitions::{
     self as rows, AuditRow, Column, Columns, Filter, HistoryRow, Row, Stored,
 };
-use crate::db::{Database, DbError, Transaction};
+use crate::db::sql::{Sql, Transaction};
 use crate::model::timestamp::Timestamp;
 
 /// Resources in a database.
 #[derive(Clone, Debug)]
 pub struct Store {
-    database: Database,
+    database: Sql,
     checks: Checks,
 }
 
@@ -129,12 +130,12 @@ pub struct ItemReport {
 
 impl Store {
     /// Those of a database.
-    pub fn new(database: Database, checks: Checks) -> Self {
+    pub fn new(database: Sql, checks: Checks) -> Self {
         Self { database, checks }
     }
 
     /// The database beneath.
-    pub fn database(&self) -> &Database {
+    pub fn database(&self) -> &Sql {
         &self.database
     }
 

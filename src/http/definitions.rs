@@ -84,7 +84,7 @@ fn store(context: &Context, strict: bool) -> Store {
         },
         strict,
     };
-    Store::new(context.database.clone(), checks)
+    Store::new(context.definitions.clone(), checks)
 }
 
 const fn write_scope(kind: Kind) -> Scope {

@@ -55,7 +55,7 @@ pub(super) async fn bundle(
     State(context): State<Arc<Context>>,
     headers: HeaderMap,
 ) -> Result<Response, Fault> {
-    let revision = format!("g{}", rows::generation(&context.database).await?);
+    let revision = format!("g{}", rows::generation(&context.definitions).await?);
     tagged(&context, &headers, |modules| {
         let bytes = policy::bundle(modules, &revision).map_err(|error| {
             tracing::error!(%error, "policies cannot be bundled");
@@ -83,7 +83,7 @@ async fn tagged(
     answer: impl FnOnce(&[Module]) -> Result<Response, Fault>,
 ) -> Result<Response, Fault> {
     // Read first: an answer may be newer than its tag, never older.
-    let generation = rows::generation(&context.database).await?;
+    let generation = rows::generation(&context.definitions).await?;
     let tag = format!("W/\"g{generation}\"");
     if let Some(response) = answer::not_modified(headers, &tag) {
         return Ok(response);
