@@ -24,7 +24,7 @@ use tokio::net::TcpListener;
 use crate::clock::Clock;
 use crate::config::{Config, Sources};
 use crate::http::context::Readiness;
-use crate::http::{prefix, router, server};
+use crate::http::{compression, prefix, router, server};
 use crate::tasks::Tasks;
 use crate::telemetry::logs;
 
@@ -60,9 +60,14 @@ pub async fn run(config: Config, sources: Sources) -> anyhow::Result<()> {
     let (reloader, reloading) = Reloader::new(sources, &parts, &tasks);
     let context = parts.http_context(reloader.handle());
     let http_stop = tasks.stop_token().child_token();
+    let upstream_only = context.upstream_only;
+    let mut routes = prefix::under(&parts.route_prefix, router::router(context));
+    if !upstream_only {
+        routes = compression::around(routes);
+    }
     let serving = server::serve(
         listener,
-        prefix::under(&parts.route_prefix, router::router(context)),
+        routes,
         parts.http_metrics.clone(),
         tasks.clone(),
         http_stop.clone(),

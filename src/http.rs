@@ -6,6 +6,7 @@
 pub mod access;
 pub mod alertmanager;
 pub mod auth;
+pub mod compression;
 pub mod context;
 pub mod definitions;
 pub mod errors;

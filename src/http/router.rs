@@ -16,8 +16,8 @@ use super::pages::quiet as quiet_pages;
 use super::prometheus::{query, rules, series, status, targets};
 use super::quiet::{acks, preview, recurring};
 use super::{
-    auth, guard, health, identity, ledger, metrics, middleware, pages, receivers, render, routes,
-    storms,
+    auth, compression, guard, health, identity, ledger, metrics, middleware, pages, receivers,
+    render, routes, storms,
 };
 
 /// The largest body of a request.
@@ -25,6 +25,11 @@ const MAX_BODY_BYTES: usize = 4 << 20;
 
 /// All routes.
 pub fn router(context: Arc<Context>) -> Router {
+    let mut metrics = get(metrics::metrics);
+    if context.upstream_only {
+        // As Alertmanager: these and nothing else.
+        metrics = metrics.layer(compression::gzip());
+    }
     Router::new()
         // Pages.
         .route("/", get(pages::handlers::status))
@@ -34,7 +39,7 @@ pub fn router(context: Arc<Context>) -> Router {
         )
         .route("/assets/style.css", get(pages::handlers::style))
         // Probes and metrics.
-        .route("/metrics", get(metrics::metrics))
+        .route("/metrics", metrics)
         .route("/health", get(health::health))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
