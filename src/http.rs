@@ -15,6 +15,7 @@ pub mod health;
 pub mod identity;
 pub mod ledger;
 mod lenient;
+pub mod limits;
 pub mod metrics;
 pub mod middleware;
 pub mod pages;

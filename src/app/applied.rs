@@ -56,6 +56,7 @@ pub(super) struct Fixed {
     shutdown_deadline: Duration,
     ledger: (Duration, u32),
     auth: AuthConfig,
+    rate_limits: crate::http::limits::config::LimitsConfig,
 }
 
 impl Fixed {
@@ -77,6 +78,7 @@ impl Fixed {
             shutdown_deadline: settings.shutdown_deadline,
             ledger: (settings.ledger_retention, settings.ledger_entries),
             auth: settings.auth.clone(),
+            rate_limits: settings.rate_limits.clone(),
         }
     }
 }
@@ -102,7 +104,7 @@ impl Applied {
         }
         if Fixed::of(&config.settings) != self.started_with {
             tracing::warn!(
-                "address, route prefix, data, storage, ledger, query limits, logs, traces, auth and shutdown_deadline are taken over by a restart only"
+                "address, route prefix, data, storage, ledger, query limits, logs, traces, auth, rate_limits, trusted_proxies and shutdown_deadline are taken over by a restart only"
             );
         }
         *self.watched.lock() = config.watched.clone();

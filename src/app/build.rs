@@ -20,6 +20,7 @@ use crate::document::diagnostics::Diagnostic;
 use crate::enrich::host::Host;
 use crate::enrich::pod::Pod;
 use crate::http::context::{Context, Readiness};
+use crate::http::limits::Limiter;
 use crate::model::signature::Signer;
 use crate::notify::breaker::Circuits;
 use crate::notify::heartbeat::{self, Component, Heartbeat, Watched};
@@ -62,6 +63,7 @@ pub(super) struct Parts {
     signer: Signer,
     heartbeat: heartbeat::Shown,
     auth: Option<Auth>,
+    limit_metrics: crate::http::limits::Metrics,
     first: Mutex<Option<First>>,
 }
 
@@ -216,6 +218,10 @@ impl Parts {
         });
         let http_metrics = crate::http::metrics::Metrics::default();
         http_metrics.register(&mut registry);
+        let limit_metrics = crate::http::limits::Metrics::default();
+        if !settings.upstream_only {
+            limit_metrics.register(&mut registry);
+        }
         let reload_metrics = ReloadMetrics::default();
         reload_metrics.register(&mut registry);
 
@@ -257,6 +263,7 @@ impl Parts {
             signer,
             heartbeat: heartbeat.shown(),
             auth,
+            limit_metrics,
             first: Mutex::new(Some(First {
                 config,
                 runner,
@@ -299,6 +306,10 @@ impl Parts {
             heartbeat: Arc::clone(&self.heartbeat),
             reload,
             upstream_only: self.settings.upstream_only,
+            limiter: Limiter::new(
+                self.settings.rate_limits.clone(),
+                self.limit_metrics.clone(),
+            ),
             auth: self.auth.clone(),
             signer: self.signer.clone(),
             listen: self.listen,

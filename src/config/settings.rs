@@ -13,6 +13,7 @@ use crate::charts::pictures::PictureConfig;
 use crate::charts::theme::Theme;
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
+use crate::http::limits::config::{self as rate_limits, LimitsConfig};
 use crate::model::duration;
 use crate::model::labels::Labels;
 use crate::model::signature::LateSigner;
@@ -81,6 +82,8 @@ pub struct Settings {
     pub alert_enrichment: Option<Enrichment>,
     /// Who may do what.
     pub auth: AuthConfig,
+    /// How much a client may ask.
+    pub rate_limits: LimitsConfig,
     /// Acks and silences.
     pub quiet: QuietConfig,
     /// Signs links in messages.
@@ -133,6 +136,7 @@ pub(super) fn read(
         global.refuse("query_log_file", "queries are not logged", "remove it");
         global.finish();
     }
+    settings.rate_limits = rate_limits::read(root);
     if let Some(web) = root.get("web").and_then(|value| value.fields()) {
         if let Some(listen) = web.text("listen") {
             settings.listen = listen;
@@ -140,6 +144,7 @@ pub(super) fn read(
         settings.external_url = web.text("external_url");
         settings.route_prefix = web.text("route_prefix");
         settings.insecure = web.bool("insecure").unwrap_or(false);
+        settings.rate_limits.trusted_proxies = rate_limits::read_proxies(&web);
         web.finish();
     }
     if let Some(data) = root.text("data") {
@@ -311,6 +316,7 @@ impl Settings {
             ledger_entries: dispatcher::Config::default().ledger_entries,
             alert_enrichment: Some(Enrichment::default()),
             auth: AuthConfig::default(),
+            rate_limits: LimitsConfig::default(),
             quiet: QuietConfig::default(),
             signer: LateSigner::default(),
             heartbeat: None,

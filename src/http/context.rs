@@ -30,6 +30,7 @@ use crate::scrape::manager::ScrapeManager;
 use crate::storage::Storage;
 use crate::tasks::Tasks;
 
+use super::limits::Limiter;
 use super::metrics::Metrics;
 
 /// Everything a handler may need; built once by the application.
@@ -78,6 +79,8 @@ pub struct Context {
     pub reload: Box<dyn Fn() -> BoxFuture<'static, Result<(), Vec<Diagnostic>>> + Send + Sync>,
     /// Whether only what Alertmanager has is served.
     pub upstream_only: bool,
+    /// How much a client may ask.
+    pub limiter: Limiter,
     /// Who may do what; absent where who reaches the port may do everything.
     pub auth: Option<Auth>,
     /// Signs and verifies links and forms.

@@ -93,12 +93,17 @@ fn request_id(request: &Request) -> String {
         Some(id)
             if !id.is_empty()
                 && id.len() <= 128
-                && id.bytes().all(|byte| byte.is_ascii_graphic()) =>
+                && id.bytes().all(is_plain) =>
         {
             id.to_owned()
         }
         _ => uuid::Uuid::new_v4().to_string(),
     }
+}
+
+/// What stands in ids, and has no meaning in logs, pages or shells.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_.:/+=@~".contains(&byte)
 }
 
 /// The method as a label; unknown ones share a name.

@@ -23,6 +23,8 @@ pub struct Problem {
     // Apart, so that a result of a problem stays small.
     details: Option<Box<Value>>,
     retry_after: Option<u64>,
+    /// Whether the body's `error` is the message alone.
+    plain: bool,
 }
 
 impl Problem {
@@ -34,6 +36,7 @@ impl Problem {
             message: message.into(),
             details: None,
             retry_after: None,
+            plain: false,
         }
     }
 
@@ -48,6 +51,13 @@ impl Problem {
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
+        self
+    }
+
+    /// With the message as the body's whole `error`, for clients that know it so.
+    #[must_use]
+    pub fn plain(mut self) -> Self {
+        self.plain = true;
         self
     }
 
@@ -83,6 +93,9 @@ pub fn complete(mut response: Response, request_id: &str, now: Timestamp) -> Res
     let mut error = json!({"code": problem.code, "message": problem.message});
     if let Some(details) = problem.details {
         error["details"] = *details;
+    }
+    if problem.plain {
+        error = problem.message.into();
     }
     let body = json!({
         "success": false,

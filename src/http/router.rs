@@ -16,8 +16,8 @@ use super::pages::quiet as quiet_pages;
 use super::prometheus::{query, rules, series, status, targets};
 use super::quiet::{acks, preview, recurring};
 use super::{
-    auth, compression, guard, health, identity, ledger, metrics, middleware, pages, receivers,
-    render, routes, storms,
+    auth, compression, guard, health, identity, ledger, limits, metrics, middleware, pages,
+    receivers, render, routes, storms,
 };
 
 /// The largest body of a request.
@@ -72,6 +72,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         // The last one is the outermost.
+        .layer(from_fn_with_state(Arc::clone(&context), limits::limit))
         .layer(from_fn_with_state(Arc::clone(&context), identity::identify))
         .layer(from_fn_with_state(Arc::clone(&context), guard::guard))
         .layer(from_fn_with_state(

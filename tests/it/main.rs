@@ -17,6 +17,7 @@ mod crash_loop;
 mod definitions;
 mod discovery;
 mod drill;
+mod edge;
 mod grouping;
 mod heartbeat;
 mod host;
