@@ -24,6 +24,7 @@ use tokio::net::TcpListener;
 use crate::clock::Clock;
 use crate::config::{Config, Sources};
 use crate::http::context::Readiness;
+use crate::http::definitions::cache;
 use crate::http::{compression, prefix, router, server};
 use crate::tasks::Tasks;
 use crate::telemetry::logs;
@@ -61,6 +62,7 @@ pub async fn run(config: Config, sources: Sources) -> anyhow::Result<()> {
     let context = parts.http_context(reloader.handle());
     let http_stop = tasks.stop_token().child_token();
     let upstream_only = context.upstream_only;
+    let warming = cache::warm(std::sync::Arc::clone(&context));
     let mut routes = prefix::under(&parts.route_prefix, router::router(context));
     if !upstream_only {
         routes = compression::around(routes);
@@ -77,6 +79,7 @@ pub async fn run(config: Config, sources: Sources) -> anyhow::Result<()> {
     // Not before: a reload would be overtaken by the configuration of the start.
     tasks.spawn("reload", reloading.run());
     parts.readiness.send_replace(Readiness::Ready);
+    tasks.spawn("warm-up of the definition cache", warming);
     tracing::info!(address = %parts.listen, "Listening on");
     tracing::info!(address = %parts.listen, url = %parts.external_url, "Outrigger is ready");
 

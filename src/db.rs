@@ -12,6 +12,7 @@
 pub mod acks;
 pub mod alert_state;
 pub mod auth;
+pub mod definition_state;
 pub mod definitions;
 pub mod ledger;
 pub mod notification_log;

@@ -57,6 +57,7 @@ pub(super) struct Fixed {
     ledger: (Duration, u32),
     auth: AuthConfig,
     rate_limits: crate::http::limits::config::LimitsConfig,
+    definition_cache: crate::http::definitions::cache::config::CacheConfig,
 }
 
 impl Fixed {
@@ -79,6 +80,7 @@ impl Fixed {
             ledger: (settings.ledger_retention, settings.ledger_entries),
             auth: settings.auth.clone(),
             rate_limits: settings.rate_limits.clone(),
+            definition_cache: settings.definition_cache.clone(),
         }
     }
 }
@@ -104,7 +106,7 @@ impl Applied {
         }
         if Fixed::of(&config.settings) != self.started_with {
             tracing::warn!(
-                "address, route prefix, data, storage, ledger, query limits, logs, traces, auth, rate_limits, trusted_proxies and shutdown_deadline are taken over by a restart only"
+                "address, route prefix, data, storage, ledger, query limits, logs, traces, auth, rate_limits, trusted_proxies, definitions.cache and shutdown_deadline are taken over by a restart only"
             );
         }
         *self.watched.lock() = config.watched.clone();

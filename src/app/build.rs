@@ -20,6 +20,8 @@ use crate::document::diagnostics::Diagnostic;
 use crate::enrich::host::Host;
 use crate::enrich::pod::Pod;
 use crate::http::context::{Context, Readiness};
+use crate::http::definitions::cache::{self, Cache};
+use crate::http::definitions::figures::Figures;
 use crate::http::limits::Limiter;
 use crate::model::signature::Signer;
 use crate::notify::breaker::Circuits;
@@ -63,6 +65,8 @@ pub(super) struct Parts {
     signer: Signer,
     heartbeat: heartbeat::Shown,
     auth: Option<Auth>,
+    cache: Option<Cache>,
+    figures: Mutex<Option<Figures>>,
     limit_metrics: crate::http::limits::Metrics,
     first: Mutex<Option<First>>,
 }
@@ -219,8 +223,29 @@ impl Parts {
         let http_metrics = crate::http::metrics::Metrics::default();
         http_metrics.register(&mut registry);
         let limit_metrics = crate::http::limits::Metrics::default();
+        let (mut cache, mut figures) = (None, None);
         if !settings.upstream_only {
             limit_metrics.register(&mut registry);
+            let counted = Figures::default();
+            counted.register(&mut registry);
+            counted.refresh(&database).await;
+            figures = Some(counted);
+            let metrics = crate::http::definitions::cache::metrics::Metrics::default();
+            let config = &settings.definition_cache;
+            cache = Cache::new(
+                config,
+                cache::Dependencies {
+                    database: database.clone(),
+                    log: Some(settings.data.join("outrigger.db-wal")),
+                    signer: signer.clone(),
+                    clock: clock.clone(),
+                    tasks: tasks.clone(),
+                    metrics: metrics.clone(),
+                },
+            );
+            if cache.is_some() {
+                metrics.register(&mut registry, config.redis.is_some());
+            }
         }
         let reload_metrics = ReloadMetrics::default();
         reload_metrics.register(&mut registry);
@@ -263,6 +288,8 @@ impl Parts {
             signer,
             heartbeat: heartbeat.shown(),
             auth,
+            cache,
+            figures: Mutex::new(figures),
             limit_metrics,
             first: Mutex::new(Some(First {
                 config,
@@ -306,6 +333,8 @@ impl Parts {
             heartbeat: Arc::clone(&self.heartbeat),
             reload,
             upstream_only: self.settings.upstream_only,
+            cache: self.cache.clone(),
+            figures: self.figures.lock().take(),
             limiter: Limiter::new(
                 self.settings.rate_limits.clone(),
                 self.limit_metrics.clone(),

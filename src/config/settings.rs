@@ -13,6 +13,7 @@ use crate::charts::pictures::PictureConfig;
 use crate::charts::theme::Theme;
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
+use crate::http::definitions::cache::config::{self as cache, CacheConfig};
 use crate::http::limits::config::{self as rate_limits, LimitsConfig};
 use crate::model::duration;
 use crate::model::labels::Labels;
@@ -82,6 +83,8 @@ pub struct Settings {
     pub alert_enrichment: Option<Enrichment>,
     /// Who may do what.
     pub auth: AuthConfig,
+    /// How answers of the definition API are kept.
+    pub definition_cache: CacheConfig,
     /// How much a client may ask.
     pub rate_limits: LimitsConfig,
     /// Acks and silences.
@@ -222,6 +225,10 @@ pub(super) fn read(
     }
     settings.alert_enrichment = Some(enrich::read(root));
     settings.auth = auth::read(root);
+    if let Some(definitions) = root.get("definitions").and_then(|value| value.fields()) {
+        settings.definition_cache = cache::read(&definitions, base);
+        definitions.finish();
+    }
     settings.quiet = quiet::read(root);
     settings.heartbeat = heartbeat::read(root, base);
     if let Some(pictures) = root.get("pictures").and_then(|value| value.fields()) {
@@ -316,6 +323,7 @@ impl Settings {
             ledger_entries: dispatcher::Config::default().ledger_entries,
             alert_enrichment: Some(Enrichment::default()),
             auth: AuthConfig::default(),
+            definition_cache: CacheConfig::default(),
             rate_limits: LimitsConfig::default(),
             quiet: QuietConfig::default(),
             signer: LateSigner::default(),

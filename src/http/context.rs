@@ -30,6 +30,8 @@ use crate::scrape::manager::ScrapeManager;
 use crate::storage::Storage;
 use crate::tasks::Tasks;
 
+use super::definitions::cache::Cache;
+use super::definitions::figures::Figures;
 use super::limits::Limiter;
 use super::metrics::Metrics;
 
@@ -79,6 +81,10 @@ pub struct Context {
     pub reload: Box<dyn Fn() -> BoxFuture<'static, Result<(), Vec<Diagnostic>>> + Send + Sync>,
     /// Whether only what Alertmanager has is served.
     pub upstream_only: bool,
+    /// Answers of the definition API; absent where nothing is kept, or it is not there.
+    pub cache: Option<Cache>,
+    /// How many definitions there are; absent where it is not there.
+    pub figures: Option<Figures>,
     /// How much a client may ask.
     pub limiter: Limiter,
     /// Who may do what; absent where who reaches the port may do everything.

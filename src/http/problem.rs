@@ -85,6 +85,26 @@ impl IntoResponse for Problem {
     }
 }
 
+/// What kind of error an answer tells of, for counting; `None` where it tells of none.
+pub fn kind(response: &Response) -> Option<&'static str> {
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return None;
+    }
+    let problem = response.extensions().get::<Problem>();
+    let prefix = problem.and_then(|problem| problem.code.split('_').next());
+    Some(match (prefix, status.as_u16()) {
+        (Some("AUTH"), _) | (None, 401 | 403) => "auth",
+        (Some("VAL"), _) => "validation",
+        (Some("RES"), _) | (None, 404 | 405 | 409 | 410 | 412) => "resource",
+        (Some("RATE"), _) | (None, 429) => "rate_limit",
+        (Some("BIZ"), _) => "business",
+        (Some("EXT"), _) => "external",
+        (None, 400..=499) => "validation",
+        _ => "system",
+    })
+}
+
 /// Writes the body of an answer that carries a [`Problem`]; others pass unchanged.
 pub fn complete(mut response: Response, request_id: &str, now: Timestamp) -> Response {
     let Some(problem) = response.extensions_mut().remove::<Problem>() else {

@@ -66,7 +66,7 @@ pub fn router(context: Arc<Context>) -> Router {
             "/api/v2/silence/{id}",
             get(alertmanager::silences::one).delete(alertmanager::silences::expire),
         )
-        .merge(beyond_upstream(context.upstream_only))
+        .merge(beyond_upstream(&context))
         .merge(authentication(context.auth.is_some()))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
@@ -85,8 +85,8 @@ pub fn router(context: Arc<Context>) -> Router {
 
 /// What Alertmanager has not; not there in its place. Left are two pages where its own would be, probes, and the ledger,
 /// which is only read.
-fn beyond_upstream(upstream_only: bool) -> Router<Arc<Context>> {
-    if upstream_only {
+fn beyond_upstream(context: &Arc<Context>) -> Router<Arc<Context>> {
+    if context.upstream_only {
         return Router::new();
     }
     Router::new()
@@ -110,7 +110,7 @@ fn beyond_upstream(upstream_only: bool) -> Router<Arc<Context>> {
         .route("/api/v1/status/runtimeinfo", get(status::runtimeinfo))
         .route("/api/v1/status/config", get(status::config))
         // What metrics mean.
-        .merge(definitions::routes())
+        .merge(definitions::routes(context))
         // Routes and receivers: tried, and as they stand.
         .route("/api/v1/routes/test", post(routes::test))
         .route("/api/v1/notifications/receivers", get(receivers::receivers))

@@ -162,3 +162,30 @@ fn a_client_that_asks_too_much_is_told_when_to_come_back() {
     );
     assert_eq!(outrigger.metric("outrigger_rate_limit_clients"), 3.0);
 }
+
+#[test]
+fn requests_are_counted_by_the_pattern_of_their_route() {
+    let place = Place::new();
+    let outrigger = Outrigger::start(place.path(), &[]);
+    for path in [
+        "/api/v1/metrics/A",
+        "/api/v1/metrics/B",
+        "/nowhere/1",
+        "/nowhere/2",
+    ] {
+        assert_eq!(ask(&outrigger, path, &[]).status, 404, "{path}");
+    }
+    let count = |name: &str, route: &str| {
+        outrigger.metric(&format!(
+            "{name}{{method=\"GET\",route=\"{route}\",status=\"404\"}}"
+        ))
+    };
+    for route in ["/api/v1/metrics/{id}", "unmatched"] {
+        assert_eq!(count("http_requests_total", route), 2.0);
+        assert_eq!(count("http_request_duration_seconds_count", route), 2.0);
+        assert_eq!(count("http_response_size_bytes_count", route), 2.0);
+        let errors = format!("errors_total{{type=\"resource\",route=\"{route}\"}}");
+        assert_eq!(outrigger.metric(&errors), 2.0);
+    }
+    assert!(count("http_response_size_bytes_sum", "/api/v1/metrics/{id}") > 50.0);
+}
