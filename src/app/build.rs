@@ -236,7 +236,7 @@ impl Parts {
                 config,
                 cache::Dependencies {
                     database: database.clone(),
-                    log: Some(settings.data.join("outrigger.db-wal")),
+                    index: Some(settings.data.join("outrigger.db-shm")),
                     signer: signer.clone(),
                     clock: clock.clone(),
                     tasks: tasks.clone(),

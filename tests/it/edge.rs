@@ -1,12 +1,15 @@
 //! Around every answer: compression, ids, limits and figures, as clients and Prometheus see them.
 
 use std::io::Read as _;
+use std::process::Command;
 
 use serde_json::json;
 
 use crate::support::http::{self, Answer};
-use crate::support::outrigger::Outrigger;
+use crate::support::outrigger::{BINARY, Outrigger, free_port};
 use crate::support::place::Place;
+use crate::support::process::Process;
+use crate::support::wait::{PATIENCE, wait_for};
 
 fn ask(outrigger: &Outrigger, path: &str, headers: &[(&str, &str)]) -> Answer {
     http::request(&outrigger.address(), "GET", path, headers, "").expect("an answer")
@@ -39,11 +42,15 @@ fn long_answers_are_compressed_and_alertmanagers_are_as_its_own() {
     let place = Place::new();
     let routes = "{route: {receiver: team}, receivers: [{name: team}]}";
     place.write("alertmanager.yml", routes);
-    let port = crate::support::outrigger::free_port();
-    let address = format!("127.0.0.1:{port}");
-    let listen = format!("--web.listen-address={address}");
-    let arguments = ["alertmanager", "--config.file=alertmanager.yml", &listen];
-    let _process = crate::support::outrigger::launch_only(place.path(), &arguments);
+    let address = format!("127.0.0.1:{}", free_port());
+    let mut command = Command::new(BINARY);
+    command.current_dir(place.path()).args([
+        "alertmanager",
+        "--config.file=alertmanager.yml",
+        "--storage.path=data",
+        &format!("--web.listen-address={address}"),
+    ]);
+    let _alertmanager = Process::start("alertmanager", place.path(), &mut command);
     let get = |path: &str| {
         http::request(
             &address,
@@ -53,9 +60,7 @@ fn long_answers_are_compressed_and_alertmanagers_are_as_its_own() {
             "",
         )
     };
-    let patience = crate::support::wait::PATIENCE;
-    let metrics =
-        crate::support::wait::wait_for("Alertmanager's place", patience, || get("/metrics").ok());
+    let metrics = wait_for("Alertmanager's place", PATIENCE, || get("/metrics").ok());
     assert_eq!(metrics.header("content-encoding"), Some("gzip"));
     let status = get("/api/v2/status").unwrap();
     assert_eq!(

@@ -81,8 +81,8 @@ pub struct Cache {
 pub struct Dependencies {
     /// Holds the definitions.
     pub database: Database,
-    /// The file that each commit changes, where commits can be seen in a file.
-    pub log: Option<PathBuf>,
+    /// The index of SQLite's write-ahead log; `None` where the definitions are in another database.
+    pub index: Option<PathBuf>,
     /// Of this installation: copies in Redis are told apart by it.
     pub signer: Signer,
     /// Tells the time.
@@ -135,7 +135,7 @@ impl Cache {
             memory,
             remote,
             writes: Arc::new(Semaphore::new(WRITES)),
-            epochs: Arc::new(Epochs::new(dependencies.database, dependencies.log)),
+            epochs: Arc::new(Epochs::new(dependencies.database, dependencies.index)),
             largest: usize::try_from(config.max_bytes / 4).unwrap_or(usize::MAX),
             clock: dependencies.clock,
             tasks: dependencies.tasks,
@@ -151,8 +151,7 @@ impl Cache {
 
     /// The epoch of what is stored; `None` where nobody can say.
     pub async fn epoch(&self) -> Option<Epoch> {
-        let now = self.clock.now();
-        self.epochs.now(now, || self.memory.invalidate_all()).await
+        self.epochs.now(|| self.memory.invalidate_all()).await
     }
 
     /// An answer, from here or made; equal requests at a time make one.
@@ -247,6 +246,16 @@ fn rights(caller: Option<&Caller>) -> u8 {
     })
 }
 
+/// The step that the cache saves.
+fn reading(route: Option<&MatchedPath>) -> tracing::Span {
+    let one = route.is_some_and(|route| route.as_str().contains("{id}"));
+    if one {
+        tracing::debug_span!(target: STEP, "Storage.findById", component = "storage")
+    } else {
+        tracing::debug_span!(target: STEP, "Storage.findAll", component = "storage")
+    }
+}
+
 /// Answers a read from the cache where it can.
 pub(super) async fn cached(
     State(context): State<Arc<Context>>,
@@ -288,7 +297,8 @@ pub(super) async fn cached(
     }
     *request.method_mut() = Method::GET;
     let rights = rights(request.extensions().get());
-    let make = next.run(request).boxed();
+    let reading = reading(request.extensions().get());
+    let make = next.run(request).instrument(reading).boxed();
     let (answer, source) = cache
         .find((epoch, rights, &address), make)
         .instrument(span.clone())

@@ -4,29 +4,28 @@
 //! request would be the largest part of an answer, so two things save it:
 //!
 //! ```text
-//! SQLite   each commit, whoever makes it, appends to the write-ahead log: while the log's length and time of change are
-//!          what they were before the last question, the answer is what it was. A log that changed a moment ago proves
-//!          nothing, since another commit may bear the same time: until it has settled the database is asked.
+//! SQLite   a commit counts once it stands in the head of the index of the write-ahead log (`outrigger.db-shm`): while these
+//!          bytes are what they were before the last question, the answer is what it was. The log itself and its time say
+//!          less: a commit is written there long before it counts, for as long as the disk takes.
 //! any      requests that wait for the same answer share it; one that came while it was being asked for waits for the
 //!          next, so that none is told of a state before it came.
 //! ```
+//!
+//! The index's format: <https://www.sqlite.org/walformat.html#the_wal_index_header>.
 
 use std::fmt;
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, UNIX_EPOCH};
 
 use parking_lot::RwLock;
 use tokio::sync::Mutex;
 
 use crate::db::Database;
 use crate::db::definition_state as rows;
-use crate::model::timestamp::Timestamp;
 
-/// For how long the time of a change may be that of the next change too: file systems write the time of the last tick.
-const TICK: Duration = Duration::from_millis(50);
-/// The same where they write whole seconds.
-const COARSE_TICK: Duration = Duration::from_millis(2_100);
+/// Length of one copy of the head.
+const COPY_BYTES: usize = 48;
 
 /// The state of the definitions: how many writes there were, and when the last was. The time tells a database apart that was put
 /// back to an older state, and went another way from there.
@@ -44,30 +43,43 @@ impl fmt::Display for Epoch {
     }
 }
 
-/// The log as it was at some time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Mark {
-    length: u64,
-    changed: Duration,
+/// The head of the index: two copies, each with the number of its last transaction.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Head([u8; 2 * COPY_BYTES]);
+
+/// Reads the head of an index.
+#[derive(Debug)]
+struct Index {
+    path: PathBuf,
+    // Never closed while SQLite uses it: that would take from this process every lock that SQLite holds on the file
+    // (<https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_>).
+    file: RwLock<Option<&'static File>>,
 }
 
-impl Mark {
-    fn of(log: &PathBuf) -> Option<Self> {
-        let metadata = std::fs::metadata(log).ok()?;
-        Some(Self {
-            length: metadata.len(),
-            changed: metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?,
-        })
+impl Index {
+    /// The head as it is now; `None` where there is none, or it is being written.
+    #[cfg(unix)]
+    fn head(&self) -> Option<Head> {
+        use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+        let file = *self.file.read();
+        // Whoever closes a database last takes its index away; the next one makes another.
+        let is_there = |file: &&File| file.metadata().is_ok_and(|metadata| metadata.nlink() > 0);
+        let file = match file.filter(is_there) {
+            Some(file) => file,
+            None => {
+                let fresh: &'static File = Box::leak(Box::new(File::open(&self.path).ok()?));
+                *self.file.write() = Some(fresh);
+                fresh
+            }
+        };
+        let mut head = [0; 2 * COPY_BYTES];
+        file.read_exact_at(&mut head, 0).ok()?;
+        (head[..COPY_BYTES] == head[COPY_BYTES..]).then_some(Head(head))
     }
 
-    /// Whether a change from `now` on would leave another mark.
-    fn is_settled(self, now: Timestamp) -> bool {
-        let tick = match self.changed.subsec_nanos() {
-            0 => COARSE_TICK,
-            _ => TICK,
-        };
-        let now = u64::try_from(now.millis()).unwrap_or(0);
-        self.changed + tick < Duration::from_millis(now)
+    #[cfg(not(unix))]
+    fn head(&self) -> Option<Head> {
+        None
     }
 }
 
@@ -75,18 +87,23 @@ impl Mark {
 #[derive(Debug)]
 pub(super) struct Epochs {
     database: Database,
-    log: Option<PathBuf>,
-    settled: RwLock<Option<(Mark, Epoch)>>,
+    index: Option<Index>,
+    settled: RwLock<Option<(Head, Epoch)>>,
     begun: AtomicU64,
     // The last answer, and which question it was to.
     last: Mutex<(u64, Option<Epoch>)>,
 }
 
 impl Epochs {
-    pub(super) fn new(database: Database, log: Option<PathBuf>) -> Self {
+    /// `index` is that of SQLite's write-ahead log, where the database is one that is written by it alone.
+    pub(super) fn new(database: Database, index: Option<PathBuf>) -> Self {
+        let index = index.map(|path| Index {
+            path,
+            file: RwLock::default(),
+        });
         Self {
             database,
-            log,
+            index,
             settled: RwLock::default(),
             begun: AtomicU64::new(0),
             last: Mutex::default(),
@@ -95,13 +112,13 @@ impl Epochs {
 
     /// The epoch at some time since the call; `None` where the database does not say. `changed` is called where it is another one
     /// than the last.
-    pub(super) async fn now(&self, now: Timestamp, changed: impl FnOnce()) -> Option<Epoch> {
-        let mark = self.log.as_ref().and_then(Mark::of);
-        if let Some(mark) = mark
-            && let Some((settled, epoch)) = *self.settled.read()
-            && settled == mark
+    pub(super) async fn now(&self, changed: impl FnOnce()) -> Option<Epoch> {
+        let head = self.index.as_ref().and_then(Index::head);
+        if let Some(head) = &head
+            && let Some((settled, epoch)) = &*self.settled.read()
+            && settled == head
         {
-            return Some(epoch);
+            return Some(*epoch);
         }
         let before = self.begun.load(Ordering::SeqCst);
         let mut last = self.last.lock().await;
@@ -123,7 +140,7 @@ impl Epochs {
             changed();
         }
         *last = (question, answer);
-        *self.settled.write() = mark.filter(|mark| mark.is_settled(now)).zip(answer);
+        *self.settled.write() = head.zip(answer);
         answer
     }
 }
@@ -133,54 +150,68 @@ mod tests {
     use super::*;
     use crate::db::definitions::{self, Row};
 
-    #[test]
-    fn a_log_that_changed_a_moment_ago_proves_nothing() {
-        let check = |changed: Duration, now_millis: i64, want: bool| {
-            let mark = Mark { length: 1, changed };
-            let got = mark.is_settled(Timestamp::from_millis(now_millis));
-            assert_eq!(got, want, "{changed:?} at {now_millis}");
+    async fn write(database: &Database) {
+        let row = Row {
+            kind: "metric",
+            id: "A".to_owned(),
+            ..Row::default()
         };
-        let fine = Duration::new(100, 500_000_001);
-        check(fine, 100_500, false);
-        check(fine, 100_550, false);
-        check(fine, 100_551, true);
-        check(fine, 100_000, false);
-        let coarse = Duration::from_secs(100);
-        check(coarse, 102_000, false);
-        check(coarse, 102_101, true);
+        let mut transaction = database.begin().await.unwrap();
+        definitions::save(&mut transaction, &row).await.unwrap();
+        transaction.commit().await.unwrap();
     }
 
     #[tokio::test]
-    async fn every_commit_is_seen_whoever_makes_it() {
+    async fn every_commit_is_seen_whoever_makes_it_and_nothing_else_asks() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("outrigger.db");
         let database = Database::open(&file).await.unwrap();
         let other = Database::open(&file).await.unwrap();
-        let log = directory.path().join("outrigger.db-wal");
-        let epochs = Epochs::new(database.clone(), Some(log));
-        // Long after whatever stands in the log.
-        let later = Timestamp::from_millis(4_000_000_000_000);
-        let long_ago = Timestamp::from_millis(0);
-        for (now, keeps) in [(long_ago, false), (later, true)] {
-            let first = epochs.now(now, || ()).await.unwrap();
-            assert_eq!(epochs.settled.read().is_some(), keeps);
-            assert_eq!(epochs.now(now, || ()).await, Some(first));
-            for writer in [&database, &other] {
-                let before = epochs.now(long_ago, || ()).await.unwrap();
-                let row = Row {
-                    kind: "metric",
-                    id: "A".to_owned(),
-                    ..Row::default()
-                };
-                let mut transaction = writer.begin().await.unwrap();
-                definitions::save(&mut transaction, &row).await.unwrap();
-                transaction.commit().await.unwrap();
-                let mut told = false;
-                let after = epochs.now(long_ago, || told = true).await.unwrap();
-                assert_eq!(after.generation, before.generation + 1);
-                assert!(told);
-            }
+        let index = directory.path().join("outrigger.db-shm");
+        let epochs = Epochs::new(database.clone(), Some(index));
+        let mut before = epochs.now(|| ()).await.unwrap();
+        for round in 0..20 {
+            let asked = epochs.begun.load(Ordering::SeqCst);
+            assert_eq!(epochs.now(|| ()).await, Some(before), "round {round}");
+            assert_eq!(epochs.begun.load(Ordering::SeqCst), asked);
+            write(if round % 2 == 0 { &database } else { &other }).await;
+            let mut told = false;
+            let after = epochs.now(|| told = true).await.unwrap();
+            assert_eq!(after.generation, before.generation + 1, "round {round}");
+            assert!(told);
+            before = after;
         }
+        // A change that does not count yet is no change, one that is given up none at all.
+        let row = Row {
+            kind: "metric",
+            id: "B".to_owned(),
+            ..Row::default()
+        };
+        let mut transaction = database.begin().await.unwrap();
+        definitions::save(&mut transaction, &row).await.unwrap();
+        assert_eq!(epochs.now(|| ()).await, Some(before));
+        drop(transaction);
+        assert_eq!(epochs.now(|| ()).await, Some(before));
+    }
+
+    #[tokio::test]
+    async fn an_index_that_is_made_anew_is_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("outrigger.db");
+        let path = directory.path().join("outrigger.db-shm");
+        let database = Database::open(&file).await.unwrap();
+        let index = Index {
+            path,
+            file: RwLock::default(),
+        };
+        let first = index.head();
+        assert!(first.is_some());
+        database.close().await;
+        assert_eq!(index.head(), None);
+        let database = Database::open(&file).await.unwrap();
+        write(&database).await;
+        let second = index.head();
+        assert!(second.is_some() && second != first);
     }
 
     #[tokio::test]
@@ -190,9 +221,8 @@ mod tests {
             .await
             .unwrap();
         let epochs = Epochs::new(database, None);
-        let now = Timestamp::from_millis(0);
         let gate = epochs.last.lock().await;
-        let waiting: Vec<_> = (0..10).map(|_| epochs.now(now, || ())).collect();
+        let waiting: Vec<_> = (0..10).map(|_| epochs.now(|| ())).collect();
         let all = futures_util::future::join_all(waiting);
         let mut all = std::pin::pin!(all);
         assert!(futures_util::poll!(&mut all).is_pending());
@@ -204,7 +234,7 @@ mod tests {
             1,
             "one question for all"
         );
-        epochs.now(now, || ()).await.unwrap();
+        epochs.now(|| ()).await.unwrap();
         assert_eq!(epochs.begun.load(Ordering::SeqCst), 2);
     }
 }
