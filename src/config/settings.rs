@@ -11,6 +11,7 @@ use crate::alerts::run as dispatcher;
 use crate::auth::config::{self as auth, AuthConfig};
 use crate::charts::pictures::PictureConfig;
 use crate::charts::theme::Theme;
+use crate::db::sql::config as sql;
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
 use crate::http::definitions::cache::config::{self as cache, CacheConfig};
@@ -87,6 +88,8 @@ pub struct Settings {
     pub definition_cache: CacheConfig,
     /// How much a client may ask.
     pub rate_limits: LimitsConfig,
+    /// Which database definitions and accounts are in.
+    pub definitions: sql::Settings,
     /// Acks and silences.
     pub quiet: QuietConfig,
     /// Signs links in messages.
@@ -227,6 +230,7 @@ pub(super) fn read(
     settings.auth = auth::read(root);
     if let Some(definitions) = root.get("definitions").and_then(|value| value.fields()) {
         settings.definition_cache = cache::read(&definitions, base);
+        settings.definitions = sql::read_settings(&definitions, base);
         definitions.finish();
     }
     settings.quiet = quiet::read(root);
@@ -325,6 +329,7 @@ impl Settings {
             auth: AuthConfig::default(),
             definition_cache: CacheConfig::default(),
             rate_limits: LimitsConfig::default(),
+            definitions: sql::Settings::default(),
             quiet: QuietConfig::default(),
             signer: LateSigner::default(),
             heartbeat: None,

@@ -1,8 +1,8 @@
-//! How the definitions stand as a whole: which write was the last, and what was created since when.
+//! How the definitions stand as a whole: which database they are in, which write was the last, and what was created since.
 
-use sqlx::Row as _;
-
-use super::{Database, DbError};
+use super::DbError;
+use super::sql::Sql;
+use super::sql::statement::Statement;
 
 /// What was created, by kind and, of metrics, category.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -15,61 +15,56 @@ pub struct Creations {
     pub count: u64,
 }
 
+/// What tells a PostgreSQL from every other: its system's number, the database and the schema.
+///
+/// # Errors
+/// Where it is none, or cannot be read.
+pub async fn identity(database: &Sql) -> Result<String, DbError> {
+    let text = "SELECT CONCAT(system_identifier, '/', current_database(), '/', current_schema()) FROM pg_control_system()";
+    let statement = Statement::new("read database's identity", text);
+    database.one(statement).await?.get(0)
+}
+
 /// How many writes there were, and when the last one was, in milliseconds; 0 where there was none.
 ///
 /// # Errors
 /// Where the database cannot be read.
-pub async fn epoch(database: &Database) -> Result<(i64, i64), DbError> {
+pub async fn epoch(database: &Sql) -> Result<(i64, i64), DbError> {
     let text = "SELECT generation, COALESCE((SELECT at FROM definition_audit ORDER BY id DESC LIMIT 1), 0) \
                 FROM definition_generation WHERE id = 1";
-    sqlx::query(text)
-        .fetch_one(database.reader())
-        .await
-        .and_then(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
-        .map_err(DbError::query("read definitions' generation"))
+    let statement = Statement::new("read definitions' generation", text).kept();
+    let row = database.one(statement).await?;
+    Ok((row.get(0)?, row.get(1)?))
 }
 
 /// The last entry of the audit; 0 where there is none.
 ///
 /// # Errors
 /// Where the database cannot be read.
-pub async fn last_audit(database: &Database) -> Result<i64, DbError> {
-    sqlx::query("SELECT COALESCE(MAX(id), 0) FROM definition_audit")
-        .fetch_one(database.reader())
-        .await
-        .and_then(|row| row.try_get(0))
-        .map_err(DbError::query("read definitions' audit"))
+pub async fn last_audit(database: &Sql) -> Result<i64, DbError> {
+    let text = "SELECT COALESCE(MAX(id), 0) FROM definition_audit";
+    let statement = Statement::new("read definitions' audit", text);
+    database.one(statement).await?.get(0)
 }
 
 /// What the audit's entries behind one, up to another, created.
 ///
 /// # Errors
 /// Where the database cannot be read.
-pub async fn created(
-    database: &Database,
-    (behind, to): (i64, i64),
-) -> Result<Vec<Creations>, DbError> {
-    const ACTION: &str = "read definitions' audit";
+pub async fn created(database: &Sql, (behind, to): (i64, i64)) -> Result<Vec<Creations>, DbError> {
     let text = "SELECT a.kind, d.category, COUNT(*) FROM definition_audit a \
                 LEFT JOIN definitions d ON d.kind = a.kind AND d.id = a.target \
                 WHERE a.id > $1 AND a.id <= $2 AND a.action = 'create' \
                 GROUP BY a.kind, d.category ORDER BY a.kind, d.category";
-    let rows = sqlx::query(text)
-        .bind(behind)
-        .bind(to)
-        .fetch_all(database.reader())
-        .await
-        .map_err(DbError::query(ACTION))?;
-    let read = |row: &sqlx::sqlite::SqliteRow| {
-        let count: i64 = row.try_get(2)?;
+    let statement = Statement::new("count created definitions", text);
+    let rows = database.all(statement.bind(behind).bind(to)).await?;
+    let read = |row: &super::sql::row::Row| {
+        let count: i64 = row.get(2)?;
         Ok(Creations {
-            kind: row.try_get(0)?,
-            category: row.try_get(1)?,
+            kind: row.get(0)?,
+            category: row.get(1)?,
             count: count.unsigned_abs(),
         })
     };
-    rows.iter()
-        .map(read)
-        .collect::<Result<_, _>>()
-        .map_err(DbError::query(ACTION))
+    rows.iter().map(read).collect()
 }

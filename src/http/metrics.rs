@@ -129,7 +129,7 @@ pub async fn metrics(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     if let Some(figures) = &context.figures {
-        figures.refresh(&context.database).await;
+        figures.refresh(&context.definitions).await;
     }
     if let Some(cache) = &context.cache {
         cache.measure().await;

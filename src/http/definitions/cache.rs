@@ -14,7 +14,7 @@
 //! copies; that it is gone, slow, or was emptied costs time alone.
 //!
 //! Only answers that depend on nothing but path, query, definitions and which kinds the caller may read are here ([`is_cached`]), and of these only those with
-//! status 200: not live values, not policies, which carry their time.
+//! status 200: not live values.
 
 mod answer;
 pub mod config;
@@ -36,7 +36,7 @@ use futures_util::FutureExt as _;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use moka::future::Cache as Memory;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 use tracing::Instrument as _;
 
 use self::answer::Answer;
@@ -47,7 +47,8 @@ use self::remote::Remote;
 use crate::auth::caller::Caller;
 use crate::auth::role::{Role, Scope};
 use crate::clock::{Clock, Stopwatch};
-use crate::db::Database;
+use crate::db::definition_state;
+use crate::db::sql::Sql;
 use crate::definitions::resource::Kind;
 use crate::http::context::Context;
 use crate::model::signature::Signer;
@@ -70,6 +71,9 @@ pub struct Cache {
     remote: Option<Arc<Remote>>,
     writes: Arc<Semaphore>,
     epochs: Arc<Epochs>,
+    /// Of the database; empty until a PostgreSQL has told it.
+    identity: Arc<OnceCell<String>>,
+    database: Sql,
     largest: usize,
     clock: Clock,
     tasks: Tasks,
@@ -80,10 +84,10 @@ pub struct Cache {
 #[derive(Debug)]
 pub struct Dependencies {
     /// Holds the definitions.
-    pub database: Database,
-    /// The index of SQLite's write-ahead log; `None` where the definitions are in another database.
-    pub index: Option<PathBuf>,
-    /// Of this installation: copies in Redis are told apart by it.
+    pub database: Sql,
+    /// The index of the write-ahead log of SQLite, which is read where the definitions are there.
+    pub index: PathBuf,
+    /// Of this installation: copies in Redis of what is in its SQLite are told apart by it.
     pub signer: Signer,
     /// Tells the time.
     pub clock: Clock,
@@ -118,24 +122,32 @@ impl Cache {
             .weigher(|key: &String, answer: &Arc<Answer>| answer.weight(key.len()))
             .time_to_live(config.ttl)
             .build();
-        let remote = config.redis.as_ref().map(|redis| {
-            let database = dependencies
+        let database = dependencies.database;
+        let remote = config
+            .redis
+            .as_ref()
+            .map(|redis| Arc::new(Remote::new(redis, config.ttl, metrics.clone())));
+        let shared = database.is_shared();
+        let identity = if shared {
+            OnceCell::new()
+        } else {
+            let signed = dependencies
                 .signer
                 .sign("definition cache", "", Timestamp::MIN);
             // Its digits alone, and of them enough.
-            let database = database.rsplit('-').next().unwrap_or_default();
-            let prefix = format!(
-                "outrigger:{}:{}",
-                env!("CARGO_PKG_VERSION"),
-                database.get(..24).unwrap_or_default()
-            );
-            Arc::new(Remote::new(redis, prefix, config.ttl, metrics.clone()))
-        });
+            let digits = signed.rsplit('-').next().unwrap_or_default();
+            OnceCell::new_with(digits.get(..24).map(str::to_owned))
+        };
         Some(Self {
             memory,
             remote,
             writes: Arc::new(Semaphore::new(WRITES)),
-            epochs: Arc::new(Epochs::new(dependencies.database, dependencies.index)),
+            epochs: Arc::new(Epochs::new(
+                database.clone(),
+                (!shared).then_some(dependencies.index),
+            )),
+            identity: Arc::new(identity),
+            database,
             largest: usize::try_from(config.max_bytes / 4).unwrap_or(usize::MAX),
             clock: dependencies.clock,
             tasks: dependencies.tasks,
@@ -169,6 +181,7 @@ impl Cache {
         let from_redis = std::sync::atomic::AtomicBool::new(false);
         let init = async {
             if let Some(remote) = &self.remote
+                && let Some(key) = self.shared_key(&key).await
                 && let Some(answer) = remote.get(&key, self.clock.now(), self.largest).await
             {
                 from_redis.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -179,7 +192,7 @@ impl Cache {
             if !answer.may_be_kept(self.largest) {
                 return Err(answer);
             }
-            self.copy(&key, &answer);
+            self.copy(&key, &answer).await;
             Ok(answer)
         };
         let found = self
@@ -200,15 +213,33 @@ impl Cache {
         }
     }
 
+    /// A key that no other database and no other version has.
+    async fn shared_key(&self, key: &str) -> Option<String> {
+        let ask = || definition_state::identity(&self.database);
+        match self.identity.get_or_try_init(ask).await {
+            Ok(identity) => {
+                let version = env!("CARGO_PKG_VERSION");
+                Some(format!("outrigger:{version}:{identity}:{key}"))
+            }
+            Err(error) => {
+                tracing::warn!(%error, "Redis is not used: which database it would hold copies of is unknown");
+                None
+            }
+        }
+    }
+
     /// Writes an answer to Redis, where there is one that keeps up.
-    fn copy(&self, key: &str, answer: &Arc<Answer>) {
+    async fn copy(&self, key: &str, answer: &Arc<Answer>) {
         let Some(remote) = &self.remote else { return };
+        let Some(key) = self.shared_key(key).await else {
+            return;
+        };
         let Ok(slot) = Arc::clone(&self.writes).try_acquire_owned() else {
             self.metrics.copies_dropped.inc();
             return;
         };
         let (remote, clock) = (Arc::clone(remote), self.clock.clone());
-        let (key, answer) = (key.to_owned(), Arc::clone(answer));
+        let answer = Arc::clone(answer);
         self.tasks.spawn("copy of an answer to Redis", async move {
             remote.set(&key, &answer, clock.now()).await;
             drop(slot);
@@ -224,7 +255,10 @@ pub fn is_cached(route: &str) -> bool {
     else {
         return false;
     };
-    if matches!(below, "stats" | "search") {
+    if matches!(
+        below,
+        "stats" | "search" | "policies" | "policies/bundle.tar.gz" | "metrics/{id}/policy"
+    ) {
         return true;
     }
     Kind::ALL.iter().any(|kind| {

@@ -15,9 +15,10 @@ use prometheus_client::registry::Registry;
 use tokio::sync::Mutex;
 
 use super::cache::epoch::Epoch;
+use crate::db::DbError;
 use crate::db::definition_state::{self as state, Creations};
 use crate::db::definitions::{self as rows, Column, Filter};
-use crate::db::{Database, DbError};
+use crate::db::sql::Sql;
 use crate::definitions::resource::Kind;
 
 /// Categories with a label of their own.
@@ -81,7 +82,7 @@ impl Figures {
     }
 
     /// Brings them up to date; where the database does not answer they stay as they were.
-    pub async fn refresh(&self, database: &Database) {
+    pub async fn refresh(&self, database: &Sql) {
         match tokio::time::timeout(TIMEOUT, self.read(database)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "count definitions"),
@@ -89,7 +90,7 @@ impl Figures {
         }
     }
 
-    async fn read(&self, database: &Database) -> Result<(), DbError> {
+    async fn read(&self, database: &Sql) -> Result<(), DbError> {
         let mut seen = self.seen.lock().await;
         let (generation, last_write) = state::epoch(database).await?;
         let epoch = Epoch {

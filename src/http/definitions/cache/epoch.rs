@@ -21,8 +21,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::RwLock;
 use tokio::sync::Mutex;
 
-use crate::db::Database;
 use crate::db::definition_state as rows;
+use crate::db::sql::Sql;
 
 /// Length of one copy of the head.
 const COPY_BYTES: usize = 48;
@@ -86,7 +86,7 @@ impl Index {
 /// Asks for the epoch as seldom as is right.
 #[derive(Debug)]
 pub(super) struct Epochs {
-    database: Database,
+    database: Sql,
     index: Option<Index>,
     settled: RwLock<Option<(Head, Epoch)>>,
     begun: AtomicU64,
@@ -96,7 +96,7 @@ pub(super) struct Epochs {
 
 impl Epochs {
     /// `index` is that of SQLite's write-ahead log, where the database is one that is written by it alone.
-    pub(super) fn new(database: Database, index: Option<PathBuf>) -> Self {
+    pub(super) fn new(database: Sql, index: Option<PathBuf>) -> Self {
         let index = index.map(|path| Index {
             path,
             file: RwLock::default(),
@@ -148,9 +148,18 @@ impl Epochs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::db::Database;
     use crate::db::definitions::{self, Row};
+    use crate::db::sql::config::Settings;
+    use crate::db::sql::metrics::Metrics;
 
-    async fn write(database: &Database) {
+    async fn open(file: &std::path::Path) -> (Database, Sql) {
+        let database = Database::open(file).await.unwrap();
+        let sql = Sql::new(&Settings::default(), &database, Metrics::default()).unwrap();
+        (database, sql)
+    }
+
+    async fn write(database: &Sql) {
         let row = Row {
             kind: "metric",
             id: "A".to_owned(),
@@ -165,8 +174,8 @@ mod tests {
     async fn every_commit_is_seen_whoever_makes_it_and_nothing_else_asks() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("outrigger.db");
-        let database = Database::open(&file).await.unwrap();
-        let other = Database::open(&file).await.unwrap();
+        let (_, database) = open(&file).await;
+        let (_, other) = open(&file).await;
         let index = directory.path().join("outrigger.db-shm");
         let epochs = Epochs::new(database.clone(), Some(index));
         let mut before = epochs.now(|| ()).await.unwrap();
@@ -199,7 +208,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("outrigger.db");
         let path = directory.path().join("outrigger.db-shm");
-        let database = Database::open(&file).await.unwrap();
+        let (_, database) = open(&file).await;
         let index = Index {
             path,
             file: RwLock::default(),
@@ -208,7 +217,7 @@ mod tests {
         assert!(first.is_some());
         database.close().await;
         assert_eq!(index.head(), None);
-        let database = Database::open(&file).await.unwrap();
+        let (_, database) = open(&file).await;
         write(&database).await;
         let second = index.head();
         assert!(second.is_some() && second != first);
@@ -217,9 +226,7 @@ mod tests {
     #[tokio::test]
     async fn who_comes_while_it_is_asked_waits_for_the_next_answer() {
         let directory = tempfile::tempdir().unwrap();
-        let database = Database::open(&directory.path().join("outrigger.db"))
-            .await
-            .unwrap();
+        let (_, database) = open(&directory.path().join("outrigger.db")).await;
         let epochs = Epochs::new(database, None);
         let gate = epochs.last.lock().await;
         let waiting: Vec<_> = (0..10).map(|_| epochs.now(|| ())).collect();

@@ -33,7 +33,6 @@ pub(super) struct Remote {
     url: SecretSource,
     timeout: Duration,
     ttl: Duration,
-    prefix: String,
     connection: tokio::sync::Mutex<Option<Connection>>,
     circuit: Mutex<State>,
     /// Whether somebody tries already whether a Redis that failed is back.
@@ -69,17 +68,11 @@ fn kind(error: &redis::RedisError) -> String {
 }
 
 impl Remote {
-    pub(super) fn new(
-        config: &RedisConfig,
-        prefix: String,
-        ttl: Duration,
-        metrics: Metrics,
-    ) -> Self {
+    pub(super) fn new(config: &RedisConfig, ttl: Duration, metrics: Metrics) -> Self {
         Self {
             url: config.url.clone(),
             timeout: config.timeout,
             ttl,
-            prefix,
             connection: tokio::sync::Mutex::default(),
             circuit: Mutex::default(),
             trying: AtomicBool::new(false),
@@ -90,7 +83,7 @@ impl Remote {
     /// The answer for a key, where Redis has one of at most so many bytes and says so in time.
     pub(super) async fn get(&self, key: &str, now: Timestamp, largest: usize) -> Option<Answer> {
         let mut command = redis::cmd("GET");
-        command.arg(self.key(key));
+        command.arg(key);
         let value: Option<Vec<u8>> = self.run(command, false, now).await?;
         let bytes = value.filter(|bytes| bytes.len() <= largest.saturating_mul(2))?;
         let answer = Answer::from_bytes(bytes);
@@ -105,7 +98,7 @@ impl Remote {
         let span = tracing::debug_span!(target: STEP, "Cache.set", component = "cache", cache.system = "redis");
         let stopwatch = Stopwatch::start();
         let mut command = redis::cmd("SET");
-        command.arg(self.key(key)).arg(answer.to_bytes());
+        command.arg(key).arg(answer.to_bytes());
         command
             .arg("PX")
             .arg(u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX));
@@ -113,10 +106,6 @@ impl Remote {
         if set.is_some() {
             self.metrics.copied(stopwatch.elapsed());
         }
-    }
-
-    fn key(&self, key: &str) -> String {
-        format!("{}:{key}", self.prefix)
     }
 
     async fn run<T: FromRedisValue>(
