@@ -69,6 +69,7 @@ pub async fn run(config: Config, sources: Sources) -> anyhow::Result<()> {
     }
     let serving = server::serve(
         listener,
+        server::make_room(parts.max_connections),
         routes,
         parts.http_metrics.clone(),
         tasks.clone(),

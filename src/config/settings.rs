@@ -16,6 +16,7 @@ use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
 use crate::http::definitions::cache::config::{self as cache, CacheConfig};
 use crate::http::limits::config::{self as rate_limits, LimitsConfig};
+use crate::http::server::MAX_CONNECTIONS;
 use crate::model::duration;
 use crate::model::labels::Labels;
 use crate::model::signature::LateSigner;
@@ -44,6 +45,8 @@ pub struct Settings {
     pub external_url: Option<String>,
     /// The path that everything is served below, as written; that of the external URL where absent.
     pub route_prefix: Option<String>,
+    /// Connections open at a time.
+    pub max_connections: usize,
     /// Whether another address than loopback may be bound without authentication.
     pub insecure: bool,
     /// The data directory.
@@ -150,6 +153,9 @@ pub(super) fn read(
         settings.external_url = web.text("external_url");
         settings.route_prefix = web.text("route_prefix");
         settings.insecure = web.bool("insecure").unwrap_or(false);
+        if let Some(most) = web.number_in("max_connections", 1..=1_000_000) {
+            settings.max_connections = most;
+        }
         settings.rate_limits.trusted_proxies = rate_limits::read_proxies(&web);
         web.finish();
     }
@@ -307,6 +313,7 @@ impl Settings {
             listen: "127.0.0.1:9797".to_owned(),
             external_url: None,
             route_prefix: None,
+            max_connections: MAX_CONNECTIONS,
             insecure: false,
             data: PathBuf::from("data"),
             retention: Duration::from_secs(26 * 3600),

@@ -9,7 +9,7 @@ use crate::support::http::{self, Answer};
 use crate::support::outrigger::{BINARY, Outrigger, free_port};
 use crate::support::place::Place;
 use crate::support::process::Process;
-use crate::support::wait::{PATIENCE, wait_for};
+use crate::support::wait::{PATIENCE, wait_for, wait_until};
 
 fn ask(outrigger: &Outrigger, path: &str, headers: &[(&str, &str)]) -> Answer {
     http::request(&outrigger.address(), "GET", path, headers, "").expect("an answer")
@@ -193,4 +193,22 @@ fn requests_are_counted_by_the_pattern_of_their_route() {
         assert_eq!(outrigger.metric(&errors), 2.0);
     }
     assert!(count("http_response_size_bytes_sum", "/api/v1/metrics/{id}") > 50.0);
+}
+
+#[test]
+fn hundreds_of_connections_are_open_at_a_time_and_one_too_many_is_refused() {
+    let place = Place::new();
+    place.write("outrigger.yml", "web: {max_connections: 601}\n");
+    let outrigger = Outrigger::start(place.path(), &["--config", "outrigger.yml"]);
+    let connect = || std::net::TcpStream::connect(outrigger.address()).unwrap();
+    let open: Vec<_> = (0..600).map(|_| connect()).collect();
+    let connections = || outrigger.metric("outrigger_http_connections");
+    wait_until("all of them", PATIENCE, || connections() == 601.0);
+    let last = connect();
+    let refused = http::get(&outrigger.address(), "/-/ready");
+    assert!(refused.is_err(), "{refused:?}");
+    drop((open, last));
+    wait_until("all to be gone", PATIENCE, || {
+        http::get(&outrigger.address(), "/-/ready").is_ok()
+    });
 }

@@ -28,8 +28,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{IF_MATCH, IF_NONE_MATCH};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use axum::http::header::IF_NONE_MATCH;
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt as _;
@@ -166,22 +166,25 @@ impl Cache {
         self.epochs.now(|| self.memory.invalidate_all()).await
     }
 
-    /// An answer, from here or made; equal requests at a time make one.
+    /// What is kept in memory under a key.
+    async fn kept(&self, key: &str) -> Option<Arc<Answer>> {
+        let stopwatch = Stopwatch::start();
+        let answer = self.memory.get(key).await?;
+        self.metrics.looked_up(true, stopwatch.elapsed());
+        Some(answer)
+    }
+
+    /// An answer from Redis, or made; equal requests at a time make one.
     async fn find(
         &self,
-        (epoch, rights, address): (Epoch, u8, &str),
+        key: &str,
         make: impl Future<Output = Response> + Send,
     ) -> (Arc<Answer>, Source) {
         let stopwatch = Stopwatch::start();
-        let key = format!("{epoch} {rights} {address}");
-        if let Some(answer) = self.memory.get(&key).await {
-            self.metrics.looked_up(true, stopwatch.elapsed());
-            return (answer, Source::Cache);
-        }
         let from_redis = std::sync::atomic::AtomicBool::new(false);
         let init = async {
             if let Some(remote) = &self.remote
-                && let Some(key) = self.shared_key(&key).await
+                && let Some(key) = self.shared_key(key).await
                 && let Some(answer) = remote.get(&key, self.clock.now(), self.largest).await
             {
                 from_redis.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -192,14 +195,10 @@ impl Cache {
             if !answer.may_be_kept(self.largest) {
                 return Err(answer);
             }
-            self.copy(&key, &answer).await;
+            self.copy(key, &answer).await;
             Ok(answer)
         };
-        let found = self
-            .memory
-            .entry_by_ref(&key)
-            .or_try_insert_with(init)
-            .await;
+        let found = self.memory.entry_by_ref(key).or_try_insert_with(init).await;
         match found {
             Ok(entry) => {
                 let made = entry.is_fresh() && !from_redis.into_inner();
@@ -322,30 +321,29 @@ pub(super) async fn cached(
             .insert(X_CACHE, HeaderValue::from_static("MISS"));
         return response;
     };
-    // What is kept is whole; who has it already is told so here.
-    let asked: HeaderMap = std::mem::take(request.headers_mut());
-    for (name, value) in &asked {
-        if name != IF_NONE_MATCH && name != IF_MATCH {
-            request.headers_mut().append(name, value.clone());
-        }
-    }
-    *request.method_mut() = Method::GET;
     let rights = rights(request.extensions().get());
-    let reading = reading(request.extensions().get());
-    let make = next.run(request).instrument(reading).boxed();
-    let (answer, source) = cache
-        .find((epoch, rights, &address), make)
-        .instrument(span.clone())
-        .await;
+    let key = format!("{epoch} {rights} {address}");
+    let (mut response, source) = match cache.kept(&key).instrument(span.clone()).await {
+        Some(answer) => (answer.response(request.headers()), Source::Cache),
+        None => {
+            // What is kept is whole; who has it already is told so here.
+            let asked = request.headers().clone();
+            request.headers_mut().remove(IF_NONE_MATCH);
+            *request.method_mut() = Method::GET;
+            let reading = reading(request.extensions().get());
+            let make = next.run(request).instrument(reading).boxed();
+            let find = cache.find(&key, make).instrument(span.clone());
+            let (answer, source) = find.await;
+            (answer.response(&asked), source)
+        }
+    };
     span.record("cache.hit", source == Source::Cache);
-    let mut response = answer.response(&asked);
     let told = match source {
         Source::Cache => "HIT",
         Source::Handler => "MISS",
     };
-    response
-        .headers_mut()
-        .insert(X_CACHE, HeaderValue::from_static(told));
+    let told = HeaderValue::from_static(told);
+    response.headers_mut().insert(X_CACHE, told);
     response
 }
 
