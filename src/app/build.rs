@@ -419,6 +419,7 @@ fn dispatcher_config(settings: &Settings, mode: Mode) -> dispatcher::Config {
     config.maintenance = state.maintenance_interval.unwrap_or(config.maintenance);
     config.state.log = state.retention.unwrap_or(config.state.silences);
     config.state.silences = config.state.log;
+    config.state.gives_up_at_interval = true;
     config
 }
 
