@@ -12,7 +12,9 @@
 pub mod acks;
 pub mod alert_state;
 pub mod auth;
+mod codec;
 pub mod definitions;
+mod journal;
 pub mod ledger;
 pub mod notification_log;
 pub mod outbox;
@@ -49,7 +51,10 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (10, include_str!("../migrations/0010_delivery_at_scale.sql")),
     (20, include_str!("../migrations/0020_definitions.sql")),
     (21, include_str!("../migrations/0021_auth.sql")),
+    (30, include_str!("../migrations/0030_compact_writes.sql")),
 ];
+/// The migration behind which rows are written in another form.
+const COMPACT: i64 = 30;
 
 /// How long a statement waits for another process's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -331,17 +336,23 @@ async fn migrate(path: &Path, writer: &SqlitePool) -> Result<(), DbError> {
             continue;
         }
         let failed = |error| opening_error(path, error);
-        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let begun = writer.begin_with("BEGIN IMMEDIATE").await;
+        let mut transaction = Transaction(begun.map_err(failed)?);
         sqlx::raw_sql(sql)
-            .execute(&mut *transaction)
+            .execute(transaction.connection())
             .await
             .map_err(failed)?;
+        if version == COMPACT {
+            ledger::convert(&mut transaction).await?;
+            alert_state::convert(&mut transaction).await?;
+            notification_log::convert(&mut transaction).await?;
+        }
         sqlx::query("INSERT INTO schema_migrations (version) VALUES ($1)")
             .bind(version)
-            .execute(&mut *transaction)
+            .execute(transaction.connection())
             .await
             .map_err(failed)?;
-        transaction.commit().await.map_err(failed)?;
+        transaction.commit().await?;
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
 mod alert_state;
+mod compact;
 mod quiet;
 mod unreadable;
 mod withdrawals;
@@ -85,13 +86,12 @@ async fn a_database_opens_twice_and_keeps_what_was_committed() {
     {
         let database = open(directory.path()).await;
         let mut transaction = database.begin().await.unwrap();
-        let row = (key.clone(), Some(entry.clone()));
-        notification_log::save(&mut transaction, &[row])
+        notification_log::save(&mut transaction, &[(&key, Some(&entry))])
             .await
             .unwrap();
         transaction.commit().await.unwrap();
         let mut transaction = database.begin().await.unwrap();
-        notification_log::save(&mut transaction, &[(key.clone(), None)])
+        notification_log::save(&mut transaction, &[(&key, None)])
             .await
             .unwrap();
         drop(transaction); // never committed: the row stays
@@ -420,8 +420,7 @@ async fn a_migration_that_comes_after_a_later_number_is_still_applied() {
     let database = Database::open(&path).await.unwrap();
     for statement in [
         "DELETE FROM schema_migrations WHERE version = 1",
-        "DROP TABLE notification_log; DROP TABLE outbox; DROP TABLE ledger; DROP TABLE throttle_buckets; \
-         DROP TABLE throttle_digests; DROP TABLE throttle_items; DROP TABLE rule_state",
+        "DROP TABLE outbox; DROP TABLE throttle_buckets; DROP TABLE throttle_digests; DROP TABLE throttle_items; DROP TABLE rule_state",
     ] {
         sqlx::raw_sql(statement)
             .execute(&database.writer)
