@@ -48,6 +48,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (10, include_str!("../migrations/0010_delivery_at_scale.sql")),
     (20, include_str!("../migrations/0020_definitions.sql")),
     (21, include_str!("../migrations/0021_auth.sql")),
+    (43, include_str!("../migrations/0043_definition_files.sql")),
 ];
 
 /// How long a statement waits for another process's lock.

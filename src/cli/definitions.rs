@@ -12,7 +12,8 @@ use crate::db::Database;
 use crate::definitions::catalog::{self, Item};
 use crate::definitions::check::{Checks, Finding, Findings};
 use crate::definitions::resource::Resource;
-use crate::definitions::store::{Author, ItemReport, Outcome, Store};
+use crate::definitions::store::batch::ItemReport;
+use crate::definitions::store::{Author, Outcome, Store};
 use crate::promql::parser;
 
 use super::ask::wait;
@@ -131,6 +132,8 @@ fn check(files: &[PathBuf], no_color: bool) -> u8 {
             kind: item.kind,
             id,
             outcome: resource.map(|_| Outcome::Unchanged),
+            revision: None,
+            refusal: None,
             findings,
         }
     });
@@ -197,6 +200,7 @@ fn told(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Created => "created".to_owned(),
         Outcome::Unchanged => "unchanged".to_owned(),
+        Outcome::Removed => "removed".to_owned(),
         Outcome::Updated { fields, version } => {
             let version = version.as_ref().map(|version| format!(" to {version}"));
             format!(
@@ -216,6 +220,9 @@ fn tell(reports: &[ItemReport], word: impl Fn(&Outcome) -> String, no_color: boo
         let what = what.trim_end();
         if let Some(outcome) = &report.outcome {
             print(&format!("{what}: {}\n", word(outcome)));
+        }
+        if let Some(refusal) = &report.refusal {
+            complain(&format!("{} {what}: {refusal}\n", err.bad("error:")));
         }
         complain_of(what, &report.findings, err);
         for warning in &report.findings.warnings {

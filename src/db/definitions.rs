@@ -1,6 +1,12 @@
 //! Metric definitions, business domains and objectives: documents with columns to find them by, their history, and the
 //! audit of every write. What a document says is not known here.
 
+pub mod audit;
+pub mod candidates;
+pub mod keyset;
+pub mod managed;
+pub mod revisions;
+
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 
