@@ -9,6 +9,7 @@
 //!
 //! Nothing is opened or started here: a configuration that loads can still meet an unwritable directory.
 
+pub mod definitions;
 pub mod files;
 pub mod overrides;
 mod redact;
@@ -31,6 +32,7 @@ use crate::alerts::limits::Limits;
 use crate::alerts::quiet::QuietConfig;
 use crate::alerts::route::Routing;
 use crate::auth::config::AuthConfig;
+use crate::definitions::store::managed::FileItem;
 use crate::document::Position;
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::{self};
@@ -47,6 +49,7 @@ use crate::promql::walk;
 use crate::rules::file::{self as rule_file, GroupSpec, RuleSpec};
 use crate::scrape::config::ScrapeConfigs;
 
+use self::definitions::DefinitionSettings;
 use self::overrides::Overrides;
 use self::settings::Settings;
 
@@ -122,6 +125,8 @@ pub struct Config {
     pub routing_text: String,
     /// How they are told.
     pub receivers: Loaded,
+    /// Definitions of the directory, where there is one.
+    pub definitions: Option<Vec<FileItem>>,
     /// Files and directories whose change calls for a reload.
     pub watched: Vec<PathBuf>,
     /// The file's text with secrets hidden, empty for the embedded defaults.
@@ -168,6 +173,7 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
         settings.quiet = QuietConfig::upstream();
         settings.upstream_only = true;
         settings.auth = AuthConfig::default();
+        settings.definitions = DefinitionSettings::default();
     }
     settings.signer = sources.signer.clone();
     settings.logs.no_color = sources.no_color;
@@ -235,6 +241,10 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
     if let Some(directory) = &settings.runbooks {
         watched.push(directory.clone());
     }
+    let definitions = settings.definitions.directory.as_ref().map(|directory| {
+        watched.push(directory.clone());
+        definitions::load(directory, diagnostics, &mut warnings)
+    });
     warnings.extend(diagnostics.take_warnings());
     let routing::Read {
         routing,
@@ -263,6 +273,7 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
         routing: Arc::new(routing),
         routing_text,
         receivers,
+        definitions,
         watched,
         text: redact::secrets(&text),
         warnings,

@@ -49,6 +49,10 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (20, include_str!("../migrations/0020_definitions.sql")),
     (21, include_str!("../migrations/0021_auth.sql")),
     (43, include_str!("../migrations/0043_definition_files.sql")),
+    (
+        44,
+        include_str!("../migrations/0044_definition_webhooks.sql"),
+    ),
 ];
 
 /// How long a statement waits for another process's lock.

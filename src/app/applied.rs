@@ -11,11 +11,14 @@ use tokio::sync::watch;
 use crate::alerts::run::AlertSink;
 use crate::auth::config::AuthConfig;
 use crate::charts::pictures::Pictures;
-use crate::config::Config;
 use crate::config::settings::Settings;
+use crate::config::{self, Config, Mode};
+use crate::definitions::store::Store;
+use crate::definitions::store::managed::Synced;
 use crate::document::diagnostics::Diagnostic;
 use crate::http::context::{Configuration, Reload, RoutingShown};
 use crate::model::timestamp::Timestamp;
+use crate::notify::definition_events::WebhookConfig;
 use crate::notify::heartbeat::HeartbeatConfig;
 use crate::notify::outbox::Receivers;
 use crate::rules::manager::RuleManager;
@@ -36,6 +39,8 @@ pub(super) struct Applied {
     pub(super) runbooks: watch::Sender<Arc<Runbooks>>,
     pub(super) configuration: watch::Sender<Arc<Configuration>>,
     pub(super) heartbeat: watch::Sender<Option<HeartbeatConfig>>,
+    pub(super) definitions: Store,
+    pub(super) webhooks: watch::Sender<Vec<WebhookConfig>>,
     pub(super) pictures: Option<Pictures>,
     pub(super) rule_context: Arc<dyn Fn(&Config) -> rule::Context + Send + Sync>,
     pub(super) watched: Mutex<Vec<PathBuf>>,
@@ -95,6 +100,48 @@ impl Applied {
         self.watched.lock().clone()
     }
 
+    /// Brings the definitions that come from files up to a configuration, all or nothing.
+    pub(super) async fn sync(
+        &self,
+        config: &Config,
+        now: Timestamp,
+    ) -> Result<(), Vec<Diagnostic>> {
+        if config.mode == Mode::RoutesOnly {
+            return Ok(());
+        }
+        let failed = |message: String| {
+            let remedy = "see the log, and try again";
+            vec![config::mistake("definitions", message, remedy)]
+        };
+        let items = config.definitions.as_deref();
+        match self.definitions.sync(items, now).await {
+            Ok(Ok(synced)) => {
+                if synced != Synced::default() {
+                    let Synced {
+                        created,
+                        updated,
+                        removed,
+                        total,
+                    } = synced;
+                    tracing::info!(
+                        created,
+                        updated,
+                        removed,
+                        total,
+                        "definitions read from files"
+                    );
+                }
+                Ok(())
+            }
+            Ok(Err(reports)) => {
+                let refused = reports.iter().find(|report| report.outcome.is_none());
+                let what = refused.map_or(String::new(), |report| report.id.clone());
+                Err(failed(format!("take over definition {what:?}")))
+            }
+            Err(error) => Err(failed(error.to_string())),
+        }
+    }
+
     /// Applies a configuration that is known to be valid. Nothing here can fail.
     pub(super) async fn apply(&self, config: Config, now: Timestamp) {
         for warning in &config.warnings {
@@ -117,6 +164,8 @@ impl Applied {
         }
         self.heartbeat
             .send_replace(config.settings.heartbeat.clone());
+        self.webhooks
+            .send_replace(config.settings.definitions.webhooks.clone());
         if let Some(pictures) = &self.pictures {
             pictures.configure(pictures::config(&config));
         }

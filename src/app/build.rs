@@ -13,15 +13,18 @@ use crate::alerts::run::{self as dispatcher, Runner};
 use crate::auth::service::Auth;
 use crate::charts::pictures::{self as charts, Pictures};
 use crate::clock::Clock;
+use crate::config::definitions::CHECKS;
 use crate::config::settings::Settings;
 use crate::config::{Config, Mode};
 use crate::db::{Database, signing_key};
+use crate::definitions::store::Store;
 use crate::document::diagnostics::Diagnostic;
 use crate::enrich::host::Host;
 use crate::enrich::pod::Pod;
 use crate::http::context::{Context, Readiness};
 use crate::model::signature::Signer;
 use crate::notify::breaker::Circuits;
+use crate::notify::definition_events;
 use crate::notify::heartbeat::{self, Component, Heartbeat, Watched};
 use crate::notify::outbox::{self, Worker};
 use crate::promql::eval::{Engine, EngineConfig};
@@ -71,6 +74,7 @@ struct First {
     runner: Runner,
     worker: Worker,
     heartbeat: Heartbeat,
+    webhook_worker: definition_events::Worker,
     data_ready: watch::Sender<bool>,
 }
 
@@ -214,6 +218,13 @@ impl Parts {
             }),
             metrics: heartbeat::Metrics::register(&mut registry),
         });
+        let (webhooks, webhooks_config) = watch::channel(settings.definitions.webhooks.clone());
+        let webhook_worker = definition_events::Worker {
+            database: database.clone(),
+            clock: clock.clone(),
+            config: webhooks_config,
+            metrics: definition_events::Metrics::register(&mut registry),
+        };
         let http_metrics = crate::http::metrics::Metrics::default();
         http_metrics.register(&mut registry);
         let reload_metrics = ReloadMetrics::default();
@@ -232,11 +243,17 @@ impl Parts {
             runbooks,
             configuration,
             heartbeat: heartbeat_config,
+            definitions: Store::new(database.clone(), CHECKS),
+            webhooks,
             pictures: pictures.clone(),
             rule_context,
             watched: Mutex::new(config.watched.clone()),
             started_with: Fixed::of(&settings),
         });
+        applied.sync(&config, now).await.map_err(|mistakes| {
+            let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+            anyhow::anyhow!(mistakes.join("\n"))
+        })?;
         Ok(Self {
             clock: clock.clone(),
             listen,
@@ -262,6 +279,7 @@ impl Parts {
                 runner,
                 worker,
                 heartbeat,
+                webhook_worker,
                 data_ready,
             })),
         })
@@ -312,6 +330,7 @@ impl Parts {
             runner,
             worker,
             heartbeat,
+            webhook_worker,
             data_ready,
         }) = self.first.lock().take()
         else {
@@ -333,6 +352,10 @@ impl Parts {
         let expected = config.collects_host || !config.scrape.jobs.is_empty();
         self.applied.start(config).await;
         tasks.spawn("heartbeat", heartbeat.run(tasks.stop_token()));
+        tasks.spawn(
+            "definition webhooks",
+            webhook_worker.run(tasks.stop_token()),
+        );
         super::maintenance::watch_first_scrapes(tasks, &self.applied.targets, data_ready, expected);
         let targets = Arc::clone(&self.applied.targets);
         let stop = tasks.stop_token();

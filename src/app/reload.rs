@@ -196,7 +196,11 @@ impl ReloadTask {
             )])
         });
         self.metrics.reloads.inc();
-        match loaded {
+        let ready = match loaded {
+            Ok(config) => self.applied.sync(&config, now).await.map(|()| config),
+            Err(mistakes) => Err(mistakes),
+        };
+        match ready {
             Ok(config) => {
                 self.applied.apply(config, now).await;
                 self.metrics.loaded(now);

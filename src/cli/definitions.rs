@@ -6,15 +6,15 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;
 
 use crate::clock::Clock;
+use crate::config::definitions::CHECKS;
 use crate::config::overrides::Environment;
 use crate::config::{self, Sources};
 use crate::db::Database;
 use crate::definitions::catalog::{self, Item};
-use crate::definitions::check::{Checks, Finding, Findings};
+use crate::definitions::check::{Finding, Findings};
 use crate::definitions::resource::Resource;
 use crate::definitions::store::batch::ItemReport;
 use crate::definitions::store::{Author, Outcome, Store};
-use crate::promql::parser;
 
 use super::ask::wait;
 use super::check::report;
@@ -23,16 +23,6 @@ use super::{SourceArgs, exit};
 
 /// The largest file that is read.
 const MAX_FILE_BYTES: u64 = 64 << 20;
-
-/// How definitions are checked here.
-const CHECKS: Checks = Checks {
-    expression: |text| {
-        parser::parse(text)
-            .map(drop)
-            .map_err(|error| error.to_string())
-    },
-    strict: false,
-};
 
 #[derive(Debug, Args)]
 pub(super) struct DefinitionsArgs {

@@ -23,6 +23,7 @@ use crate::scrape::node::NodeConfig;
 use crate::telemetry::logs::{self, LogFormat, LogsConfig};
 use crate::telemetry::traces::TracesConfig;
 
+use super::definitions::{self, DefinitionSettings};
 use super::overrides::{Overrides, StateOverrides};
 use super::{EVALUATION_INTERVAL, mistake};
 
@@ -89,6 +90,8 @@ pub struct Settings {
     pub heartbeat: Option<HeartbeatConfig>,
     /// Pictures in messages; the external URL and labels are filled in by the application.
     pub pictures: PictureConfig,
+    /// Where definitions come from, and who is told of changes.
+    pub definitions: DefinitionSettings,
     /// Runbooks; the embedded ones where absent.
     pub runbooks: Option<PathBuf>,
     /// Whether Outrigger scrapes itself.
@@ -240,6 +243,7 @@ pub(super) fn read(
         }
         settings.runbooks = Some(path);
     }
+    settings.definitions = definitions::read(root, base);
     settings.scrape_self = root.bool("scrape_self").unwrap_or(true);
     if let Some(value) = root.get("node") {
         settings.node = NodeConfig::read(&value);
@@ -318,6 +322,7 @@ impl Settings {
                 enabled: true,
                 ..PictureConfig::default()
             },
+            definitions: DefinitionSettings::default(),
             runbooks: None,
             scrape_self: true,
             node: NodeConfig::default(),

@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod candidates;
+pub mod events;
 pub mod keyset;
 pub mod managed;
 pub mod revisions;

@@ -1,5 +1,6 @@
 //! Metric definitions, domains and objectives over HTTP and from files, as their users meet them.
 
+mod around;
 mod legacy;
 mod many;
 mod past;

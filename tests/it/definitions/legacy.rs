@@ -65,7 +65,7 @@ fn older_paths_work_and_name_their_successors() {
     problem(
         &api.send("POST", "/api/import", &metric("C")),
         400,
-        "VAL_FAILED",
+        "VAL_MALFORMED",
     );
     problem(
         &api.ask("POST", "/api/import", &[JSON], "{}"),
