@@ -164,7 +164,7 @@ fn a_directory_of_definitions_is_read_only_and_follows_its_files() {
     assert_ne!(refused.status, 200, "{refused:?}");
     assert!(refused.body.contains("shop.yml:4:3"), "{refused:?}");
     assert_eq!(name(&api), "Store");
-    let checked = run_to_end(place.path(), &["check", "outrigger.yml"]);
+    let checked = run_to_end(place.path(), &["check", "--config", "outrigger.yml"]);
     let said = String::from_utf8_lossy(&checked.stderr).into_owned()
         + &String::from_utf8_lossy(&checked.stdout);
     assert!(
