@@ -32,6 +32,7 @@ use crate::alerts::limits::Limits;
 use crate::alerts::quiet::QuietConfig;
 use crate::alerts::route::Routing;
 use crate::auth::config::AuthConfig;
+use crate::db::sql::config as sql;
 use crate::definitions::store::managed::FileItem;
 use crate::document::Position;
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
@@ -49,7 +50,7 @@ use crate::promql::walk;
 use crate::rules::file::{self as rule_file, GroupSpec, RuleSpec};
 use crate::scrape::config::ScrapeConfigs;
 
-use self::definitions::DefinitionSettings;
+use self::definitions::CatalogSettings;
 use self::overrides::Overrides;
 use self::settings::Settings;
 
@@ -173,7 +174,8 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
         settings.quiet = QuietConfig::upstream();
         settings.upstream_only = true;
         settings.auth = AuthConfig::default();
-        settings.definitions = DefinitionSettings::default();
+        settings.definitions = sql::Settings::default();
+        settings.catalog = CatalogSettings::default();
     }
     settings.signer = sources.signer.clone();
     settings.logs.no_color = sources.no_color;
@@ -241,7 +243,7 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
     if let Some(directory) = &settings.runbooks {
         watched.push(directory.clone());
     }
-    let definitions = settings.definitions.directory.as_ref().map(|directory| {
+    let definitions = settings.catalog.directory.as_ref().map(|directory| {
         watched.push(directory.clone());
         definitions::load(directory, diagnostics, &mut warnings)
     });

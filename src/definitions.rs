@@ -18,6 +18,7 @@ pub mod diff;
 pub mod domain;
 pub mod metric;
 pub mod objective;
+pub mod policy;
 pub mod report;
 pub mod resource;
 pub mod schema;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
@@ -16,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::definitions::CHECKS;
 use crate::config::settings::Settings;
 use crate::config::{Config, Mode};
+use crate::db::sql::Sql;
 use crate::db::{Database, signing_key};
 use crate::definitions::store::Store;
 use crate::document::diagnostics::Diagnostic;
@@ -58,6 +60,7 @@ pub(super) struct Parts {
     tasks: Tasks,
     storage: Storage,
     database: Database,
+    definitions: Sql,
     pictures: Option<Pictures>,
     engine: Arc<Engine>,
     circuits: Circuits,
@@ -100,12 +103,15 @@ impl Parts {
         database.unreadable().register(&mut registry);
         let signer = signing_key::load_or_create(&database, rand::random(), clock.now()).await?;
         config.settings.signer.set(signer.clone());
+        let sql_metrics = crate::db::sql::metrics::Metrics::default();
+        sql_metrics.register(&mut registry);
+        let definitions = Sql::new(&settings.definitions, &database, sql_metrics)?;
         let auth = settings.auth.enabled.then(|| {
             let metrics = crate::auth::metrics::Metrics::default();
             metrics.register(&mut registry);
             Auth::new(
                 settings.auth.clone(),
-                database.clone(),
+                definitions.clone(),
                 clock.clone(),
                 metrics,
             )
@@ -218,9 +224,9 @@ impl Parts {
             }),
             metrics: heartbeat::Metrics::register(&mut registry),
         });
-        let (webhooks, webhooks_config) = watch::channel(settings.definitions.webhooks.clone());
+        let (webhooks, webhooks_config) = watch::channel(settings.catalog.webhooks.clone());
         let webhook_worker = definition_events::Worker {
-            database: database.clone(),
+            database: definitions.clone(),
             clock: clock.clone(),
             config: webhooks_config,
             metrics: definition_events::Metrics::register(&mut registry),
@@ -243,17 +249,15 @@ impl Parts {
             runbooks,
             configuration,
             heartbeat: heartbeat_config,
-            definitions: Store::new(database.clone(), CHECKS),
+            definitions: Store::new(definitions.clone(), CHECKS),
+            behind: AtomicBool::new(false),
             webhooks,
             pictures: pictures.clone(),
             rule_context,
             watched: Mutex::new(config.watched.clone()),
             started_with: Fixed::of(&settings),
         });
-        applied.sync(&config, now).await.map_err(|mistakes| {
-            let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-            anyhow::anyhow!(mistakes.join("\n"))
-        })?;
+        applied.sync_at_start(&config, now).await?;
         Ok(Self {
             clock: clock.clone(),
             listen,
@@ -267,6 +271,7 @@ impl Parts {
             tasks: tasks.clone(),
             storage,
             database,
+            definitions,
             pictures,
             engine,
             circuits,
@@ -307,6 +312,7 @@ impl Parts {
             alerts: self.applied.alerts.clone(),
             pictures: self.pictures.clone(),
             database: self.database.clone(),
+            definitions: self.definitions.clone(),
             circuits: self.circuits.clone(),
             runbooks: self.applied.runbooks.subscribe(),
             registry: Arc::clone(&self.registry),
@@ -350,8 +356,16 @@ impl Parts {
             tracing::warn!("{warning}");
         }
         let expected = config.collects_host || !config.scrape.jobs.is_empty();
+        let mode = config.mode;
         self.applied.start(config).await;
         tasks.spawn("heartbeat", heartbeat.run(tasks.stop_token()));
+        if self.settings.catalog.directory.is_none() {
+            let (applied, now) = (Arc::clone(&self.applied), self.clock.now());
+            tasks.spawn("definitions of files", async move {
+                // What came from a directory before can be changed again; the outcome is logged.
+                drop(applied.sync(mode, None, now).await);
+            });
+        }
         tasks.spawn(
             "definition webhooks",
             webhook_worker.run(tasks.stop_token()),
@@ -371,6 +385,7 @@ impl Parts {
         {
             tracing::error!("sync of the write-ahead log panicked");
         }
+        self.definitions.close().await;
         self.database.close().await;
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::db::sql::config as sql;
 use crate::definitions::catalog;
 use crate::definitions::check::{Checks, Finding, Findings};
 use crate::definitions::resource::Resource;
@@ -31,9 +32,9 @@ pub const CHECKS: Checks = Checks {
     strict: false,
 };
 
-/// What the settings say of definitions.
+/// Where definitions come from, and who is told of changes.
 #[derive(Clone, PartialEq, Debug, Default)]
-pub struct DefinitionSettings {
+pub struct CatalogSettings {
     /// The directory they come from, where there is one.
     pub directory: Option<PathBuf>,
     /// Who is told of changes.
@@ -41,10 +42,11 @@ pub struct DefinitionSettings {
 }
 
 /// Reads `definitions`; paths are relative to `base`.
-pub(super) fn read(root: &Fields<'_>, base: &Path) -> DefinitionSettings {
+pub(super) fn read(root: &Fields<'_>, base: &Path) -> (sql::Settings, CatalogSettings) {
     let Some(fields) = root.get("definitions").and_then(|value| value.fields()) else {
-        return DefinitionSettings::default();
+        return Default::default();
     };
+    let database = sql::read_settings(&fields, base);
     let directory = fields.get("directory").and_then(|value| {
         let path = base.join(value.text()?);
         if !path.is_dir() {
@@ -57,10 +59,11 @@ pub(super) fn read(root: &Fields<'_>, base: &Path) -> DefinitionSettings {
     });
     let webhooks = definition_events::read(&fields, base);
     fields.finish();
-    DefinitionSettings {
+    let catalog = CatalogSettings {
         directory,
         webhooks,
-    }
+    };
+    (database, catalog)
 }
 
 /// The definitions of a directory.

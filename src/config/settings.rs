@@ -11,6 +11,7 @@ use crate::alerts::run as dispatcher;
 use crate::auth::config::{self as auth, AuthConfig};
 use crate::charts::pictures::PictureConfig;
 use crate::charts::theme::Theme;
+use crate::db::sql::config as sql;
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
 use crate::model::duration;
@@ -23,7 +24,7 @@ use crate::scrape::node::NodeConfig;
 use crate::telemetry::logs::{self, LogFormat, LogsConfig};
 use crate::telemetry::traces::TracesConfig;
 
-use super::definitions::{self, DefinitionSettings};
+use super::definitions::{self, CatalogSettings};
 use super::overrides::{Overrides, StateOverrides};
 use super::{EVALUATION_INTERVAL, mistake};
 
@@ -82,6 +83,8 @@ pub struct Settings {
     pub alert_enrichment: Option<Enrichment>,
     /// Who may do what.
     pub auth: AuthConfig,
+    /// Which database definitions and accounts are in.
+    pub definitions: sql::Settings,
     /// Acks and silences.
     pub quiet: QuietConfig,
     /// Signs links in messages.
@@ -91,7 +94,7 @@ pub struct Settings {
     /// Pictures in messages; the external URL and labels are filled in by the application.
     pub pictures: PictureConfig,
     /// Where definitions come from, and who is told of changes.
-    pub definitions: DefinitionSettings,
+    pub catalog: CatalogSettings,
     /// Runbooks; the embedded ones where absent.
     pub runbooks: Option<PathBuf>,
     /// Whether Outrigger scrapes itself.
@@ -220,6 +223,7 @@ pub(super) fn read(
     }
     settings.alert_enrichment = Some(enrich::read(root));
     settings.auth = auth::read(root);
+    (settings.definitions, settings.catalog) = definitions::read(root, base);
     settings.quiet = quiet::read(root);
     settings.heartbeat = heartbeat::read(root, base);
     if let Some(pictures) = root.get("pictures").and_then(|value| value.fields()) {
@@ -243,7 +247,6 @@ pub(super) fn read(
         }
         settings.runbooks = Some(path);
     }
-    settings.definitions = definitions::read(root, base);
     settings.scrape_self = root.bool("scrape_self").unwrap_or(true);
     if let Some(value) = root.get("node") {
         settings.node = NodeConfig::read(&value);
@@ -315,6 +318,7 @@ impl Settings {
             ledger_entries: dispatcher::Config::default().ledger_entries,
             alert_enrichment: Some(Enrichment::default()),
             auth: AuthConfig::default(),
+            definitions: sql::Settings::default(),
             quiet: QuietConfig::default(),
             signer: LateSigner::default(),
             heartbeat: None,
@@ -322,7 +326,7 @@ impl Settings {
                 enabled: true,
                 ..PictureConfig::default()
             },
-            definitions: DefinitionSettings::default(),
+            catalog: CatalogSettings::default(),
             runbooks: None,
             scrape_self: true,
             node: NodeConfig::default(),

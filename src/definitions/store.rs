@@ -18,15 +18,17 @@ use serde_json::{Map, Value};
 use self::write::Writer;
 use super::change::Merge;
 use super::check::{Checks, Findings};
+use super::metric::Metric;
 use super::resource::{Kind, Resource};
+use crate::db::DbError;
 use crate::db::definitions::{self as rows, Filter, Stored};
-use crate::db::{Database, DbError};
+use crate::db::sql::Sql;
 use crate::model::timestamp::Timestamp;
 
 /// Resources in a database.
 #[derive(Clone, Debug)]
 pub struct Store {
-    database: Database,
+    database: Sql,
     checks: Checks,
 }
 
@@ -134,12 +136,12 @@ pub enum StoreError {
 
 impl Store {
     /// Those of a database.
-    pub fn new(database: Database, checks: Checks) -> Self {
+    pub fn new(database: Sql, checks: Checks) -> Self {
         Self { database, checks }
     }
 
     /// The database beneath.
-    pub fn database(&self) -> &Database {
+    pub fn database(&self) -> &Sql {
         &self.database
     }
 
@@ -153,6 +155,19 @@ impl Store {
             all.extend(self.of_kind(kind).await?);
         }
         Ok(all)
+    }
+
+    /// All metrics, by name.
+    ///
+    /// # Errors
+    /// Where the database cannot be read, or what it holds does not fit.
+    pub async fn metrics(&self) -> Result<Vec<Metric>, StoreError> {
+        let all = self.of_kind(Kind::Metric).await?.into_iter();
+        let metrics = all.filter_map(|resource| match resource {
+            Resource::Metric(metric) => Some(*metric),
+            Resource::Domain(_) | Resource::Objective(_) => None,
+        });
+        Ok(metrics.collect())
     }
 
     /// All resources of a kind, by name.

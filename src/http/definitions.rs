@@ -28,6 +28,7 @@ mod legacy;
 mod list;
 mod objective;
 mod performance;
+mod policies;
 mod report;
 mod revisions;
 mod root;
@@ -59,6 +60,9 @@ pub(super) fn routes() -> Router<Arc<Context>> {
         import::import(Envelope::Optional, state, who, request)
     };
     let mut router = Router::new()
+        .route("/api/v1/policies", get(policies::all))
+        .route("/api/v1/policies/bundle.tar.gz", get(policies::bundle))
+        .route("/api/v1/metrics/{id}/policy", get(policies::one))
         .route("/api/v1", get(root::root))
         .route("/api/v1/", get(root::root))
         .route("/api/v1/stats", get(stats::stats))
@@ -196,7 +200,7 @@ fn store(context: &Context, strict: bool) -> Store {
         },
         strict,
     };
-    Store::new(context.database.clone(), checks)
+    Store::new(context.definitions.clone(), checks)
 }
 
 const fn write_scope(kind: Kind) -> Scope {

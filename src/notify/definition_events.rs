@@ -42,8 +42,9 @@ use tokio::sync::watch;
 use super::http::{Sender, load};
 use super::integration::{Reason, SendError};
 use crate::clock::Clock;
+use crate::db::DbError;
 use crate::db::definitions::events::{self, Event, Place};
-use crate::db::{Database, DbError};
+use crate::db::sql::Sql;
 use crate::model::timestamp::Timestamp;
 use crate::tasks::Stop;
 
@@ -51,6 +52,8 @@ pub use self::settings::{ACTIONS, WebhookConfig, read};
 
 /// Between two looks at what was written; another process may write too.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// After the database did not answer.
+const LOOK_AFTER_TROUBLE: Duration = Duration::from_secs(15);
 /// Writes that are read at once.
 const BATCH: i64 = 50;
 /// The longest wait before another attempt.
@@ -107,7 +110,7 @@ impl Metrics {
 #[derive(Debug)]
 pub struct Worker {
     /// Where writes are.
-    pub database: Database,
+    pub database: Sql,
     /// The time.
     pub clock: Clock,
     /// The webhooks, replaced on reload.
@@ -132,16 +135,16 @@ impl Worker {
                 webhooks = Arc::new(config.iter().map(Webhook::new).collect());
                 known = config;
             }
-            let pause = if webhooks.is_empty() {
-                Duration::MAX
-            } else {
-                LOOK_EVERY
-            };
             let look = join_all(webhooks.iter().map(|webhook| self.look(webhook)));
-            tokio::select! {
+            let answered = tokio::select! {
                 () = stop.cancelled() => return,
-                _ = look => {}
-            }
+                answered = look => answered,
+            };
+            let pause = match answered.as_slice() {
+                [] => Duration::MAX,
+                all if all.iter().all(|answered| *answered) => LOOK_EVERY,
+                _ => LOOK_AFTER_TROUBLE,
+            };
             tokio::select! {
                 () = stop.cancelled() => return,
                 changed = self.config.changed() => if changed.is_err() {
@@ -152,10 +155,13 @@ impl Worker {
         }
     }
 
-    async fn look(&self, webhook: &Webhook) {
-        if let Err(error) = self.tell(webhook).await {
-            tracing::error!(%error, webhook = webhook.config.name, "tell webhook of definitions");
+    /// Whether the database answered.
+    async fn look(&self, webhook: &Webhook) -> bool {
+        let told = self.tell(webhook).await;
+        if let Err(error) = &told {
+            tracing::error!(%error, webhook = webhook.config.name, "read what webhook is to be told");
         }
+        told.is_ok()
     }
 
     /// Tells a webhook what it has not been told, as far as it takes it.

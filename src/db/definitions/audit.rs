@@ -1,9 +1,9 @@
 //! Reading the audit of every write.
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row as _, Sqlite};
-
-use crate::db::{Database, DbError};
+use crate::db::DbError;
+use crate::db::sql::Sql;
+use crate::db::sql::row::Row;
+use crate::db::sql::statement::Statement;
 use crate::model::timestamp::Timestamp;
 
 const ACTION: &str = "read audit";
@@ -53,41 +53,32 @@ pub struct AuditFilter {
 /// # Errors
 /// Where the database cannot be read.
 pub async fn list(
-    database: &Database,
+    database: &Sql,
     filter: &AuditFilter,
     before: Option<i64>,
     limit: i64,
     offset: i64,
 ) -> Result<(Vec<Entry>, i64), DbError> {
-    let mut count = QueryBuilder::<Sqlite>::new("SELECT COUNT(*)");
+    let mut count = Statement::new(ACTION, "SELECT COUNT(*)");
     narrow(&mut count, filter);
-    let total: i64 = count
-        .build()
-        .persistent(false)
-        .fetch_one(database.reader())
-        .await
-        .and_then(|row| row.try_get(0))
-        .map_err(DbError::query(ACTION))?;
-    let mut query =
-        QueryBuilder::<Sqlite>::new("SELECT id, at, actor, source, action, kind, target, revision");
-    narrow(&mut query, filter);
+    let total = database.one(count).await?.get(0)?;
+    let mut statement = Statement::new(
+        ACTION,
+        "SELECT id, at, actor, source, action, kind, target, revision",
+    );
+    narrow(&mut statement, filter);
     if let Some(before) = before {
-        query.push(" AND id < ").push_bind(before);
+        statement.push(" AND id < ").push_bind(before);
     }
-    query.push(" ORDER BY id DESC LIMIT ").push_bind(limit);
-    query.push(" OFFSET ").push_bind(offset);
-    let rows = query
-        .build()
-        .persistent(false)
-        .fetch_all(database.reader())
-        .await
-        .map_err(DbError::query(ACTION))?;
-    let entries = rows.iter().map(entry).collect::<Result<_, _>>();
-    Ok((entries.map_err(DbError::query(ACTION))?, total))
+    statement.push(" ORDER BY id DESC LIMIT ").push_bind(limit);
+    statement.push(" OFFSET ").push_bind(offset);
+    let rows = database.all(statement).await?;
+    let entries = rows.iter().map(entry).collect::<Result<_, _>>()?;
+    Ok((entries, total))
 }
 
-fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &AuditFilter) {
-    query.push(" FROM definition_audit WHERE id > 0");
+fn narrow(statement: &mut Statement, filter: &AuditFilter) {
+    statement.push(" FROM definition_audit WHERE id > 0");
     for (column, value) in [
         (" AND actor = ", &filter.actor),
         (" AND source = ", &filter.source),
@@ -96,26 +87,26 @@ fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &AuditFilter) {
         (" AND target = ", &filter.target),
     ] {
         if let Some(value) = value {
-            query.push(column).push_bind(value.clone());
+            statement.push(column).push_bind(value);
         }
     }
     if let Some(since) = filter.since {
-        query.push(" AND at >= ").push_bind(since.millis());
+        statement.push(" AND at >= ").push_bind(since);
     }
     if let Some(until) = filter.until {
-        query.push(" AND at < ").push_bind(until.millis());
+        statement.push(" AND at < ").push_bind(until);
     }
 }
 
-fn entry(row: &SqliteRow) -> Result<Entry, sqlx::Error> {
+fn entry(row: &Row) -> Result<Entry, DbError> {
     Ok(Entry {
-        id: row.try_get(0)?,
-        at: Timestamp::from_millis(row.try_get(1)?),
-        actor: row.try_get(2)?,
-        source: row.try_get(3)?,
-        action: row.try_get(4)?,
-        kind: row.try_get(5)?,
-        target: row.try_get(6)?,
-        revision: row.try_get(7)?,
+        id: row.get(0)?,
+        at: row.get(1)?,
+        actor: row.get(2)?,
+        source: row.get(3)?,
+        action: row.get(4)?,
+        kind: row.get(5)?,
+        target: row.get(6)?,
+        revision: row.get(7)?,
     })
 }

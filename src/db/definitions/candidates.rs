@@ -1,9 +1,10 @@
 //! What may fit the words somebody looks for, without its document.
 
-use sqlx::{QueryBuilder, Row as _, Sqlite};
-
 use super::containing;
-use crate::db::{Database, DbError};
+use crate::db::DbError;
+use crate::db::sql::Sql;
+use crate::db::sql::row::Row;
+use crate::db::sql::statement::Statement;
 
 /// The most that are looked at.
 const MOST: i64 = 20_000;
@@ -23,36 +24,25 @@ pub struct Candidate {
 ///
 /// # Errors
 /// Where the database cannot be read.
-pub async fn find(
-    database: &Database,
-    kind: &str,
-    words: &[String],
-) -> Result<Vec<Candidate>, DbError> {
-    const ACTION: &str = "search definitions";
-    let mut query =
-        QueryBuilder::<Sqlite>::new("SELECT id, name, search FROM definitions WHERE kind = ");
-    query.push_bind(kind.to_owned());
+pub async fn find(database: &Sql, kind: &str, words: &[String]) -> Result<Vec<Candidate>, DbError> {
+    let mut statement = Statement::new(
+        "search definitions",
+        "SELECT id, name, search FROM definitions WHERE kind = ",
+    );
+    statement.push_bind(kind);
     for word in words {
-        query.push(" AND search LIKE ").push_bind(containing(word));
-        query.push(" ESCAPE '!'");
+        let pattern = containing(word);
+        statement.push(" AND search LIKE ").push_bind(pattern);
+        statement.push(" ESCAPE '!'");
     }
-    query.push(" LIMIT ").push_bind(MOST);
-    let rows = query
-        .build()
-        .persistent(false)
-        .fetch_all(database.reader())
-        .await
-        .map_err(DbError::query(ACTION))?;
-    let mut found = Vec::with_capacity(rows.len());
-    for row in rows {
-        let read = || {
-            Ok(Candidate {
-                id: row.try_get(0)?,
-                name: row.try_get(1)?,
-                search: row.try_get(2)?,
-            })
-        };
-        found.push(read().map_err(DbError::query(ACTION))?);
-    }
-    Ok(found)
+    statement.push(" LIMIT ").push_bind(MOST);
+    let rows = database.all(statement).await?;
+    let candidate = |row: &Row| {
+        Ok(Candidate {
+            id: row.get(0)?,
+            name: row.get(1)?,
+            search: row.get(2)?,
+        })
+    };
+    rows.iter().map(candidate).collect()
 }

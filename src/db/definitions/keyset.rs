@@ -1,9 +1,10 @@
 //! Pages that begin behind a place in the order, not after a number of rows: what is written meanwhile moves nothing.
 
-use sqlx::{QueryBuilder, Row as _, Sqlite};
-
 use super::{Column, Filter, Stored, narrow, stored};
-use crate::db::{Database, DbError};
+use crate::db::DbError;
+use crate::db::sql::Sql;
+use crate::db::sql::row::Row;
+use crate::db::sql::statement::{Statement, Value};
 
 /// A place in an order: the value of the column that orders, and the identifier.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,91 +40,83 @@ pub struct Page {
 /// # Errors
 /// Where the database cannot be read.
 pub async fn page(
-    database: &Database,
+    database: &Sql,
     kind: &str,
     filter: &Filter,
     after: Option<&Place>,
 ) -> Result<Page, DbError> {
-    const ACTION: &str = "list definitions";
-    let mut count = QueryBuilder::<Sqlite>::new("SELECT COUNT(*)");
+    let mut count = Statement::new("count definitions", "SELECT COUNT(*)");
     narrow(&mut count, kind, filter);
-    let total: i64 = count
-        .build()
-        .persistent(false)
-        .fetch_one(database.reader())
-        .await
-        .and_then(|row| row.try_get(0))
-        .map_err(DbError::query(ACTION))?;
+    let total = database.one(count).await?.get(0)?;
     let order = expression(filter.order);
-    let mut query = QueryBuilder::<Sqlite>::new("SELECT id, revision, document, ");
-    query.push(&order);
-    narrow(&mut query, kind, filter);
+    let mut statement = Statement::new("list definitions", "SELECT id, revision, document, ");
+    statement.push(order);
+    narrow(&mut statement, kind, filter);
     let (behind, direction) = if filter.descending {
         (" < ", " DESC")
     } else {
         (" > ", "")
     };
     if let Some(after) = after {
-        query.push(" AND (").push(&order).push(behind);
-        bind(&mut query, &after.value);
-        query.push(" OR (").push(&order).push(" = ");
-        bind(&mut query, &after.value);
-        query.push(" AND id").push(behind);
-        query.push_bind(after.id.clone()).push("))");
+        statement.push(" AND (").push(order).push(behind);
+        statement.push_bind(bound(&after.value));
+        statement.push(" OR (").push(order).push(" = ");
+        statement.push_bind(bound(&after.value));
+        statement.push(" AND id").push(behind);
+        statement.push_bind(&after.id).push("))");
     }
-    query.push(" ORDER BY ").push(&order).push(direction);
-    query.push(", id").push(direction);
+    statement.push(" ORDER BY ").push(order).push(direction);
+    statement.push(", id").push(direction);
     // One more than asked for tells whether there is a next page.
-    query
-        .push(" LIMIT ")
-        .push_bind(filter.limit.saturating_add(1));
+    let limit = filter.limit.saturating_add(1);
+    statement.push(" LIMIT ").push_bind(limit);
     if after.is_none() {
-        query.push(" OFFSET ").push_bind(filter.offset);
+        statement.push(" OFFSET ").push_bind(filter.offset);
     }
-    let rows = query
-        .build()
-        .persistent(false)
-        .fetch_all(database.reader())
-        .await
-        .map_err(DbError::query(ACTION))?;
+    let rows = database.all(statement).await?;
     let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
     let shown = rows.iter().take(limit);
-    let items = shown
-        .map(|row| stored(row, ACTION))
-        .collect::<Result<Vec<_>, _>>()?;
+    let items = shown.map(stored).collect::<Result<Vec<_>, _>>()?;
     let last = rows
         .get(limit)
         .and_then(|_| rows.get(limit.checked_sub(1)?));
-    let next = last.map(|row| {
-        Ok(Place {
-            value: match filter.order {
-                Column::UpdatedAt => OrderValue::Millis(row.try_get(3)?),
-                _ => OrderValue::Text(row.try_get(3)?),
-            },
-            id: row.try_get(0)?,
+    let place = |row: &Row| {
+        let value = match filter.order {
+            Column::UpdatedAt => OrderValue::Millis(row.get(3)?),
+            Column::Id
+            | Column::Name
+            | Column::Category
+            | Column::Tier
+            | Column::BusinessDomain
+            | Column::MetricType
+            | Column::Status
+            | Column::OwnerTeam => OrderValue::Text(row.get(3)?),
+        };
+        Ok::<_, DbError>(Place {
+            value,
+            id: row.get(0)?,
         })
-    });
-    let next = next.transpose().map_err(DbError::query(ACTION))?;
+    };
+    let next = last.map(place).transpose()?;
     Ok(Page { items, total, next })
 }
 
 /// The column as it is ordered by: databases do not agree on where NULL stands.
-fn expression(column: Column) -> String {
-    let name = column.name();
+const fn expression(column: Column) -> &'static str {
     match column {
-        Column::Id | Column::Name | Column::UpdatedAt => name.to_owned(),
-        Column::Category
-        | Column::Tier
-        | Column::BusinessDomain
-        | Column::MetricType
-        | Column::Status
-        | Column::OwnerTeam => format!("COALESCE({name}, '')"),
+        Column::Id | Column::Name | Column::UpdatedAt => column.name(),
+        Column::Category => "COALESCE(category, '')",
+        Column::Tier => "COALESCE(tier, '')",
+        Column::BusinessDomain => "COALESCE(business_domain, '')",
+        Column::MetricType => "COALESCE(metric_type, '')",
+        Column::Status => "COALESCE(status, '')",
+        Column::OwnerTeam => "COALESCE(owner_team, '')",
     }
 }
 
-fn bind(query: &mut QueryBuilder<Sqlite>, value: &OrderValue) {
+fn bound(value: &OrderValue) -> Value {
     match value {
-        OrderValue::Text(text) => query.push_bind(text.clone()),
-        OrderValue::Millis(millis) => query.push_bind(*millis),
-    };
+        OrderValue::Text(text) => text.into(),
+        OrderValue::Millis(millis) => (*millis).into(),
+    }
 }

@@ -1,8 +1,8 @@
 //! Which resources come from files, and from which.
 
-use sqlx::Row as _;
-
-use crate::db::{DbError, Transaction};
+use crate::db::DbError;
+use crate::db::sql::Transaction;
+use crate::db::sql::statement::Statement;
 
 const READ: &str = "read definitions' files";
 const WRITE: &str = "write definitions' files";
@@ -16,13 +16,10 @@ pub async fn file_of(
     kind: &str,
     id: &str,
 ) -> Result<Option<String>, DbError> {
-    sqlx::query("SELECT file FROM definition_files WHERE kind = $1 AND id = $2")
-        .bind(kind)
-        .bind(id)
-        .fetch_optional(transaction.connection())
-        .await
-        .and_then(|row| row.map(|row| row.try_get(0)).transpose())
-        .map_err(DbError::query(READ))
+    let text = "SELECT file FROM definition_files WHERE kind = $1 AND id = $2";
+    let statement = Statement::new(READ, text).bind(kind).bind(id);
+    let row = transaction.optional(statement).await?;
+    row.map(|row| row.get(0)).transpose()
 }
 
 /// All of them by kind and identifier: kind, identifier, file.
@@ -30,14 +27,11 @@ pub async fn file_of(
 /// # Errors
 /// Where the database cannot be read.
 pub async fn all(transaction: &mut Transaction) -> Result<Vec<(String, String, String)>, DbError> {
-    let rows = sqlx::query("SELECT kind, id, file FROM definition_files")
-        .fetch_all(transaction.connection())
-        .await
-        .map_err(DbError::query(READ))?;
+    let statement = Statement::new(READ, "SELECT kind, id, file FROM definition_files");
+    let rows = transaction.all(statement).await?;
     let mut all = Vec::with_capacity(rows.len());
     for row in rows {
-        let read = || Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
-        all.push(read().map_err(DbError::query(READ))?);
+        all.push((row.get(0)?, row.get(1)?, row.get(2)?));
     }
     // Here and not there: databases order texts each in its own way.
     all.sort();
@@ -52,18 +46,15 @@ pub async fn set(
     transaction: &mut Transaction,
     rows: &[(&str, &str, &str)],
 ) -> Result<(), DbError> {
-    sqlx::query("DELETE FROM definition_files")
-        .execute(transaction.connection())
-        .await
-        .map_err(DbError::query(WRITE))?;
+    let forget = Statement::new(WRITE, "DELETE FROM definition_files");
+    transaction.run(forget).await?;
     for (kind, id, file) in rows {
-        sqlx::query("INSERT INTO definition_files (kind, id, file) VALUES ($1, $2, $3)")
+        let text = "INSERT INTO definition_files (kind, id, file) VALUES ($1, $2, $3)";
+        let statement = Statement::new(WRITE, text)
             .bind(*kind)
             .bind(*id)
-            .bind(*file)
-            .execute(transaction.connection())
-            .await
-            .map_err(DbError::query(WRITE))?;
+            .bind(*file);
+        transaction.run(statement).await?;
     }
     Ok(())
 }

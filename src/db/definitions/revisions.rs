@@ -1,36 +1,25 @@
 //! Single revisions of a resource, with their documents.
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, query};
-
 use super::{HistoryRow, history_row};
-use crate::db::{Database, DbError, Transaction};
+use crate::db::DbError;
+use crate::db::sql::row::Row;
+use crate::db::sql::statement::Statement;
+use crate::db::sql::{Sql, Transaction};
 
 const ACTION: &str = "read definition's history";
-const ONE: &str = "SELECT revision, version, change_type, changed_at, changed_by, summary, fields, document \
-                   FROM definition_history WHERE kind = $1 AND id = $2 AND revision = $3";
-const LAST: &str = "SELECT revision, version, change_type, changed_at, changed_by, summary, fields, document \
-                    FROM definition_history WHERE kind = $1 AND id = $2 AND document IS NOT NULL \
-                    ORDER BY revision DESC LIMIT 1";
 
 /// One revision.
 ///
 /// # Errors
 /// Where the database cannot be read.
 pub async fn get(
-    database: &Database,
+    database: &Sql,
     kind: &str,
     id: &str,
     revision: i64,
 ) -> Result<Option<HistoryRow>, DbError> {
-    let row = query(ONE)
-        .bind(kind)
-        .bind(id)
-        .bind(revision)
-        .fetch_optional(database.reader())
-        .await
-        .map_err(DbError::query(ACTION))?;
-    row.map(|row| with_document(&row)).transpose()
+    let row = database.optional(one(kind, id, revision)).await?;
+    row.as_ref().map(with_document).transpose()
 }
 
 /// One revision, as it is until the transaction ends.
@@ -43,14 +32,15 @@ pub async fn get_for_update(
     id: &str,
     revision: i64,
 ) -> Result<Option<HistoryRow>, DbError> {
-    let row = query(ONE)
-        .bind(kind)
-        .bind(id)
-        .bind(revision)
-        .fetch_optional(transaction.connection())
-        .await
-        .map_err(DbError::query(ACTION))?;
-    row.map(|row| with_document(&row)).transpose()
+    let row = transaction.optional(one(kind, id, revision)).await?;
+    row.as_ref().map(with_document).transpose()
+}
+
+fn one(kind: &str, id: &str, revision: i64) -> Statement {
+    let text = "SELECT revision, version, change_type, changed_at, changed_by, summary, fields, document \
+                FROM definition_history WHERE kind = $1 AND id = $2 AND revision = $3";
+    let statement = Statement::new(ACTION, text).bind(kind).bind(id);
+    statement.bind(revision)
 }
 
 /// The last revision that is no removal.
@@ -62,19 +52,17 @@ pub async fn last(
     kind: &str,
     id: &str,
 ) -> Result<Option<HistoryRow>, DbError> {
-    let row = query(LAST)
-        .bind(kind)
-        .bind(id)
-        .fetch_optional(transaction.connection())
-        .await
-        .map_err(DbError::query(ACTION))?;
-    row.map(|row| with_document(&row)).transpose()
+    let text = "SELECT revision, version, change_type, changed_at, changed_by, summary, fields, document \
+                FROM definition_history WHERE kind = $1 AND id = $2 AND document IS NOT NULL \
+                ORDER BY revision DESC LIMIT 1";
+    let statement = Statement::new(ACTION, text).bind(kind).bind(id);
+    let row = transaction.optional(statement).await?;
+    row.as_ref().map(with_document).transpose()
 }
 
-fn with_document(row: &SqliteRow) -> Result<HistoryRow, DbError> {
-    let document = row.try_get(7).map_err(DbError::query(ACTION))?;
+fn with_document(row: &Row) -> Result<HistoryRow, DbError> {
     Ok(HistoryRow {
-        document,
+        document: row.get(7)?,
         ..history_row(row)?
     })
 }

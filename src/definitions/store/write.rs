@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::{Author, Basis, Outcome, Saved, StoreError, parsed};
+use crate::db::DbError;
 use crate::db::definitions::{
     self as rows, AuditRow, Column, Columns, HistoryRow, Row, Stored, managed,
 };
-use crate::db::{DbError, Transaction};
+use crate::db::sql::Transaction;
 use crate::definitions::change::{self, Merge, Origin, Prepared};
 use crate::definitions::check::{Checks, FindingKind, Findings};
 use crate::definitions::resource::{Kind, Resource};
@@ -228,8 +229,7 @@ impl<'a> Writer<'a> {
         })
     }
 
-    /// After the generation was counted on: with several writers its row is held until the commit, so that the audit's
-    /// numbers stand in the order of the commits.
+    /// Only one writes at a time, so that the audit's numbers stand in the order of the commits: webhooks follow them.
     async fn audit(
         &mut self,
         (kind, id, revision): (Kind, &str, i64),

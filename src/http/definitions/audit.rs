@@ -48,7 +48,7 @@ pub(super) async fn audit(
         until: time("until")?,
     };
     let (offset, limit) = (window.offset(), window.limit());
-    let database = &context.database;
+    let database = &context.definitions;
     let (mut page, total) = audit::list(database, &filter, before, limit + 1, offset).await?;
     let more = i64::try_from(page.len()).is_ok_and(|found| found > limit);
     if more {

@@ -192,7 +192,7 @@ async fn stats(State(context): State<Arc<Context>>) -> Result<Json<Value>, Fault
         ("byMetricType", Column::MetricType),
         ("byBusinessDomain", Column::BusinessDomain),
     ] {
-        let counts = rows::counts(&context.database, Kind::Metric.as_str(), column).await?;
+        let counts = rows::counts(&context.definitions, Kind::Metric.as_str(), column).await?;
         total = counts.iter().map(|(_, count)| count).sum::<i64>();
         data[name] = counts
             .into_iter()

@@ -35,7 +35,7 @@ pub(super) async fn list(
     let mut filter = filter(kind, &query)?;
     (filter.limit, filter.offset) = (window.limit(), window.offset());
     // Read first: an answer may be newer than its tag, never older.
-    let generation = rows::generation(&context.database).await?;
+    let generation = rows::generation(&context.definitions).await?;
     let tag = format!("W/\"g{generation}\"");
     if let Some(response) = answer::not_modified(request.headers(), &tag) {
         return Ok(response);
@@ -44,7 +44,7 @@ pub(super) async fn list(
         Some(text) => Some(cursor::read(text, &filter)?),
         None => None,
     };
-    let page = keyset::page(&context.database, kind.as_str(), &filter, after.as_ref()).await?;
+    let page = keyset::page(&context.definitions, kind.as_str(), &filter, after.as_ref()).await?;
     let documents: Vec<&str> = page
         .items
         .iter()
@@ -64,7 +64,7 @@ pub(super) async fn all(
 ) -> Result<Response, Fault> {
     let mut filter = filter(kind, &Query::of(&request))?;
     filter.limit = i64::MAX;
-    let (all, _) = rows::list(&context.database, kind.as_str(), &filter).await?;
+    let (all, _) = rows::list(&context.definitions, kind.as_str(), &filter).await?;
     let documents: Vec<&str> = all.iter().map(|stored| stored.document.as_str()).collect();
     Ok(legacy::all(&documents.join(","), all.len()))
 }
@@ -79,7 +79,8 @@ pub(super) async fn history(
     let query = Query::of(&request);
     let window = Window::of(&query)?;
     let (limit, offset) = (window.limit(), window.offset());
-    let (page, total) = rows::history(&context.database, kind.as_str(), &id, limit, offset).await?;
+    let (page, total) =
+        rows::history(&context.definitions, kind.as_str(), &id, limit, offset).await?;
     if total == 0 {
         return Err(answer::missing(kind));
     }

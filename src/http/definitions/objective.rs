@@ -37,7 +37,7 @@ pub(super) async fn report(
                 .is_some_and(|value| value.to_str().is_ok_and(|text| text.contains("text/html")))
         }
     };
-    let database = &context.database;
+    let database = &context.definitions;
     let stored = rows::get(database, Kind::Objective.as_str(), &id).await?;
     let stored = stored.ok_or_else(|| answer::missing(Kind::Objective))?;
     let objective: Objective = parsed(&stored.document)?;

@@ -74,7 +74,7 @@ pub(super) async fn diff(
     let to = match query.number("to", 1, i64::MAX)? {
         Some(to) => to,
         None => {
-            let (newest, _) = rows::history(&context.database, kind.as_str(), &id, 1, 0).await?;
+            let (newest, _) = rows::history(&context.definitions, kind.as_str(), &id, 1, 0).await?;
             newest
                 .first()
                 .ok_or_else(|| answer::missing(kind))?
@@ -129,7 +129,7 @@ pub(super) async fn restore(
 }
 
 async fn read(context: &Context, kind: Kind, id: &str, revision: i64) -> Result<HistoryRow, Fault> {
-    let row = revisions::get(&context.database, kind.as_str(), id, revision).await?;
+    let row = revisions::get(&context.definitions, kind.as_str(), id, revision).await?;
     row.ok_or_else(|| {
         let message = format!("there is no revision {revision} of this {}", kind.as_str());
         Problem::new(StatusCode::NOT_FOUND, "RES_NOT_FOUND", message).into()

@@ -38,7 +38,7 @@ pub(super) async fn search(
     list::check_words("q", &words, text)?;
     let mut found = Vec::new();
     for kind in kinds {
-        let of_kind = candidates::find(&context.database, kind.as_str(), &words).await?;
+        let of_kind = candidates::find(&context.definitions, kind.as_str(), &words).await?;
         found.extend(of_kind.into_iter().map(|candidate| (kind, candidate)));
     }
     let ranked = rank(found, &words);
@@ -46,7 +46,7 @@ pub(super) async fn search(
     let (from, limit) = window.range();
     let mut shown = Vec::new();
     for (score, kind, found) in ranked.into_iter().skip(from).take(limit) {
-        let stored = rows::get(&context.database, kind.as_str(), &found.id).await?;
+        let stored = rows::get(&context.definitions, kind.as_str(), &found.id).await?;
         let description = stored.and_then(|stored| described(&stored.document));
         let entry = json!({
             "kind": kind.as_str(),
