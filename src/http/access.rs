@@ -182,6 +182,21 @@ mod tests {
                 needs(Role::Editor, Scope::DomainsWrite),
             );
         }
+        check(
+            Method::POST,
+            "/api/v1/bulk/domains",
+            needs(Role::Editor, Scope::DomainsWrite),
+        );
+        check(
+            Method::DELETE,
+            "/api/v1/bulk/metrics",
+            needs(Role::Admin, Scope::MetricsWrite),
+        );
+        check(
+            Method::GET,
+            "/api/v1/search",
+            needs(Role::Viewer, Scope::MetricsRead),
+        );
         assert_eq!(needed(&Method::GET, "/metrics", true), Access::Open);
         check(Method::GET, "/health.txt/../api", see);
     }

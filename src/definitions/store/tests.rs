@@ -1,3 +1,5 @@
+mod many;
+
 use serde_json::json;
 
 use super::*;

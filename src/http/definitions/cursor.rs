@@ -41,9 +41,10 @@ pub(super) fn read(text: &str, filter: &Filter) -> Result<Place, Problem> {
             "it belongs to another order; keep sort as it was",
         ));
     }
-    let value = match filter.order {
-        Column::UpdatedAt => OrderValue::Millis(value.parse().map_err(|_| wrong())?),
-        _ => OrderValue::Text(value),
+    let value = if filter.order == Column::UpdatedAt {
+        OrderValue::Millis(value.parse().map_err(|_| wrong())?)
+    } else {
+        OrderValue::Text(value)
     };
     Ok(Place { value, id })
 }

@@ -77,7 +77,7 @@ pub(super) async fn history(
 ) -> Result<Response, Fault> {
     let id = identifier(id)?;
     let query = Query::of(&request);
-    let window = Window::of(&query)?;
+    let window = Window::numbered(&query)?;
     let (limit, offset) = (window.limit(), window.offset());
     let (page, total) =
         rows::history(&context.definitions, kind.as_str(), &id, limit, offset).await?;

@@ -28,7 +28,7 @@ pub(super) async fn search(
     request: Request,
 ) -> Result<Response, Fault> {
     let query = Query::of(&request);
-    let window = Window::of(&query)?;
+    let window = Window::numbered(&query)?;
     let kinds = kinds(&query, &caller)?;
     let text = query.one("q")?.unwrap_or_default();
     let words = words(text);

@@ -60,6 +60,15 @@ impl<'q> Window<'q> {
         Ok(Self { limit, from })
     }
 
+    /// The same of a list that has no cursors.
+    pub(super) fn numbered(query: &'q Query) -> Result<Self, Problem> {
+        let window = Self::of(query)?;
+        match window.from {
+            From::Cursor(_) => Err(parameter("cursor", "this list has pages only")),
+            From::Page(_) | From::Offset(_) => Ok(window),
+        }
+    }
+
     /// The most items.
     pub(super) fn limit(self) -> i64 {
         self.limit
