@@ -57,6 +57,11 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (21, include_str!("../migrations/0021_auth.sql")),
     (30, include_str!("../migrations/0030_compact_writes.sql")),
     (31, include_str!("../migrations/0031_outbox_steps.sql")),
+    (43, include_str!("../migrations/0043_definition_files.sql")),
+    (
+        44,
+        include_str!("../migrations/0044_definition_webhooks.sql"),
+    ),
 ];
 /// The migration behind which rows are written in another form.
 const COMPACT: i64 = 30;
