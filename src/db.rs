@@ -21,6 +21,7 @@ pub mod rule_state;
 pub mod sent_messages;
 pub mod signing_key;
 pub mod silences;
+pub mod sql;
 pub mod storms;
 pub mod throttle;
 pub mod unreadable;
@@ -121,6 +122,16 @@ pub enum DbError {
         action: &'static str,
         /// SQLite's error.
         source: sqlx::Error,
+    },
+    /// The database cannot be used now.
+    #[error("{action}: the database does not answer: {reason}")]
+    Unavailable {
+        /// What was attempted.
+        action: &'static str,
+        /// Why it cannot; never a secret.
+        reason: String,
+        /// When it is worth trying again.
+        retry_after: Duration,
     },
     /// A stored value does not read back.
     #[error("{action}: stored value is not readable: {reason}")]
