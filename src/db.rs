@@ -29,6 +29,7 @@ pub mod storms;
 pub mod throttle;
 pub mod unreadable;
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,6 +117,15 @@ pub enum DbError {
         /// Newest version known here.
         known: i64,
     },
+    /// Another process works with it.
+    #[error(
+        "open database {}: another process works with it; stop that one, or choose another directory with --data",
+        path.display()
+    )]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
     /// A statement failed.
     #[error("{action}: {source}")]
     Query {
@@ -164,6 +174,8 @@ pub struct Database {
     readers: SqlitePool,
     unreadable: Unreadable,
     outbox: Arc<Queue>,
+    /// Held by the process that works with it.
+    lock: Option<Arc<File>>,
 }
 
 /// Statements that take effect together, or not at all. Dropped without [`Transaction::commit`], nothing happened.
@@ -235,7 +247,40 @@ impl Database {
             readers,
             unreadable: Unreadable::default(),
             outbox,
+            lock: None,
         })
+    }
+
+    /// [`Self::open`] for the process that works with it: what it knows of the database, such as what is being sent, it
+    /// writes only in part. Commands that read or change a little beside it do not ask for this.
+    ///
+    /// # Errors
+    /// As for [`Self::open`], and where another process has it.
+    pub async fn open_alone(path: &Path) -> Result<Self, DbError> {
+        let unwritable = |error: std::io::Error| DbError::Unwritable {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        };
+        if let Some(directory) = path.parent() {
+            std::fs::create_dir_all(directory).map_err(unwritable)?;
+        }
+        // A file of its own: SQLite's locks on the database go when any handle of it is closed.
+        let mut options = File::options();
+        let options = options.create(true).truncate(false).write(true);
+        let lock = options.open(path.with_extension("lock"));
+        let lock = lock.map_err(unwritable)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(DbError::InUse {
+                    path: path.to_owned(),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(unwritable(error)),
+        }
+        let lock = Some(Arc::new(lock));
+        let opened = Self::open(path).await?;
+        Ok(Self { lock, ..opened })
     }
 
     /// Begins to write; waits for the writer before.
@@ -266,6 +311,11 @@ impl Database {
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+        if let Some(lock) = &self.lock
+            && let Err(error) = lock.unlock()
+        {
+            tracing::warn!(%error, "release database");
+        }
     }
 
     /// Counts the rows that cannot be read.

@@ -106,7 +106,7 @@ impl Parts {
         })?;
         let storage = open_storage(&settings, config.mode, clock).await?;
         storage.metrics().register(&mut registry);
-        let database = Database::open(&settings.data.join("outrigger.db")).await?;
+        let database = Database::open_alone(&settings.data.join("outrigger.db")).await?;
         database.unreadable().register(&mut registry);
         let signer = signing_key::load_or_create(&database, rand::random(), clock.now()).await?;
         config.settings.signer.set(signer.clone());
