@@ -250,6 +250,10 @@ pub(super) fn receivers(config: &Config) -> Receivers {
 }
 
 pub(super) fn load_runbooks(config: &Config) -> Runbooks {
+    // In Alertmanager's place nothing shows one.
+    if config.settings.upstream_only {
+        return Runbooks::default();
+    }
     match &config.settings.runbooks {
         Some(directory) => Runbooks::load(directory).over(Runbooks::embedded()),
         None => Runbooks::embedded(),
