@@ -7,6 +7,7 @@ pub mod access;
 pub mod alertmanager;
 pub mod auth;
 pub mod context;
+pub mod dashboards;
 pub mod definitions;
 pub mod errors;
 pub mod guard;

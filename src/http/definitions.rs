@@ -71,7 +71,7 @@ pub(super) fn routes() -> Router<Arc<Context>> {
 }
 
 /// The resources, read as strictly as the caller asks.
-fn store(context: &Context, strict: bool) -> Store {
+pub(super) fn store(context: &Context, strict: bool) -> Store {
     let checks = Checks {
         expression: |text| {
             let parsed = parser::parse(text);
