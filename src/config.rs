@@ -31,6 +31,7 @@ use crate::alerts::limits::Limits;
 use crate::alerts::quiet::QuietConfig;
 use crate::alerts::route::Routing;
 use crate::auth::config::AuthConfig;
+use crate::db::sql::config as sql;
 use crate::document::Position;
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::{self};
@@ -168,6 +169,7 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
         settings.quiet = QuietConfig::upstream();
         settings.upstream_only = true;
         settings.auth = AuthConfig::default();
+        settings.definitions = sql::Settings::default();
     }
     settings.signer = sources.signer.clone();
     settings.logs.no_color = sources.no_color;

@@ -15,6 +15,7 @@ use crate::charts::pictures::{self as charts, Pictures};
 use crate::clock::Clock;
 use crate::config::settings::Settings;
 use crate::config::{Config, Mode};
+use crate::db::sql::Sql;
 use crate::db::{Database, signing_key};
 use crate::document::diagnostics::Diagnostic;
 use crate::enrich::host::Host;
@@ -55,6 +56,7 @@ pub(super) struct Parts {
     tasks: Tasks,
     storage: Storage,
     database: Database,
+    definitions: Sql,
     pictures: Option<Pictures>,
     engine: Arc<Engine>,
     circuits: Circuits,
@@ -96,12 +98,15 @@ impl Parts {
         database.unreadable().register(&mut registry);
         let signer = signing_key::load_or_create(&database, rand::random(), clock.now()).await?;
         config.settings.signer.set(signer.clone());
+        let sql_metrics = crate::db::sql::metrics::Metrics::default();
+        sql_metrics.register(&mut registry);
+        let definitions = Sql::new(&settings.definitions, &database, sql_metrics)?;
         let auth = settings.auth.enabled.then(|| {
             let metrics = crate::auth::metrics::Metrics::default();
             metrics.register(&mut registry);
             Auth::new(
                 settings.auth.clone(),
-                database.clone(),
+                definitions.clone(),
                 clock.clone(),
                 metrics,
             )
@@ -250,6 +255,7 @@ impl Parts {
             tasks: tasks.clone(),
             storage,
             database,
+            definitions,
             pictures,
             engine,
             circuits,
@@ -289,6 +295,7 @@ impl Parts {
             alerts: self.applied.alerts.clone(),
             pictures: self.pictures.clone(),
             database: self.database.clone(),
+            definitions: self.definitions.clone(),
             circuits: self.circuits.clone(),
             runbooks: self.applied.runbooks.subscribe(),
             registry: Arc::clone(&self.registry),
@@ -348,6 +355,7 @@ impl Parts {
         {
             tracing::error!("sync of the write-ahead log panicked");
         }
+        self.definitions.close().await;
         self.database.close().await;
     }
 }
@@ -369,6 +377,7 @@ fn dispatcher_config(settings: &Settings, mode: Mode) -> dispatcher::Config {
     config.maintenance = state.maintenance_interval.unwrap_or(config.maintenance);
     config.state.log = state.retention.unwrap_or(config.state.silences);
     config.state.silences = config.state.log;
+    config.state.gives_up_at_interval = true;
     config
 }
 

@@ -32,8 +32,8 @@ use super::metrics::Metrics;
 use super::password::Hasher;
 use super::signing::SigningKey;
 use crate::clock::Clock;
-use crate::db::Database;
 use crate::db::auth::UserRow;
+use crate::db::sql::Sql;
 use crate::model::timestamp::Timestamp;
 
 /// How long an answer of the database is believed.
@@ -48,7 +48,7 @@ pub struct Auth(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     config: AuthConfig,
-    database: Database,
+    database: Sql,
     clock: Clock,
     hasher: Hasher,
     metrics: Metrics,
@@ -75,7 +75,7 @@ struct Account {
 
 impl Auth {
     /// Authentication over a database.
-    pub fn new(config: AuthConfig, database: Database, clock: Clock, metrics: Metrics) -> Self {
+    pub fn new(config: AuthConfig, database: Sql, clock: Clock, metrics: Metrics) -> Self {
         Self(Arc::new(Inner {
             hasher: Hasher::new(config.password),
             config,

@@ -15,8 +15,8 @@ use crate::auth::service::Auth;
 use crate::clock::Clock;
 use crate::config::overrides::{Environment, Overrides};
 use crate::config::{self, Sources};
-use crate::db::Database;
 use crate::db::auth::{By, UserRow};
+use crate::db::sql::Sql;
 use crate::model::secret::Secret;
 
 /// The longest file with a password.
@@ -70,7 +70,8 @@ impl PlaceArgs {
             complain("note: auth.enabled is not set, so nobody is asked who he is\n");
         }
         let done = ask::wait(async {
-            let database = Database::open(&settings.data.join("outrigger.db")).await?;
+            let file = settings.data.join("outrigger.db");
+            let database = Sql::open(&settings.definitions, &file).await?;
             let auth = Auth::new(settings.auth, database.clone(), clock, Metrics::default());
             let done = work(&auth).await;
             database.close().await;

@@ -11,6 +11,7 @@ use crate::alerts::run as dispatcher;
 use crate::auth::config::{self as auth, AuthConfig};
 use crate::charts::pictures::PictureConfig;
 use crate::charts::theme::Theme;
+use crate::db::sql::config as sql;
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
 use crate::model::duration;
@@ -81,6 +82,8 @@ pub struct Settings {
     pub alert_enrichment: Option<Enrichment>,
     /// Who may do what.
     pub auth: AuthConfig,
+    /// Which database definitions and accounts are in.
+    pub definitions: sql::Settings,
     /// Acks and silences.
     pub quiet: QuietConfig,
     /// Signs links in messages.
@@ -217,6 +220,7 @@ pub(super) fn read(
     }
     settings.alert_enrichment = Some(enrich::read(root));
     settings.auth = auth::read(root);
+    settings.definitions = sql::read_settings(root, base);
     settings.quiet = quiet::read(root);
     settings.heartbeat = heartbeat::read(root, base);
     if let Some(pictures) = root.get("pictures").and_then(|value| value.fields()) {
@@ -311,6 +315,7 @@ impl Settings {
             ledger_entries: dispatcher::Config::default().ledger_entries,
             alert_enrichment: Some(Enrichment::default()),
             auth: AuthConfig::default(),
+            definitions: sql::Settings::default(),
             quiet: QuietConfig::default(),
             signer: LateSigner::default(),
             heartbeat: None,

@@ -6,10 +6,10 @@
 pub mod keys;
 pub mod sessions;
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row};
-
-use super::{Database, DbError, Transaction};
+use super::DbError;
+use super::sql::row::Row;
+use super::sql::statement::Statement;
+use super::sql::{Sql, Transaction};
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 
@@ -71,15 +71,9 @@ const COLUMNS: &str = "user_id, username, email, full_name, role, status, passwo
 ///
 /// # Errors
 /// Where the database cannot be read.
-pub async fn user(database: &Database, by: By<'_>) -> Result<Option<UserRow>, DbError> {
-    const ACTION: &str = "read user";
-    select(by)
-        .build()
-        .fetch_optional(database.reader())
-        .await
-        .map_err(DbError::query(ACTION))?
-        .map(|row| read(&row).map_err(DbError::query(ACTION)))
-        .transpose()
+pub async fn user(database: &Sql, by: By<'_>) -> Result<Option<UserRow>, DbError> {
+    let row = database.optional(select(by)).await?;
+    row.as_ref().map(read).transpose()
 }
 
 /// One account, as the transaction sees it.
@@ -90,49 +84,43 @@ pub async fn user_within(
     transaction: &mut Transaction,
     by: By<'_>,
 ) -> Result<Option<UserRow>, DbError> {
-    const ACTION: &str = "read user";
-    select(by)
-        .build()
-        .fetch_optional(transaction.connection())
-        .await
-        .map_err(DbError::query(ACTION))?
-        .map(|row| read(&row).map_err(DbError::query(ACTION)))
-        .transpose()
+    let row = transaction.optional(select(by)).await?;
+    row.as_ref().map(read).transpose()
 }
 
-fn select(by: By<'_>) -> QueryBuilder<sqlx::Sqlite> {
-    let mut query = QueryBuilder::new("SELECT ");
-    query.push(COLUMNS).push(" FROM auth_users WHERE ");
+fn select(by: By<'_>) -> Statement {
+    let mut statement = Statement::new("read user", "SELECT ");
+    statement.push(COLUMNS).push(" FROM auth_users WHERE ");
     match by {
-        By::Id(id) => query.push("user_id = ").push_bind(id.to_owned()),
-        By::Username(name) => query.push("username_key = ").push_bind(name.to_lowercase()),
-        By::Email(email) => query.push("email = ").push_bind(email.to_owned()),
+        By::Id(id) => statement.push("user_id = ").push_bind(id),
+        By::Username(name) => statement
+            .push("username_key = ")
+            .push_bind(name.to_lowercase()),
+        By::Email(email) => statement.push("email = ").push_bind(email),
     };
-    query
+    statement.kept()
 }
 
 /// Accounts, newest first.
 ///
 /// # Errors
 /// Where the database cannot be read.
-pub async fn users(database: &Database, wanted: UsersWanted<'_>) -> Result<Vec<UserRow>, DbError> {
-    const ACTION: &str = "read users";
-    let mut query = QueryBuilder::<sqlx::Sqlite>::new("SELECT ");
-    query.push(COLUMNS).push(" FROM auth_users WHERE 1 = 1");
+pub async fn users(database: &Sql, wanted: UsersWanted<'_>) -> Result<Vec<UserRow>, DbError> {
+    let mut statement = Statement::new("read users", "SELECT ");
+    statement.push(COLUMNS).push(" FROM auth_users WHERE 1 = 1");
     if let Some(role) = wanted.role {
-        query.push(" AND role = ").push_bind(role.to_owned());
+        statement.push(" AND role = ").push_bind(role);
     }
     if let Some(status) = wanted.status {
-        query.push(" AND status = ").push_bind(status.to_owned());
+        statement.push(" AND status = ").push_bind(status);
     }
-    query.push(" ORDER BY created_at DESC, user_id LIMIT ");
-    query.push_bind(i64::from(wanted.limit));
-    query.push(" OFFSET ").push_bind(i64::from(wanted.offset));
-    let rows = query.build().fetch_all(database.reader()).await;
-    let rows = rows.map_err(DbError::query(ACTION))?;
-    rows.iter()
-        .map(|row| read(row).map_err(DbError::query(ACTION)))
-        .collect()
+    statement.push(" ORDER BY created_at DESC, user_id LIMIT ");
+    statement.push_bind(i64::from(wanted.limit));
+    statement
+        .push(" OFFSET ")
+        .push_bind(i64::from(wanted.offset));
+    let rows = database.all(statement).await?;
+    rows.iter().map(read).collect()
 }
 
 /// Writes a new account.
@@ -140,10 +128,8 @@ pub async fn users(database: &Database, wanted: UsersWanted<'_>) -> Result<Vec<U
 /// # Errors
 /// Where the database cannot be written, or name or address is taken.
 pub async fn insert_user(transaction: &mut Transaction, user: &UserRow) -> Result<(), DbError> {
-    sqlx::query(
-        "INSERT INTO auth_users (user_id, username, username_key, email, full_name, role, status, password_hash, epoch, \
-         created_at, updated_at, last_login_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-    )
+    let statement = Statement::new("write user", "INSERT INTO auth_users (user_id, username, username_key, email, full_name, role, status, password_hash, epoch, \
+         created_at, updated_at, last_login_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)")
     .bind(&user.id)
     .bind(&user.username)
     .bind(user.username.to_lowercase())
@@ -153,13 +139,10 @@ pub async fn insert_user(transaction: &mut Transaction, user: &UserRow) -> Resul
     .bind(&user.status)
     .bind(user.password_hash.expose())
     .bind(user.epoch)
-    .bind(user.created_at.millis())
-    .bind(user.updated_at.millis())
-    .bind(user.last_login_at.map(Timestamp::millis))
-    .execute(transaction.connection())
-    .await
-    .map(drop)
-    .map_err(DbError::query("write user"))
+    .bind(user.created_at)
+    .bind(user.updated_at)
+    .bind(user.last_login_at);
+    transaction.run(statement).await.map(drop)
 }
 
 /// Writes what may change of an account.
@@ -167,10 +150,8 @@ pub async fn insert_user(transaction: &mut Transaction, user: &UserRow) -> Resul
 /// # Errors
 /// Where the database cannot be written, or the address is taken.
 pub async fn update_user(transaction: &mut Transaction, user: &UserRow) -> Result<(), DbError> {
-    sqlx::query(
-        "UPDATE auth_users SET email = $2, full_name = $3, role = $4, status = $5, password_hash = $6, epoch = $7, \
-         updated_at = $8, last_login_at = $9 WHERE user_id = $1",
-    )
+    let statement = Statement::new("write user", "UPDATE auth_users SET email = $2, full_name = $3, role = $4, status = $5, password_hash = $6, epoch = $7, \
+         updated_at = $8, last_login_at = $9 WHERE user_id = $1")
     .bind(&user.id)
     .bind(&user.email)
     .bind(&user.full_name)
@@ -178,12 +159,9 @@ pub async fn update_user(transaction: &mut Transaction, user: &UserRow) -> Resul
     .bind(&user.status)
     .bind(user.password_hash.expose())
     .bind(user.epoch)
-    .bind(user.updated_at.millis())
-    .bind(user.last_login_at.map(Timestamp::millis))
-    .execute(transaction.connection())
-    .await
-    .map(drop)
-    .map_err(DbError::query("write user"))
+    .bind(user.updated_at)
+    .bind(user.last_login_at);
+    transaction.run(statement).await.map(drop)
 }
 
 /// Removes an account with its sessions and keys; whether there was one.
@@ -197,37 +175,25 @@ pub async fn delete_user(transaction: &mut Transaction, id: &str) -> Result<bool
         "DELETE FROM auth_sessions WHERE user_id = $1",
         "DELETE FROM auth_api_keys WHERE user_id = $1",
     ] {
-        sqlx::query(statement)
-            .bind(id)
-            .execute(transaction.connection())
-            .await
-            .map_err(DbError::query(ACTION))?;
+        let statement = Statement::new(ACTION, statement).bind(id);
+        transaction.run(statement).await?;
     }
-    sqlx::query("DELETE FROM auth_users WHERE user_id = $1")
-        .bind(id)
-        .execute(transaction.connection())
-        .await
-        .map(|done| done.rows_affected() > 0)
-        .map_err(DbError::query(ACTION))
+    let statement = Statement::new(ACTION, "DELETE FROM auth_users WHERE user_id = $1").bind(id);
+    transaction.run(statement).await.map(|written| written > 0)
 }
 
-fn read(row: &SqliteRow) -> Result<UserRow, sqlx::Error> {
+fn read(row: &Row) -> Result<UserRow, DbError> {
     Ok(UserRow {
-        id: row.try_get(0)?,
-        username: row.try_get(1)?,
-        email: row.try_get(2)?,
-        full_name: row.try_get(3)?,
-        role: row.try_get(4)?,
-        status: row.try_get(5)?,
-        password_hash: Secret::new(row.try_get::<String, _>(6)?),
-        epoch: row.try_get(7)?,
-        created_at: Timestamp::from_millis(row.try_get(8)?),
-        updated_at: Timestamp::from_millis(row.try_get(9)?),
-        last_login_at: time(row, 10)?,
+        id: row.get(0)?,
+        username: row.get(1)?,
+        email: row.get(2)?,
+        full_name: row.get(3)?,
+        role: row.get(4)?,
+        status: row.get(5)?,
+        password_hash: row.get(6)?,
+        epoch: row.get(7)?,
+        created_at: row.get(8)?,
+        updated_at: row.get(9)?,
+        last_login_at: row.get(10)?,
     })
-}
-
-fn time(row: &SqliteRow, column: usize) -> Result<Option<Timestamp>, sqlx::Error> {
-    let millis: Option<i64> = row.try_get(column)?;
-    Ok(millis.map(Timestamp::from_millis))
 }

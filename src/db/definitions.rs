@@ -1,10 +1,10 @@
 //! Metric definitions, business domains and objectives: documents with columns to find them by, their history, and the
 //! audit of every write. What a document says is not known here.
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row as _, Sqlite};
-
-use super::{Database, DbError, Transaction};
+use super::DbError;
+use super::sql::row::Row as SqlRow;
+use super::sql::statement::Statement;
+use super::sql::{Sql, Transaction};
 use crate::model::timestamp::Timestamp;
 
 /// A resource as it is written.
@@ -163,15 +163,9 @@ pub struct Filter {
 ///
 /// # Errors
 /// Where the database cannot be read.
-pub async fn get(database: &Database, kind: &str, id: &str) -> Result<Option<Stored>, DbError> {
-    const ACTION: &str = "read definition";
-    let row = sqlx::query(ONE)
-        .bind(kind)
-        .bind(id)
-        .fetch_optional(database.reader())
-        .await
-        .map_err(DbError::query(ACTION))?;
-    row.map(|row| stored(&row, ACTION)).transpose()
+pub async fn get(database: &Sql, kind: &str, id: &str) -> Result<Option<Stored>, DbError> {
+    let row = database.optional(one(kind, id)).await?;
+    row.as_ref().map(stored).transpose()
 }
 
 /// One resource, as it is until the transaction ends.
@@ -183,27 +177,21 @@ pub async fn get_for_update(
     kind: &str,
     id: &str,
 ) -> Result<Option<Stored>, DbError> {
-    const ACTION: &str = "read definition";
-    let row = sqlx::query(ONE)
-        .bind(kind)
-        .bind(id)
-        .fetch_optional(transaction.connection())
-        .await
-        .map_err(DbError::query(ACTION))?;
-    row.map(|row| stored(&row, ACTION)).transpose()
+    let row = transaction.optional(one(kind, id)).await?;
+    row.as_ref().map(stored).transpose()
 }
 
-const ONE: &str = "SELECT id, revision, document FROM definitions WHERE kind = $1 AND id = $2";
+fn one(kind: &str, id: &str) -> Statement {
+    let text = "SELECT id, revision, document FROM definitions WHERE kind = $1 AND id = $2";
+    Statement::new("read definition", text).bind(kind).bind(id)
+}
 
-fn stored(row: &SqliteRow, action: &'static str) -> Result<Stored, DbError> {
-    let read = || {
-        Ok(Stored {
-            id: row.try_get(0)?,
-            revision: row.try_get(1)?,
-            document: row.try_get(2)?,
-        })
-    };
-    read().map_err(DbError::query(action))
+fn stored(row: &SqlRow) -> Result<Stored, DbError> {
+    Ok(Stored {
+        id: row.get(0)?,
+        revision: row.get(1)?,
+        document: row.get(2)?,
+    })
 }
 
 /// Writes a resource over the one of its kind and identifier, if there is one, and counts the generation on.
@@ -211,9 +199,9 @@ fn stored(row: &SqliteRow, action: &'static str) -> Result<Stored, DbError> {
 /// # Errors
 /// Where the database cannot be written.
 pub async fn save(transaction: &mut Transaction, row: &Row) -> Result<(), DbError> {
-    const ACTION: &str = "write definition";
     let columns = &row.columns;
-    sqlx::query(
+    let statement = Statement::new(
+        "write definition",
         "INSERT INTO definitions (kind, id, name, category, tier, business_domain, metric_type, status, owner_team, \
          version, revision, created_at, updated_at, search, document) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, $13, $14) \
@@ -234,23 +222,16 @@ pub async fn save(transaction: &mut Transaction, row: &Row) -> Result<(), DbErro
     .bind(&columns.owner_team)
     .bind(&row.version)
     .bind(row.revision)
-    .bind(row.updated_at.millis())
+    .bind(row.updated_at)
     .bind(&row.search)
-    .bind(&row.document)
-    .execute(transaction.connection())
-    .await
-    .map_err(DbError::query(ACTION))?;
+    .bind(&row.document);
+    transaction.run(statement).await?;
     forget_tags(transaction, row.kind, &row.id).await?;
     for tag in &row.tags {
-        sqlx::query(
-            "INSERT INTO definition_tags (kind, id, tag) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-        )
-        .bind(row.kind)
-        .bind(&row.id)
-        .bind(tag)
-        .execute(transaction.connection())
-        .await
-        .map_err(DbError::query(ACTION))?;
+        let text = "INSERT INTO definition_tags (kind, id, tag) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+        let statement = Statement::new("write tags", text);
+        let statement = statement.bind(row.kind).bind(&row.id).bind(tag);
+        transaction.run(statement).await?;
     }
     count_on(transaction).await
 }
@@ -260,44 +241,34 @@ pub async fn save(transaction: &mut Transaction, row: &Row) -> Result<(), DbErro
 /// # Errors
 /// Where the database cannot be written.
 pub async fn remove(transaction: &mut Transaction, kind: &str, id: &str) -> Result<(), DbError> {
-    sqlx::query("DELETE FROM definitions WHERE kind = $1 AND id = $2")
-        .bind(kind)
-        .bind(id)
-        .execute(transaction.connection())
-        .await
-        .map_err(DbError::query("remove definition"))?;
+    let text = "DELETE FROM definitions WHERE kind = $1 AND id = $2";
+    let statement = Statement::new("remove definition", text);
+    transaction.run(statement.bind(kind).bind(id)).await?;
     forget_tags(transaction, kind, id).await?;
     count_on(transaction).await
 }
 
 async fn forget_tags(transaction: &mut Transaction, kind: &str, id: &str) -> Result<(), DbError> {
-    sqlx::query("DELETE FROM definition_tags WHERE kind = $1 AND id = $2")
-        .bind(kind)
-        .bind(id)
-        .execute(transaction.connection())
-        .await
-        .map(drop)
-        .map_err(DbError::query("write tags"))
+    let text = "DELETE FROM definition_tags WHERE kind = $1 AND id = $2";
+    let statement = Statement::new("write tags", text);
+    let removed = transaction.run(statement.bind(kind).bind(id)).await;
+    removed.map(drop)
 }
 
 async fn count_on(transaction: &mut Transaction) -> Result<(), DbError> {
-    sqlx::query("UPDATE definition_generation SET generation = generation + 1 WHERE id = 1")
-        .execute(transaction.connection())
-        .await
-        .map(drop)
-        .map_err(DbError::query("count definitions' generation"))
+    let text = "UPDATE definition_generation SET generation = generation + 1 WHERE id = 1";
+    let statement = Statement::new("count definitions' generation", text);
+    transaction.run(statement).await.map(drop)
 }
 
 /// How many writes there were; what is derived of definitions is right as long as it stands still.
 ///
 /// # Errors
 /// Where the database cannot be read.
-pub async fn generation(database: &Database) -> Result<i64, DbError> {
-    sqlx::query("SELECT generation FROM definition_generation WHERE id = 1")
-        .fetch_one(database.reader())
-        .await
-        .and_then(|row| row.try_get(0))
-        .map_err(DbError::query("read definitions' generation"))
+pub async fn generation(database: &Sql) -> Result<i64, DbError> {
+    let text = "SELECT generation FROM definition_generation WHERE id = 1";
+    let statement = Statement::new("read definitions' generation", text);
+    database.one(statement).await?.get(0)
 }
 
 /// The last revision of an identifier, also of one that was removed; 0 for one that never was.
@@ -309,15 +280,10 @@ pub async fn last_revision(
     kind: &str,
     id: &str,
 ) -> Result<i64, DbError> {
-    sqlx::query(
-        "SELECT COALESCE(MAX(revision), 0) FROM definition_history WHERE kind = $1 AND id = $2",
-    )
-    .bind(kind)
-    .bind(id)
-    .fetch_one(transaction.connection())
-    .await
-    .and_then(|row| row.try_get(0))
-    .map_err(DbError::query("read definition's history"))
+    let text =
+        "SELECT COALESCE(MAX(revision), 0) FROM definition_history WHERE kind = $1 AND id = $2";
+    let statement = Statement::new("read definition's history", text);
+    transaction.one(statement.bind(kind).bind(id)).await?.get(0)
 }
 
 /// Which of these identifiers (of domains: names) there are.
@@ -330,30 +296,17 @@ pub async fn existing(
     column: Column,
     values: &[&str],
 ) -> Result<Vec<String>, DbError> {
-    const ACTION: &str = "look up definitions";
     let column = column.name();
     let mut found = Vec::new();
     for values in values.chunks(super::MAX_BINDS) {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
-        query.push(column).push(" FROM definitions WHERE kind = ");
-        query
-            .push_bind(kind)
-            .push(" AND ")
+        let mut statement = Statement::new("look up definitions", "SELECT ");
+        statement
             .push(column)
-            .push(" IN (");
-        let mut list = query.separated(", ");
-        for value in values {
-            list.push_bind(*value);
-        }
-        query.push(")");
-        let rows = query
-            .build()
-            .persistent(false)
-            .fetch_all(transaction.connection())
-            .await
-            .map_err(DbError::query(ACTION))?;
-        for row in rows {
-            found.push(row.try_get(0).map_err(DbError::query(ACTION))?);
+            .push(" FROM definitions WHERE kind = ");
+        statement.push_bind(kind).push(" AND ").push(column);
+        statement.push_in(values.iter().copied());
+        for row in transaction.all(statement).await? {
+            found.push(row.get(0)?);
         }
     }
     Ok(found)
@@ -364,62 +317,42 @@ pub async fn existing(
 /// # Errors
 /// Where the database cannot be read.
 pub async fn list(
-    database: &Database,
+    database: &Sql,
     kind: &str,
     filter: &Filter,
 ) -> Result<(Vec<Stored>, i64), DbError> {
-    const ACTION: &str = "list definitions";
-    let mut count = QueryBuilder::<Sqlite>::new("SELECT COUNT(*)");
+    let mut count = Statement::new("count definitions", "SELECT COUNT(*)");
     narrow(&mut count, kind, filter);
-    let total: i64 = count
-        .build()
-        .persistent(false)
-        .fetch_one(database.reader())
-        .await
-        .and_then(|row| row.try_get(0))
-        .map_err(DbError::query(ACTION))?;
-    let mut query = QueryBuilder::<Sqlite>::new("SELECT id, revision, document");
-    narrow(&mut query, kind, filter);
+    let total = database.one(count).await?.get(0)?;
+    let mut statement = Statement::new("list definitions", "SELECT id, revision, document");
+    narrow(&mut statement, kind, filter);
     let direction = if filter.descending { " DESC" } else { "" };
-    query
-        .push(" ORDER BY ")
-        .push(filter.order.name())
-        .push(direction);
-    query.push(", id").push(direction);
-    query.push(" LIMIT ").push_bind(filter.limit);
-    query.push(" OFFSET ").push_bind(filter.offset);
-    let rows = query
-        .build()
-        .persistent(false)
-        .fetch_all(database.reader())
-        .await
-        .map_err(DbError::query(ACTION))?;
-    let page = rows
-        .iter()
-        .map(|row| stored(row, ACTION))
-        .collect::<Result<_, _>>()?;
+    statement.push(" ORDER BY ").push(filter.order.name());
+    statement.push(direction).push(", id").push(direction);
+    statement.push(" LIMIT ").push_bind(filter.limit);
+    statement.push(" OFFSET ").push_bind(filter.offset);
+    let rows = database.all(statement).await?;
+    let page = rows.iter().map(stored).collect::<Result<_, _>>()?;
     Ok((page, total))
 }
 
-fn narrow(query: &mut QueryBuilder<Sqlite>, kind: &str, filter: &Filter) {
-    query
+fn narrow(statement: &mut Statement, kind: &str, filter: &Filter) {
+    statement
         .push(" FROM definitions WHERE kind = ")
-        .push_bind(kind.to_owned());
+        .push_bind(kind);
     for (column, value) in &filter.equal {
-        query.push(" AND ").push(column.name()).push(" = ");
-        query.push_bind(value.clone());
+        statement.push(" AND ").push(column.name()).push(" = ");
+        statement.push_bind(value);
     }
     for tags in &filter.tags {
-        query.push(" AND EXISTS (SELECT 1 FROM definition_tags t WHERE t.kind = definitions.kind AND t.id = definitions.id AND t.tag IN (");
-        let mut list = query.separated(", ");
-        for tag in tags {
-            list.push_bind(tag.clone());
-        }
-        query.push("))");
+        statement.push(" AND EXISTS (SELECT 1 FROM definition_tags t WHERE t.kind = definitions.kind AND t.id = definitions.id AND t.tag");
+        statement.push_in(tags).push(")");
     }
     for word in &filter.search {
-        query.push(" AND search LIKE ").push_bind(containing(word));
-        query.push(" ESCAPE '!'");
+        statement
+            .push(" AND search LIKE ")
+            .push_bind(containing(word));
+        statement.push(" ESCAPE '!'");
     }
 }
 
@@ -442,33 +375,22 @@ fn containing(text: &str) -> String {
 /// # Errors
 /// Where the database cannot be read.
 pub async fn counts(
-    database: &Database,
+    database: &Sql,
     kind: &str,
     column: Column,
 ) -> Result<Vec<(String, i64)>, DbError> {
-    const ACTION: &str = "count definitions";
     let column = column.name();
-    let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
-    query
+    let mut statement = Statement::new("count definitions", "SELECT ");
+    statement
         .push(column)
         .push(", COUNT(*) FROM definitions WHERE kind = ");
-    query.push_bind(kind).push(" AND ").push(column);
-    query
-        .push(" IS NOT NULL GROUP BY ")
-        .push(column)
-        .push(" ORDER BY ")
-        .push(column);
-    let rows = query
-        .build()
-        .persistent(false)
-        .fetch_all(database.reader())
-        .await
-        .map_err(DbError::query(ACTION))?;
-    let read = |row: &SqliteRow| Ok((row.try_get(0)?, row.try_get(1)?));
+    statement.push_bind(kind).push(" AND ").push(column);
+    statement.push(" IS NOT NULL GROUP BY ").push(column);
+    statement.push(" ORDER BY ").push(column);
+    let rows = database.all(statement).await?;
     rows.iter()
-        .map(read)
-        .collect::<Result<_, _>>()
-        .map_err(DbError::query(ACTION))
+        .map(|row| Ok((row.get(0)?, row.get(1)?)))
+        .collect()
 }
 
 /// Adds a write to the history of a resource.
@@ -483,7 +405,8 @@ pub async fn add_history(
 ) -> Result<(), DbError> {
     const ACTION: &str = "write definition's history";
     let fields = serde_json::to_string(&row.fields).map_err(DbError::value(ACTION))?;
-    sqlx::query(
+    let statement = Statement::new(
+        ACTION,
         "INSERT INTO definition_history (kind, id, revision, version, change_type, changed_at, changed_by, summary, \
          fields, document) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
@@ -492,15 +415,12 @@ pub async fn add_history(
     .bind(row.revision)
     .bind(&row.version)
     .bind(&row.change_type)
-    .bind(row.changed_at.millis())
+    .bind(row.changed_at)
     .bind(&row.changed_by)
     .bind(&row.summary)
     .bind(fields)
-    .bind(&row.document)
-    .execute(transaction.connection())
-    .await
-    .map(drop)
-    .map_err(DbError::query(ACTION))
+    .bind(&row.document);
+    transaction.run(statement).await.map(drop)
 }
 
 /// A page of a resource's history without documents, the newest write first, and how many writes there are.
@@ -508,53 +428,43 @@ pub async fn add_history(
 /// # Errors
 /// Where the database cannot be read.
 pub async fn history(
-    database: &Database,
+    database: &Sql,
     kind: &str,
     id: &str,
     limit: i64,
     offset: i64,
 ) -> Result<(Vec<HistoryRow>, i64), DbError> {
     const ACTION: &str = "read definition's history";
-    let total: i64 =
-        sqlx::query("SELECT COUNT(*) FROM definition_history WHERE kind = $1 AND id = $2")
-            .bind(kind)
-            .bind(id)
-            .fetch_one(database.reader())
-            .await
-            .and_then(|row| row.try_get(0))
-            .map_err(DbError::query(ACTION))?;
-    let rows = sqlx::query(
+    let text = "SELECT COUNT(*) FROM definition_history WHERE kind = $1 AND id = $2";
+    let count = Statement::new(ACTION, text).bind(kind).bind(id);
+    let total = database.one(count).await?.get(0)?;
+    let statement = Statement::new(
+        ACTION,
         "SELECT revision, version, change_type, changed_at, changed_by, summary, fields FROM definition_history \
          WHERE kind = $1 AND id = $2 ORDER BY revision DESC LIMIT $3 OFFSET $4",
     )
     .bind(kind)
     .bind(id)
     .bind(limit)
-    .bind(offset)
-    .fetch_all(database.reader())
-    .await
-    .map_err(DbError::query(ACTION))?;
+    .bind(offset);
+    let rows = database.all(statement).await?;
     let page = rows.iter().map(history_row).collect::<Result<_, _>>()?;
     Ok((page, total))
 }
 
-fn history_row(row: &SqliteRow) -> Result<HistoryRow, DbError> {
+fn history_row(row: &SqlRow) -> Result<HistoryRow, DbError> {
     const ACTION: &str = "read definition's history";
-    let fields: String = row.try_get(6).map_err(DbError::query(ACTION))?;
-    let fields = serde_json::from_str(&fields).map_err(DbError::value(ACTION))?;
-    let read = || {
-        Ok(HistoryRow {
-            revision: row.try_get(0)?,
-            version: row.try_get(1)?,
-            change_type: row.try_get(2)?,
-            changed_at: Timestamp::from_millis(row.try_get(3)?),
-            changed_by: row.try_get(4)?,
-            summary: row.try_get(5)?,
-            fields,
-            document: None,
-        })
-    };
-    read().map_err(DbError::query(ACTION))
+    let fields: String = row.get(6)?;
+    Ok(HistoryRow {
+        revision: row.get(0)?,
+        version: row.get(1)?,
+        change_type: row.get(2)?,
+        changed_at: row.get(3)?,
+        changed_by: row.get(4)?,
+        summary: row.get(5)?,
+        fields: serde_json::from_str(&fields).map_err(DbError::value(ACTION))?,
+        document: None,
+    })
 }
 
 /// Adds a write to the audit.
@@ -562,19 +472,17 @@ fn history_row(row: &SqliteRow) -> Result<HistoryRow, DbError> {
 /// # Errors
 /// Where the database cannot be written.
 pub async fn add_audit(transaction: &mut Transaction, row: AuditRow<'_>) -> Result<(), DbError> {
-    sqlx::query(
+    let statement = Statement::new(
+        "write audit",
         "INSERT INTO definition_audit (at, actor, source, action, kind, target, revision) \
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
-    .bind(row.at.millis())
+    .bind(row.at)
     .bind(row.actor)
     .bind(row.source)
     .bind(row.action)
     .bind(row.kind)
     .bind(row.target)
-    .bind(row.revision)
-    .execute(transaction.connection())
-    .await
-    .map(drop)
-    .map_err(DbError::query("write audit"))
+    .bind(row.revision);
+    transaction.run(statement).await.map(drop)
 }

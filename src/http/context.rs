@@ -16,6 +16,7 @@ use crate::auth::service::Auth;
 use crate::charts::pictures::Pictures;
 use crate::clock::Clock;
 use crate::db::Database;
+use crate::db::sql::Sql;
 use crate::document::diagnostics::Diagnostic;
 use crate::model::alert::Alert;
 use crate::model::signature::Signer;
@@ -58,6 +59,8 @@ pub struct Context {
     pub pictures: Option<Pictures>,
     /// Notifications and decisions.
     pub database: Database,
+    /// Definitions.
+    pub definitions: Sql,
     /// Which receivers are left alone for a while.
     pub circuits: Circuits,
     /// Runbooks, replaced on reload.

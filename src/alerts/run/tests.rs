@@ -120,12 +120,8 @@ async fn a_process_that_dies_and_comes_back_tells_each_thing_once() {
 
     clock.advance(Duration::from_secs(60));
     let running = start(directory.path(), &clock).await;
-    assert_eq!(
-        outbox::release(&running.database, clock.now())
-            .await
-            .unwrap(),
-        1
-    );
+    let backlog = outbox::backlog(&running.database, clock.now());
+    assert_eq!(backlog.waiting, 1);
     running
         .sink
         .send(vec![alert("A", &clock, false)])
@@ -278,6 +274,8 @@ async fn what_was_posted_and_the_time_it_waits_for_outlive_the_process() {
         running.sink.open().await.unwrap();
         running.sink.snapshot().await.unwrap();
         let database = &running.database;
+        // Behind what is being written.
+        drop(database.begin().await.unwrap());
         let claimed = outbox::claim(database, clock.now(), 10, &[]).await.unwrap();
         let delivered = Outcome::Delivered {
             status: "200".to_owned(),

@@ -114,7 +114,7 @@ impl Auth {
 
     async fn note_login(
         &self,
-        transaction: &mut crate::db::Transaction,
+        transaction: &mut crate::db::sql::Transaction,
         user: &UserRow,
     ) -> Result<(), AuthError> {
         // The row may have changed while the password was hashed.
@@ -219,7 +219,7 @@ impl Auth {
 
     async fn add_refresh(
         &self,
-        transaction: &mut crate::db::Transaction,
+        transaction: &mut crate::db::sql::Transaction,
         session: SessionRow,
         access: Secret,
     ) -> Result<Tokens, AuthError> {

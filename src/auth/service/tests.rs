@@ -8,6 +8,7 @@ use super::super::error::AuthError;
 use super::super::password::Cost;
 use super::super::role::{Role, Scope};
 use super::*;
+use crate::db::sql::config::Settings;
 use crate::model::secret::Secret;
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -22,7 +23,7 @@ struct Place {
 impl Place {
     async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let database = Database::open(&directory.path().join("a.db"))
+        let database = Sql::open(&Settings::default(), &directory.path().join("a.db"))
             .await
             .unwrap();
         let clock = Clock::manual(Timestamp::from_millis(1_800_000_000_000));
@@ -44,7 +45,8 @@ impl Place {
 
     /// What another process does at the same database.
     async fn elsewhere(&self) -> Auth {
-        let database = Database::open(&self.directory.path().join("a.db")).await;
+        let file = self.directory.path().join("a.db");
+        let database = Sql::open(&Settings::default(), &file).await;
         let config = self.auth.config().clone();
         Auth::new(
             config,

@@ -1,10 +1,9 @@
 //! API keys, and the keys that access tokens are signed with.
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
-use super::super::{Database, DbError, Transaction};
-use super::time;
+use super::super::DbError;
+use super::super::sql::row::Row;
+use super::super::sql::statement::Statement;
+use super::super::sql::{Sql, Transaction};
 use crate::model::secret::Secret;
 use crate::model::timestamp::Timestamp;
 
@@ -54,49 +53,40 @@ const COLUMNS: &str = "SELECT key_id, user_id, name, description, key_hash, scop
 /// # Errors
 /// Where the database cannot be written.
 pub async fn insert(transaction: &mut Transaction, key: &ApiKeyRow) -> Result<(), DbError> {
-    sqlx::query(
-        "INSERT INTO auth_api_keys (key_id, user_id, name, description, key_hash, scopes, created_at, expires_at, \
-         last_used_at, revoked_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-    )
+    let statement = Statement::new("write API key", "INSERT INTO auth_api_keys (key_id, user_id, name, description, key_hash, scopes, created_at, expires_at, \
+         last_used_at, revoked_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")
     .bind(&key.id)
     .bind(&key.user)
     .bind(&key.name)
     .bind(&key.description)
     .bind(&key.hash)
     .bind(&key.scopes)
-    .bind(key.created_at.millis())
-    .bind(key.expires_at.map(Timestamp::millis))
-    .bind(key.last_used_at.map(Timestamp::millis))
-    .bind(key.revoked_at.map(Timestamp::millis))
-    .execute(transaction.connection())
-    .await
-    .map(drop)
-    .map_err(DbError::query("write API key"))
+    .bind(key.created_at)
+    .bind(key.expires_at)
+    .bind(key.last_used_at)
+    .bind(key.revoked_at);
+    transaction.run(statement).await.map(drop)
 }
 
 /// The API keys of somebody, newest first; of everybody where nobody is named.
 ///
 /// # Errors
 /// Where the database cannot be read.
-pub async fn list(database: &Database, user: Option<&str>) -> Result<Vec<ApiKeyRow>, DbError> {
-    const ACTION: &str = "read API keys";
-    let mut query = sqlx::QueryBuilder::<sqlx::Sqlite>::new(COLUMNS);
+pub async fn list(database: &Sql, user: Option<&str>) -> Result<Vec<ApiKeyRow>, DbError> {
+    let mut statement = Statement::new("read API keys", COLUMNS);
     if let Some(user) = user {
-        query.push(" WHERE user_id = ").push_bind(user.to_owned());
+        statement.push(" WHERE user_id = ").push_bind(user);
     }
-    query.push(" ORDER BY created_at DESC, key_id");
-    let rows = query.build().fetch_all(database.reader()).await;
-    let rows = rows.map_err(DbError::query(ACTION))?;
-    rows.iter()
-        .map(|row| read(row).map_err(DbError::query(ACTION)))
-        .collect()
+    statement.push(" ORDER BY created_at DESC, key_id");
+    let rows = database.all(statement).await?;
+    rows.iter().map(read).collect()
 }
 
 /// The API key of a hash.
 ///
 /// # Errors
 /// Where the database cannot be read.
-pub async fn by_hash(database: &Database, hash: &str) -> Result<Option<ApiKeyRow>, DbError> {
+pub async fn by_hash(database: &Sql, hash: &str) -> Result<Option<ApiKeyRow>, DbError> {
     one(database, " WHERE key_hash = ", hash).await
 }
 
@@ -104,22 +94,19 @@ pub async fn by_hash(database: &Database, hash: &str) -> Result<Option<ApiKeyRow
 ///
 /// # Errors
 /// Where the database cannot be read.
-pub async fn by_id(database: &Database, id: &str) -> Result<Option<ApiKeyRow>, DbError> {
+pub async fn by_id(database: &Sql, id: &str) -> Result<Option<ApiKeyRow>, DbError> {
     one(database, " WHERE key_id = ", id).await
 }
 
 async fn one(
-    database: &Database,
+    database: &Sql,
     condition: &'static str,
     value: &str,
 ) -> Result<Option<ApiKeyRow>, DbError> {
-    const ACTION: &str = "read API key";
-    let mut query = sqlx::QueryBuilder::<sqlx::Sqlite>::new(COLUMNS);
-    query.push(condition).push_bind(value.to_owned());
-    let row = query.build().fetch_optional(database.reader()).await;
-    let row = row.map_err(DbError::query(ACTION))?;
-    row.map(|row| read(&row).map_err(DbError::query(ACTION)))
-        .transpose()
+    let mut statement = Statement::new("read API key", COLUMNS);
+    statement.push(condition).push_bind(value);
+    let row = database.optional(statement.kept()).await?;
+    row.as_ref().map(read).transpose()
 }
 
 /// Notes that a key was used.
@@ -127,13 +114,13 @@ async fn one(
 /// # Errors
 /// Where the database cannot be written.
 pub async fn used(transaction: &mut Transaction, id: &str, now: Timestamp) -> Result<(), DbError> {
-    sqlx::query("UPDATE auth_api_keys SET last_used_at = $2 WHERE key_id = $1")
-        .bind(id)
-        .bind(now.millis())
-        .execute(transaction.connection())
-        .await
-        .map(drop)
-        .map_err(DbError::query("write API key"))
+    let statement = Statement::new(
+        "write API key",
+        "UPDATE auth_api_keys SET last_used_at = $2 WHERE key_id = $1",
+    )
+    .bind(id)
+    .bind(now);
+    transaction.run(statement).await.map(drop)
 }
 
 /// Ends a key; whether it was still good.
@@ -145,38 +132,34 @@ pub async fn revoke(
     id: &str,
     now: Timestamp,
 ) -> Result<bool, DbError> {
-    sqlx::query("UPDATE auth_api_keys SET revoked_at = $2 WHERE key_id = $1 AND revoked_at IS NULL")
-        .bind(id)
-        .bind(now.millis())
-        .execute(transaction.connection())
-        .await
-        .map(|done| done.rows_affected() > 0)
-        .map_err(DbError::query("revoke API key"))
+    let statement = Statement::new(
+        "revoke API key",
+        "UPDATE auth_api_keys SET revoked_at = $2 WHERE key_id = $1 AND revoked_at IS NULL",
+    )
+    .bind(id)
+    .bind(now);
+    transaction.run(statement).await.map(|written| written > 0)
 }
 
 /// All signing keys, the oldest first.
 ///
 /// # Errors
 /// Where the database cannot be read.
-pub async fn signing(database: &Database) -> Result<Vec<SigningKeyRow>, DbError> {
-    const ACTION: &str = "read signing keys";
-    let rows = sqlx::query(
+pub async fn signing(database: &Sql) -> Result<Vec<SigningKeyRow>, DbError> {
+    let statement = Statement::new(
+        "read signing keys",
         "SELECT key_id, prime_p, prime_q, created_at FROM auth_signing_keys ORDER BY created_at, key_id",
-    )
-    .fetch_all(database.reader())
-    .await
-    .map_err(DbError::query(ACTION))?;
-    let read = |row: &SqliteRow| {
+    );
+    let rows = database.all(statement).await?;
+    let read = |row: &Row| {
         Ok(SigningKeyRow {
-            id: row.try_get(0)?,
-            p: Secret::new(row.try_get::<String, _>(1)?),
-            q: Secret::new(row.try_get::<String, _>(2)?),
-            created_at: Timestamp::from_millis(row.try_get(3)?),
+            id: row.get(0)?,
+            p: row.get(1)?,
+            q: row.get(2)?,
+            created_at: row.get(3)?,
         })
     };
-    rows.iter()
-        .map(|row| read(row).map_err(DbError::query(ACTION)))
-        .collect()
+    rows.iter().map(read).collect()
 }
 
 /// Writes a new signing key.
@@ -187,17 +170,12 @@ pub async fn insert_signing(
     transaction: &mut Transaction,
     key: &SigningKeyRow,
 ) -> Result<(), DbError> {
-    sqlx::query(
-        "INSERT INTO auth_signing_keys (key_id, prime_p, prime_q, created_at) VALUES ($1, $2, $3, $4)",
-    )
+    let statement = Statement::new("write signing key", "INSERT INTO auth_signing_keys (key_id, prime_p, prime_q, created_at) VALUES ($1, $2, $3, $4)")
     .bind(&key.id)
     .bind(key.p.expose())
     .bind(key.q.expose())
-    .bind(key.created_at.millis())
-    .execute(transaction.connection())
-    .await
-    .map(drop)
-    .map_err(DbError::query("write signing key"))
+    .bind(key.created_at);
+    transaction.run(statement).await.map(drop)
 }
 
 /// Removes a signing key that no token needs any more.
@@ -205,25 +183,25 @@ pub async fn insert_signing(
 /// # Errors
 /// Where the database cannot be written.
 pub async fn remove_signing(transaction: &mut Transaction, id: &str) -> Result<(), DbError> {
-    sqlx::query("DELETE FROM auth_signing_keys WHERE key_id = $1")
-        .bind(id)
-        .execute(transaction.connection())
-        .await
-        .map(drop)
-        .map_err(DbError::query("remove signing key"))
+    let statement = Statement::new(
+        "remove signing key",
+        "DELETE FROM auth_signing_keys WHERE key_id = $1",
+    )
+    .bind(id);
+    transaction.run(statement).await.map(drop)
 }
 
-fn read(row: &SqliteRow) -> Result<ApiKeyRow, sqlx::Error> {
+fn read(row: &Row) -> Result<ApiKeyRow, DbError> {
     Ok(ApiKeyRow {
-        id: row.try_get(0)?,
-        user: row.try_get(1)?,
-        name: row.try_get(2)?,
-        description: row.try_get(3)?,
-        hash: row.try_get(4)?,
-        scopes: row.try_get(5)?,
-        created_at: Timestamp::from_millis(row.try_get(6)?),
-        expires_at: time(row, 7)?,
-        last_used_at: time(row, 8)?,
-        revoked_at: time(row, 9)?,
+        id: row.get(0)?,
+        user: row.get(1)?,
+        name: row.get(2)?,
+        description: row.get(3)?,
+        hash: row.get(4)?,
+        scopes: row.get(5)?,
+        created_at: row.get(6)?,
+        expires_at: row.get(7)?,
+        last_used_at: row.get(8)?,
+        revoked_at: row.get(9)?,
     })
 }

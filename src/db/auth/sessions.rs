@@ -1,9 +1,9 @@
 //! Sessions and their refresh tokens.
 
-use sqlx::Row;
-
-use super::super::{Database, DbError, Transaction};
-use super::time;
+use super::super::DbError;
+use super::super::sql::row::Row;
+use super::super::sql::statement::Statement;
+use super::super::sql::{Sql, Transaction};
 use crate::model::timestamp::Timestamp;
 
 /// A login.
@@ -45,20 +45,15 @@ pub struct RefreshRow {
 /// # Errors
 /// Where the database cannot be written.
 pub async fn insert(transaction: &mut Transaction, session: &SessionRow) -> Result<(), DbError> {
-    sqlx::query(
-        "INSERT INTO auth_sessions (session_id, user_id, cookie_hash, created_at, expires_at, revoked_at) \
-         VALUES ($1, $2, $3, $4, $5, $6)",
-    )
+    let statement = Statement::new("write session", "INSERT INTO auth_sessions (session_id, user_id, cookie_hash, created_at, expires_at, revoked_at) \
+         VALUES ($1, $2, $3, $4, $5, $6)")
     .bind(&session.id)
     .bind(&session.user)
     .bind(&session.cookie_hash)
-    .bind(session.created_at.millis())
-    .bind(session.expires_at.millis())
-    .bind(session.revoked_at.map(Timestamp::millis))
-    .execute(transaction.connection())
-    .await
-    .map(drop)
-    .map_err(DbError::query("write session"))
+    .bind(session.created_at)
+    .bind(session.expires_at)
+    .bind(session.revoked_at);
+    transaction.run(statement).await.map(drop)
 }
 
 /// Lets a session last longer.
@@ -70,31 +65,27 @@ pub async fn extend(
     session: &str,
     until: Timestamp,
 ) -> Result<(), DbError> {
-    sqlx::query("UPDATE auth_sessions SET expires_at = $2 WHERE session_id = $1")
-        .bind(session)
-        .bind(until.millis())
-        .execute(transaction.connection())
-        .await
-        .map(drop)
-        .map_err(DbError::query("write session"))
+    let statement = Statement::new(
+        "write session",
+        "UPDATE auth_sessions SET expires_at = $2 WHERE session_id = $1",
+    )
+    .bind(session)
+    .bind(until);
+    transaction.run(statement).await.map(drop)
 }
 
 /// The session of a browser's cookie.
 ///
 /// # Errors
 /// Where the database cannot be read.
-pub async fn of_cookie(database: &Database, hash: &str) -> Result<Option<SessionRow>, DbError> {
-    const ACTION: &str = "read session";
-    let row = sqlx::query(
+pub async fn of_cookie(database: &Sql, hash: &str) -> Result<Option<SessionRow>, DbError> {
+    let statement = Statement::new(
+        "read session",
         "SELECT session_id, user_id, cookie_hash, created_at, expires_at, revoked_at FROM auth_sessions \
          WHERE cookie_hash = $1",
-    )
-    .bind(hash)
-    .fetch_optional(database.reader())
-    .await
-    .map_err(DbError::query(ACTION))?;
-    row.map(|row| read(&row, 0).map_err(DbError::query(ACTION)))
-        .transpose()
+    );
+    let row = database.optional(statement.bind(hash)).await?;
+    row.map(|row| read(&row, 0)).transpose()
 }
 
 /// Writes a new refresh token.
@@ -105,33 +96,25 @@ pub async fn insert_refresh(
     transaction: &mut Transaction,
     token: &RefreshRow,
 ) -> Result<(), DbError> {
-    sqlx::query(
-        "INSERT INTO auth_refresh_tokens (token_hash, token_id, session_id, created_at, expires_at, used_at) \
-         VALUES ($1, $2, $3, $4, $5, $6)",
-    )
+    let statement = Statement::new("write refresh token", "INSERT INTO auth_refresh_tokens (token_hash, token_id, session_id, created_at, expires_at, used_at) \
+         VALUES ($1, $2, $3, $4, $5, $6)")
     .bind(&token.hash)
     .bind(&token.id)
     .bind(&token.session.id)
-    .bind(token.created_at.millis())
-    .bind(token.expires_at.millis())
-    .bind(token.used_at.map(Timestamp::millis))
-    .execute(transaction.connection())
-    .await
-    .map(drop)
-    .map_err(DbError::query("write refresh token"))
+    .bind(token.created_at)
+    .bind(token.expires_at)
+    .bind(token.used_at);
+    transaction.run(statement).await.map(drop)
 }
 
 /// Whether there is a refresh token of a hash.
 ///
 /// # Errors
 /// Where the database cannot be read.
-pub async fn is_refresh(database: &Database, hash: &str) -> Result<bool, DbError> {
-    sqlx::query("SELECT 1 FROM auth_refresh_tokens WHERE token_hash = $1")
-        .bind(hash)
-        .fetch_optional(database.reader())
-        .await
-        .map(|row| row.is_some())
-        .map_err(DbError::query("read refresh token"))
+pub async fn is_refresh(database: &Sql, hash: &str) -> Result<bool, DbError> {
+    let text = "SELECT token_id FROM auth_refresh_tokens WHERE token_hash = $1";
+    let statement = Statement::new("read refresh token", text).bind(hash);
+    Ok(database.optional(statement).await?.is_some())
 }
 
 /// The refresh token of a hash.
@@ -142,28 +125,24 @@ pub async fn refresh(
     transaction: &mut Transaction,
     hash: &str,
 ) -> Result<Option<RefreshRow>, DbError> {
-    const ACTION: &str = "read refresh token";
-    let row = sqlx::query(
+    let statement = Statement::new(
+        "read refresh token",
         "SELECT t.token_hash, t.token_id, t.created_at, t.expires_at, t.used_at, \
          s.session_id, s.user_id, s.cookie_hash, s.created_at, s.expires_at, s.revoked_at \
          FROM auth_refresh_tokens t JOIN auth_sessions s ON s.session_id = t.session_id WHERE t.token_hash = $1",
-    )
-    .bind(hash)
-    .fetch_optional(transaction.connection())
-    .await
-    .map_err(DbError::query(ACTION))?;
-    let read = |row: &sqlx::sqlite::SqliteRow| {
+    );
+    let row = transaction.optional(statement.bind(hash)).await?;
+    let read = |row: Row| {
         Ok(RefreshRow {
-            hash: row.try_get(0)?,
-            id: row.try_get(1)?,
-            created_at: Timestamp::from_millis(row.try_get(2)?),
-            expires_at: Timestamp::from_millis(row.try_get(3)?),
-            used_at: time(row, 4)?,
-            session: read(row, 5)?,
+            hash: row.get(0)?,
+            id: row.get(1)?,
+            created_at: row.get(2)?,
+            expires_at: row.get(3)?,
+            used_at: row.get(4)?,
+            session: read(&row, 5)?,
         })
     };
-    row.map(|row| read(&row).map_err(DbError::query(ACTION)))
-        .transpose()
+    row.map(read).transpose()
 }
 
 /// Notes that a refresh token was exchanged.
@@ -175,13 +154,13 @@ pub async fn use_refresh(
     hash: &str,
     now: Timestamp,
 ) -> Result<(), DbError> {
-    sqlx::query("UPDATE auth_refresh_tokens SET used_at = $2 WHERE token_hash = $1")
-        .bind(hash)
-        .bind(now.millis())
-        .execute(transaction.connection())
-        .await
-        .map(drop)
-        .map_err(DbError::query("write refresh token"))
+    let statement = Statement::new(
+        "write refresh token",
+        "UPDATE auth_refresh_tokens SET used_at = $2 WHERE token_hash = $1",
+    )
+    .bind(hash)
+    .bind(now);
+    transaction.run(statement).await.map(drop)
 }
 
 /// Ends one session.
@@ -193,15 +172,13 @@ pub async fn revoke(
     session: &str,
     now: Timestamp,
 ) -> Result<(), DbError> {
-    sqlx::query(
+    let statement = Statement::new(
+        "revoke session",
         "UPDATE auth_sessions SET revoked_at = $2 WHERE session_id = $1 AND revoked_at IS NULL",
     )
     .bind(session)
-    .bind(now.millis())
-    .execute(transaction.connection())
-    .await
-    .map(drop)
-    .map_err(DbError::query("revoke session"))
+    .bind(now);
+    transaction.run(statement).await.map(drop)
 }
 
 /// Ends all sessions of somebody.
@@ -213,15 +190,13 @@ pub async fn revoke_all(
     user: &str,
     now: Timestamp,
 ) -> Result<(), DbError> {
-    sqlx::query(
+    let statement = Statement::new(
+        "revoke sessions",
         "UPDATE auth_sessions SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL",
     )
     .bind(user)
-    .bind(now.millis())
-    .execute(transaction.connection())
-    .await
-    .map(drop)
-    .map_err(DbError::query("revoke sessions"))
+    .bind(now);
+    transaction.run(statement).await.map(drop)
 }
 
 /// Sessions of somebody that were ended since a time: access tokens of them may still be about.
@@ -229,18 +204,14 @@ pub async fn revoke_all(
 /// # Errors
 /// Where the database cannot be read.
 pub async fn revoked_since(
-    database: &Database,
+    database: &Sql,
     user: &str,
     since: Timestamp,
 ) -> Result<Vec<String>, DbError> {
-    sqlx::query_scalar(
-        "SELECT session_id FROM auth_sessions WHERE user_id = $1 AND revoked_at >= $2",
-    )
-    .bind(user)
-    .bind(since.millis())
-    .fetch_all(database.reader())
-    .await
-    .map_err(DbError::query("read sessions"))
+    let text = "SELECT session_id FROM auth_sessions WHERE user_id = $1 AND revoked_at >= $2";
+    let statement = Statement::new("read sessions", text).bind(user).bind(since);
+    let rows = database.all(statement).await?;
+    rows.iter().map(|row| row.get(0)).collect()
 }
 
 /// Removes sessions that ended before a time, with their tokens.
@@ -253,22 +224,19 @@ pub async fn prune(transaction: &mut Transaction, before: Timestamp) -> Result<(
         "DELETE FROM auth_refresh_tokens WHERE session_id IN (SELECT session_id FROM auth_sessions WHERE expires_at < $1)",
         "DELETE FROM auth_sessions WHERE expires_at < $1",
     ] {
-        sqlx::query(statement)
-            .bind(before.millis())
-            .execute(transaction.connection())
-            .await
-            .map_err(DbError::query(ACTION))?;
+        let statement = Statement::new(ACTION, statement).bind(before);
+        transaction.run(statement).await?;
     }
     Ok(())
 }
 
-fn read(row: &sqlx::sqlite::SqliteRow, from: usize) -> Result<SessionRow, sqlx::Error> {
+fn read(row: &Row, from: usize) -> Result<SessionRow, DbError> {
     Ok(SessionRow {
-        id: row.try_get(from)?,
-        user: row.try_get(from + 1)?,
-        cookie_hash: row.try_get(from + 2)?,
-        created_at: Timestamp::from_millis(row.try_get(from + 3)?),
-        expires_at: Timestamp::from_millis(row.try_get(from + 4)?),
-        revoked_at: time(row, from + 5)?,
+        id: row.get(from)?,
+        user: row.get(from + 1)?,
+        cookie_hash: row.get(from + 2)?,
+        created_at: row.get(from + 3)?,
+        expires_at: row.get(from + 4)?,
+        revoked_at: row.get(from + 5)?,
     })
 }

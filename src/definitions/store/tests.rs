@@ -2,6 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::db::definitions::{self as rows, Column, Filter};
+use crate::db::sql::config::Settings;
 use crate::definitions::catalog;
 use crate::definitions::testing::{CHECKS, full};
 
@@ -12,7 +13,8 @@ const ADA: Author<'_> = Author {
 const NOW: Timestamp = Timestamp::from_millis(1_795_000_000_000);
 
 async fn store(directory: &tempfile::TempDir) -> Store {
-    let database = Database::open(&directory.path().join("outrigger.db")).await;
+    let file = directory.path().join("outrigger.db");
+    let database = Sql::open(&Settings::default(), &file).await;
     Store::new(database.unwrap(), CHECKS)
 }
 

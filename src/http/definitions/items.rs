@@ -39,7 +39,7 @@ pub(super) async fn one(
     headers: HeaderMap,
 ) -> Result<Response, Fault> {
     let id = identifier(id)?;
-    let stored = rows::get(&context.database, kind.as_str(), &id).await?;
+    let stored = rows::get(&context.definitions, kind.as_str(), &id).await?;
     let stored = stored.ok_or_else(|| answer::missing(kind))?;
     let tag = answer::revision_tag(stored.revision);
     if let Some(response) = answer::not_modified(&headers, &tag) {

@@ -40,12 +40,12 @@ pub(super) async fn list(
     let window = Window::of(&query)?;
     let filter = filter(kind, &query, window)?;
     // Read first: an answer may be newer than its tag, never older.
-    let generation = rows::generation(&context.database).await?;
+    let generation = rows::generation(&context.definitions).await?;
     let tag = format!("W/\"g{generation}\"");
     if let Some(response) = answer::not_modified(request.headers(), &tag) {
         return Ok(response);
     }
-    let (page, total) = rows::list(&context.database, kind.as_str(), &filter).await?;
+    let (page, total) = rows::list(&context.definitions, kind.as_str(), &filter).await?;
     let documents: Vec<&str> = page.iter().map(|stored| stored.document.as_str()).collect();
     let path = format!("/api/v1/{}", kind.plural());
     let response = window.answer(&documents.join(","), total, &path, &query);
@@ -62,7 +62,8 @@ pub(super) async fn history(
     let query = Query::of(&request);
     let window = Window::of(&query)?;
     let (limit, offset) = (window.limit, window.offset);
-    let (page, total) = rows::history(&context.database, kind.as_str(), &id, limit, offset).await?;
+    let (page, total) =
+        rows::history(&context.definitions, kind.as_str(), &id, limit, offset).await?;
     if total == 0 {
         return Err(answer::missing(kind));
     }

@@ -20,7 +20,7 @@ pub(super) async fn stats(State(context): State<Arc<Context>>) -> Result<Json<Va
         ("by_tier", Column::Tier),
         ("by_domain", Column::BusinessDomain),
     ] {
-        let counts = rows::counts(&context.database, Kind::Metric.as_str(), column).await?;
+        let counts = rows::counts(&context.definitions, Kind::Metric.as_str(), column).await?;
         // Every metric has each of these.
         total = counts.iter().map(|(_, count)| count).sum::<i64>();
         let counts: Map<String, Value> = counts
