@@ -208,9 +208,12 @@ pub fn of_exposition(body: &[u8], format: Format) -> Result<Vec<Family>, ParseEr
 mod tests {
     use super::*;
 
+    /// Name, type, and labels with how many values.
+    type Wanted<'a> = (&'a str, MetricKind, &'a [(&'a str, usize)]);
+
     #[test]
     fn families_are_gathered_with_and_without_types() {
-        let check = |text: &str, format: Format, want: &[(&str, MetricKind, &[(&str, usize)])]| {
+        let check = |text: &str, format: Format, want: &[Wanted<'_>]| {
             let got = of_exposition(text.as_bytes(), format).expect("well formed");
             let got: Vec<_> = got
                 .iter()
