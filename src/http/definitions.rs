@@ -196,7 +196,7 @@ const fn read_scope(kind: Kind) -> Scope {
 }
 
 /// The resources, read as strictly as the caller asks.
-fn store(context: &Context, strict: bool) -> Store {
+pub(super) fn store(context: &Context, strict: bool) -> Store {
     let checks = Checks {
         expression: |text| {
             let parsed = parser::parse(text);
