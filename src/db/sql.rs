@@ -18,9 +18,14 @@
 pub mod config;
 pub mod metrics;
 mod migrations;
+#[cfg(test)]
+#[path = "../../tests/it/support/postgres.rs"]
+mod peer;
 pub mod postgres;
 pub mod row;
 pub mod statement;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! Which database definitions and accounts are in: `definitions.database` in `outrigger.yml`.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -224,14 +225,12 @@ pub(super) fn decides_on_tls(address: &Secret) -> bool {
         return true;
     };
     let names = |wanted: &[&str]| url.query_pairs().any(|(name, _)| wanted.contains(&&*name));
-    let local = match url.host() {
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        // A socket's directory is written with %2F.
-        Some(url::Host::Domain(name)) => {
-            name.is_empty() || name == "localhost" || name.to_ascii_lowercase().starts_with("%2f")
-        }
-        None => true,
-    };
+    // Hosts of this scheme are not parsed; a socket's directory is written with %2F.
+    let host = url.host_str().unwrap_or_default().to_ascii_lowercase();
+    let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    let local = ip.map_or_else(
+        |_| host.is_empty() || host == "localhost" || host.starts_with("%2f"),
+        |ip| ip.is_loopback(),
+    );
     names(&["sslmode", "ssl-mode"]) || local || names(&["host"])
 }
