@@ -17,6 +17,7 @@ pub mod check;
 pub mod domain;
 pub mod metric;
 pub mod objective;
+pub mod policy;
 pub mod resource;
 pub mod schema;
 pub mod store;

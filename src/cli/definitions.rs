@@ -1,7 +1,9 @@
 //! `outrigger definitions`: metric definitions, domains and objectives in files and in the database.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;
 
@@ -9,10 +11,11 @@ use crate::clock::Clock;
 use crate::config::overrides::Environment;
 use crate::config::settings::Settings;
 use crate::config::{self, Sources};
-use crate::db::DbError;
 use crate::db::sql::Sql;
+use crate::db::{DbError, definitions as rows};
 use crate::definitions::catalog::{self, Item};
 use crate::definitions::check::{Checks, Finding, Findings};
+use crate::definitions::policy;
 use crate::definitions::resource::Resource;
 use crate::definitions::store::{Author, ItemReport, Outcome, Store};
 use crate::promql::parser;
@@ -49,6 +52,8 @@ enum What {
     Export(ExportArgs),
     /// Check files; the database is not touched. Exits with 2 on mistakes.
     Check(CheckArgs),
+    /// Write the policies made of metrics, for the Open Policy Agent.
+    Policies(PoliciesArgs),
 }
 
 #[derive(Debug, Args)]
@@ -82,6 +87,15 @@ enum Format {
 }
 
 #[derive(Debug, Args)]
+struct PoliciesArgs {
+    /// Where to: a bundle where it ends in `.tar.gz`, else a directory for a file each.
+    #[arg(long, value_name = "PATH")]
+    out: PathBuf,
+    #[command(flatten)]
+    sources: SourceArgs,
+}
+
+#[derive(Debug, Args)]
 struct CheckArgs {
     /// Catalogs, lists or single definitions.
     #[arg(required = true, value_name = "FILE")]
@@ -102,6 +116,12 @@ pub(super) fn definitions(args: DefinitionsArgs, environment: Environment) -> u8
         What::Export(args) => with_settings(&args.sources.into_sources(environment), |settings| {
             export(settings, args.format)
         }),
+        What::Policies(args) => {
+            let out = args.out;
+            with_settings(&args.sources.into_sources(environment), |settings| {
+                policies(settings, &out)
+            })
+        }
     }
 }
 
@@ -290,6 +310,34 @@ fn value(path: &Path) -> anyhow::Result<Value> {
     } else {
         Ok(serde_yaml::from_str(&text)?)
     }
+}
+
+fn policies(settings: &Settings, out: &Path) -> anyhow::Result<u8> {
+    let (metrics, generation) = wait(async {
+        let database = open(settings).await?;
+        let generation = rows::generation(&database).await;
+        let metrics = Store::new(database.clone(), CHECKS).metrics().await;
+        database.close().await;
+        Ok((metrics?, generation?))
+    })?;
+    let modules = policy::modules(&metrics);
+    let wrote = |path: &Path| format!("write {}", path.display());
+    if out.to_string_lossy().ends_with(".tar.gz") {
+        let bundle = policy::bundle(&modules, &format!("g{generation}"))?;
+        fs::write(out, bundle).with_context(|| wrote(out))?;
+    } else {
+        fs::create_dir_all(out).with_context(|| wrote(out))?;
+        for module in &modules {
+            let path = out.join(format!("{}.rego", module.name));
+            fs::write(&path, &module.text).with_context(|| wrote(&path))?;
+        }
+    }
+    print(&format!(
+        "{} policies written to {}\n",
+        modules.len(),
+        out.display()
+    ));
+    Ok(exit::OK)
 }
 
 fn export(settings: &Settings, format: Format) -> anyhow::Result<u8> {

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::catalog::Item;
 use super::change::{self, Merge, Origin, Prepared};
 use super::check::{Checks, FindingKind, Findings};
+use super::metric::Metric;
 use super::resource::{Kind, Resource};
 use crate::db::DbError;
 use crate::db::definitions::{
@@ -143,18 +144,33 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read, or what it holds does not fit.
     pub async fn all(&self) -> Result<Vec<Resource>, StoreError> {
+        let mut all = Vec::new();
+        for kind in Kind::ALL {
+            all.extend(self.all_of(kind).await?);
+        }
+        Ok(all)
+    }
+
+    /// All metrics, by name.
+    ///
+    /// # Errors
+    /// Where the database cannot be read, or what it holds does not fit.
+    pub async fn metrics(&self) -> Result<Vec<Metric>, StoreError> {
+        let all = self.all_of(Kind::Metric).await?.into_iter();
+        let metrics = all.filter_map(|resource| match resource {
+            Resource::Metric(metric) => Some(*metric),
+            Resource::Domain(_) | Resource::Objective(_) => None,
+        });
+        Ok(metrics.collect())
+    }
+
+    async fn all_of(&self, kind: Kind) -> Result<Vec<Resource>, StoreError> {
         let filter = Filter {
             limit: i64::MAX,
             ..Filter::default()
         };
-        let mut all = Vec::new();
-        for kind in Kind::ALL {
-            let (page, _) = rows::list(&self.database, kind.as_str(), &filter).await?;
-            for stored in page {
-                all.push(parsed(kind, &stored)?);
-            }
-        }
-        Ok(all)
+        let (page, _) = rows::list(&self.database, kind.as_str(), &filter).await?;
+        page.iter().map(|stored| parsed(kind, stored)).collect()
     }
 
     /// Makes a resource.

@@ -1,5 +1,5 @@
-//! The definition API: `/api/v1/metrics`, `/api/v1/domains`, `/api/v1/objectives`, each with `/{id}` and `/{id}/history`, and
-//! `/api/v1/stats`.
+//! The definition API: `/api/v1/metrics`, `/api/v1/domains`, `/api/v1/objectives`, each with `/{id}` and `/{id}/history`,
+//! `/api/v1/stats`, and the policies made of metrics.
 //!
 //! ```text
 //! GET    …              {"success": true, "data": […], "pagination": {page, limit, total, pages, hasNext, hasPrev}}
@@ -17,6 +17,7 @@ mod answer;
 mod body;
 mod items;
 mod list;
+mod policies;
 mod stats;
 
 use std::sync::Arc;
@@ -36,7 +37,11 @@ use crate::promql::parser;
 
 /// All routes.
 pub(super) fn routes() -> Router<Arc<Context>> {
-    let mut router = Router::new().route("/api/v1/stats", get(stats::stats));
+    let mut router = Router::new()
+        .route("/api/v1/stats", get(stats::stats))
+        .route("/api/v1/policies", get(policies::all))
+        .route("/api/v1/policies/bundle.tar.gz", get(policies::bundle))
+        .route("/api/v1/metrics/{id}/policy", get(policies::one));
     for kind in Kind::ALL {
         let path = format!("/api/v1/{}", kind.plural());
         router = router

@@ -459,3 +459,49 @@ fn the_sample_catalogues_import() {
         1
     );
 }
+
+#[test]
+fn metrics_become_policies_that_an_agent_can_load() {
+    let place = Place::new();
+    let api = start(&place);
+    for id in ["SHOP-1", "SHOP_1"] {
+        let made = api.send("POST", "/api/v1/metrics", &metric(id));
+        assert_eq!(made.status, 201, "{}", made.body);
+    }
+    let all = api.get("/api/v1/policies").json();
+    assert_eq!(all["count"], 2);
+    let mut engine = regorus::Engine::new();
+    for policy in all["data"].as_array().unwrap() {
+        let (id, text) = (&policy["metric_id"], policy["policy"].as_str().unwrap());
+        let name = id.as_str().unwrap().to_owned();
+        engine.add_policy(name, text.to_owned()).unwrap();
+        let input = json!({"metric_id": id, "value": 0.995, "user": {"team": "shop"}});
+        engine.set_input(regorus::Value::from_json_str(&input.to_string()).unwrap());
+        let rule = format!("data.{}.allow", policy["package"].as_str().unwrap());
+        assert_eq!(engine.eval_rule(rule).unwrap(), regorus::Value::from(true));
+    }
+    let one = api.get("/api/v1/metrics/SHOP_1/policy");
+    assert_eq!(one.json()["data"]["package"], "metrics.SHOP_1");
+    let known = one.header("etag").expect("a tag").to_owned();
+    let path = "/api/v1/policies/bundle.tar.gz";
+    let bundle = api.get(path);
+    assert_eq!(bundle.header("content-type"), Some("application/gzip"));
+    assert_eq!(bundle.status, 200);
+    let again = api.ask("GET", path, &[("if-none-match", &known)], "");
+    assert_eq!(again.status, 304);
+    assert_eq!(api.get("/api/v1/metrics/NONE/policy").status, 404);
+    problem(&api.get("/api/v1/metrics/a.b/policy"), 400, "VAL_PARAMETER");
+
+    let write = |out: &str| {
+        let arguments = ["definitions", "policies", "--data", "data", "--out", out];
+        let output = run_to_end(place.path(), &arguments);
+        assert!(output.status.success(), "{output:?}");
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(said, format!("2 policies written to {out}\n"));
+        place.path().join(out)
+    };
+    let text = std::fs::read_to_string(write("rego").join("SHOP_1.rego")).unwrap();
+    assert_eq!(one.json()["data"]["policy"], text);
+    let bundle = std::fs::read(write("bundle.tar.gz")).unwrap();
+    assert!(bundle.starts_with(&[0x1f, 0x8b]));
+}
