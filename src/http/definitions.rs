@@ -24,12 +24,16 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::header::WARNING;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::Response;
 use axum::routing::get;
 
 use super::context::Context;
 use super::problem::Problem;
 use crate::auth::role::Scope;
+use crate::db::sql::stale;
 use crate::definitions::check::Checks;
 use crate::definitions::resource::Kind;
 use crate::definitions::store::Store;
@@ -72,7 +76,21 @@ pub(super) fn routes() -> Router<Arc<Context>> {
                 }),
             );
     }
-    router
+    router.layer(middleware::from_fn(told_when_stale))
+}
+
+/// An answer that was read from the snapshot, since the database is down, says so: `Warning: 110` as caches do, and
+/// `X-Stale` with the seconds since it was known to be the newest.
+async fn told_when_stale(request: Request, next: Next) -> Response {
+    let (mut response, age) = stale::watch(next.run(request)).await;
+    if let Some(age) = age {
+        let headers = response.headers_mut();
+        let warning = HeaderValue::from_static("110 outrigger \"Response is Stale\"");
+        headers.insert(WARNING, warning);
+        let age = HeaderValue::from(age.as_secs());
+        headers.insert(HeaderName::from_static("x-stale"), age);
+    }
+    response
 }
 
 /// The resources, read as strictly as the caller asks.

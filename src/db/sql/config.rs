@@ -102,6 +102,16 @@ impl Profile {
 }
 
 impl Config {
+    /// The server of an address, with what is usual.
+    pub fn at(address: Address) -> Self {
+        Self {
+            address,
+            password_file: None,
+            password: None,
+            profile: Profile::default(),
+        }
+    }
+
     /// The address as it is now.
     ///
     /// # Errors
@@ -175,10 +185,9 @@ pub fn read_settings(root: &Fields<'_>, base: &Path) -> Settings {
             (None, None) => None,
         };
         settings.postgres = address.map(|address| Config {
-            address,
             password_file,
-            password: None,
             profile,
+            ..Config::at(address)
         });
         database.finish();
     }
@@ -199,6 +208,9 @@ pub fn check_address(text: &str) -> Result<(), String> {
             "not an address of PostgreSQL: its scheme is {:?}",
             url.scheme()
         ));
+    }
+    if url.query_pairs().any(|(name, _)| name == "password") {
+        return Err("an address of PostgreSQL has no parameter password".to_owned());
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use super::Sql;
 use super::config::{Address, Config, Profile, Settings};
 use super::peer::PostgresServer;
+use crate::db::DbError;
 use crate::model::secret::Secret;
 
 /// Which engine a test runs over.
@@ -55,7 +56,11 @@ impl Fresh {
 
     /// Opens it, as each process does for itself.
     pub(crate) async fn open(&self) -> Sql {
-        Sql::open(&self.settings, &self.file()).await.unwrap()
+        self.try_open().await.unwrap()
+    }
+
+    pub(crate) async fn try_open(&self) -> Result<Sql, DbError> {
+        Sql::open(&self.settings, &self.file()).await
     }
 }
 

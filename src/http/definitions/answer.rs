@@ -51,6 +51,11 @@ pub(super) fn missing(kind: Kind) -> Fault {
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
         let message = error.to_string();
+        if let StoreError::Database(error) = &error
+            && let Some(problem) = Problem::unavailable(error)
+        {
+            return problem.into();
+        }
         let (status, code) = match error {
             StoreError::NotFound { kind } => return missing(kind),
             StoreError::Exists { .. } => (StatusCode::CONFLICT, "RES_EXISTS"),

@@ -2,9 +2,9 @@
 
 use super::{CLAIMED_AT_ONCE, Place, Receivers, Worker};
 use crate::db::outbox::Take;
+use crate::model::circuit::{Admission, Change};
 use crate::model::notification::Notification;
 use crate::model::timestamp::Timestamp;
-use crate::notify::breaker::{Admission, Change};
 use crate::notify::decide::is_over;
 use crate::notify::integration::{Delivered, SendError};
 
