@@ -13,6 +13,7 @@ use crate::auth::config::AuthConfig;
 use crate::charts::pictures::Pictures;
 use crate::config::Config;
 use crate::config::settings::Settings;
+use crate::db::sql::config::Settings as DefinitionsDatabase;
 use crate::document::diagnostics::Diagnostic;
 use crate::http::context::{Configuration, Reload, RoutingShown};
 use crate::model::timestamp::Timestamp;
@@ -56,6 +57,7 @@ pub(super) struct Fixed {
     shutdown_deadline: Duration,
     ledger: (Duration, u32),
     auth: AuthConfig,
+    definitions: DefinitionsDatabase,
 }
 
 impl Fixed {
@@ -77,6 +79,7 @@ impl Fixed {
             shutdown_deadline: settings.shutdown_deadline,
             ledger: (settings.ledger_retention, settings.ledger_entries),
             auth: settings.auth.clone(),
+            definitions: settings.definitions.clone(),
         }
     }
 }
@@ -102,7 +105,7 @@ impl Applied {
         }
         if Fixed::of(&config.settings) != self.started_with {
             tracing::warn!(
-                "address, route prefix, data, storage, ledger, query limits, logs, traces, auth and shutdown_deadline are taken over by a restart only"
+                "address, route prefix, data, storage, ledger, query limits, logs, traces, auth, definitions.database and shutdown_deadline are taken over by a restart only"
             );
         }
         *self.watched.lock() = config.watched.clone();

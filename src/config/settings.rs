@@ -220,7 +220,10 @@ pub(super) fn read(
     }
     settings.alert_enrichment = Some(enrich::read(root));
     settings.auth = auth::read(root);
-    settings.definitions = sql::read_settings(root, base);
+    if let Some(definitions) = root.get("definitions").and_then(|value| value.fields()) {
+        settings.definitions = sql::read(&definitions, base);
+        definitions.finish();
+    }
     settings.quiet = quiet::read(root);
     settings.heartbeat = heartbeat::read(root, base);
     if let Some(pictures) = root.get("pictures").and_then(|value| value.fields()) {

@@ -119,7 +119,7 @@ impl Config {
     pub(super) fn address(&self) -> Result<Secret, DbError> {
         match &self.address {
             Address::Inline(address) => Ok(address.clone()),
-            Address::File(path) => read(path, "read the address of PostgreSQL"),
+            Address::File(path) => from_file(path, "read the address of PostgreSQL"),
         }
     }
 
@@ -129,13 +129,13 @@ impl Config {
     /// Where its file cannot be read.
     pub(super) fn password(&self) -> Result<Option<Secret>, DbError> {
         match &self.password_file {
-            Some(path) => read(path, "read the password of PostgreSQL").map(Some),
+            Some(path) => from_file(path, "read the password of PostgreSQL").map(Some),
             None => Ok(self.password.clone()),
         }
     }
 }
 
-fn read(path: &Path, action: &'static str) -> Result<Secret, DbError> {
+fn from_file(path: &Path, action: &'static str) -> Result<Secret, DbError> {
     let text = std::fs::read_to_string(path).map_err(|error| DbError::Value {
         action,
         reason: format!("{}: {error}", path.display()),
@@ -148,12 +148,9 @@ fn read(path: &Path, action: &'static str) -> Result<Secret, DbError> {
     Ok(Secret::new(text))
 }
 
-/// Reads `definitions.database`; paths are relative to `base`.
-pub fn read_settings(root: &Fields<'_>, base: &Path) -> Settings {
+/// Reads `database` in `definitions`; paths are relative to `base`.
+pub fn read(definitions: &Fields<'_>, base: &Path) -> Settings {
     let mut settings = Settings::default();
-    let Some(definitions) = root.get("definitions").and_then(|value| value.fields()) else {
-        return settings;
-    };
     if let Some(value) = definitions.get("database")
         && let Some(database) = value.fields()
     {
@@ -191,7 +188,6 @@ pub fn read_settings(root: &Fields<'_>, base: &Path) -> Settings {
         });
         database.finish();
     }
-    definitions.finish();
     settings
 }
 
