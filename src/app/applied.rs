@@ -58,6 +58,9 @@ pub(super) struct Fixed {
     ledger: (Duration, u32),
     auth: AuthConfig,
     definitions: DefinitionsDatabase,
+    rate_limits: crate::http::limits::config::LimitsConfig,
+    max_connections: usize,
+    definition_cache: crate::http::definitions::cache::config::CacheConfig,
 }
 
 impl Fixed {
@@ -80,6 +83,9 @@ impl Fixed {
             ledger: (settings.ledger_retention, settings.ledger_entries),
             auth: settings.auth.clone(),
             definitions: settings.definitions.clone(),
+            rate_limits: settings.rate_limits.clone(),
+            max_connections: settings.max_connections,
+            definition_cache: settings.definition_cache.clone(),
         }
     }
 }
@@ -105,7 +111,7 @@ impl Applied {
         }
         if Fixed::of(&config.settings) != self.started_with {
             tracing::warn!(
-                "address, route prefix, data, storage, ledger, query limits, logs, traces, auth, definitions.database and shutdown_deadline are taken over by a restart only"
+                "address, route prefix, data, storage, ledger, query limits, logs, traces, auth, rate_limits, max_connections, trusted_proxies, definitions.cache, definitions.database and shutdown_deadline are taken over by a restart only"
             );
         }
         *self.watched.lock() = config.watched.clone();

@@ -194,6 +194,11 @@ impl Sql {
         registry.register_collector(Box::new(Gauges(self.clone())));
     }
 
+    /// Whether it is a database that other processes on other machines may write.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.0.engine, Engine::Postgres(_))
+    }
+
     /// All rows that a statement yields.
     ///
     /// # Errors

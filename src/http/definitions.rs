@@ -15,6 +15,8 @@
 
 mod answer;
 mod body;
+pub mod cache;
+pub mod figures;
 mod items;
 mod list;
 mod policies;
@@ -26,7 +28,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::WARNING;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::middleware::{self, Next};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
 
@@ -40,7 +42,7 @@ use crate::definitions::store::Store;
 use crate::promql::parser;
 
 /// All routes.
-pub(super) fn routes() -> Router<Arc<Context>> {
+pub(super) fn routes(context: &Arc<Context>) -> Router<Arc<Context>> {
     let mut router = Router::new()
         .route("/api/v1/stats", get(stats::stats))
         .route("/api/v1/policies", get(policies::all))
@@ -76,7 +78,11 @@ pub(super) fn routes() -> Router<Arc<Context>> {
                 }),
             );
     }
-    router.layer(middleware::from_fn(told_when_stale))
+    let cached = from_fn_with_state(Arc::clone(context), cache::cached);
+    // The mark is made within, so that the cache keeps no such answer.
+    router
+        .route_layer(from_fn(told_when_stale))
+        .route_layer(cached)
 }
 
 /// An answer that was read from the snapshot, since the database is down, says so: `Warning: 110` as caches do, and

@@ -10,6 +10,7 @@ pub(crate) mod place;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod recorder;
+pub(crate) mod redis;
 pub(crate) mod scene;
 pub(crate) mod server;
 pub(crate) mod service;
