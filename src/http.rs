@@ -6,7 +6,9 @@
 pub mod access;
 pub mod alertmanager;
 pub mod auth;
+pub mod compression;
 pub mod context;
+pub mod dashboards;
 pub mod definitions;
 pub mod errors;
 pub mod guard;
@@ -14,6 +16,7 @@ pub mod health;
 pub mod identity;
 pub mod ledger;
 mod lenient;
+pub mod limits;
 pub mod metrics;
 pub mod middleware;
 pub mod pages;
