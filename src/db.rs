@@ -12,6 +12,7 @@
 pub mod acks;
 pub mod alert_state;
 pub mod auth;
+pub mod definition_state;
 pub mod definitions;
 pub mod ledger;
 pub mod notification_log;
@@ -27,14 +28,17 @@ pub mod throttle;
 pub mod unreadable;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use self::outbox::queue::{Change, Queue};
 use self::unreadable::Unreadable;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Connection, QueryBuilder, Row, Sqlite};
+use tokio::sync::OwnedMutexGuard;
 
 /// The migrations, in the order of their numbers; a number may be left out.
 const MIGRATIONS: &[(i64, &str)] = &[
@@ -49,6 +53,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (10, include_str!("../migrations/0010_delivery_at_scale.sql")),
     (20, include_str!("../migrations/0020_definitions.sql")),
     (21, include_str!("../migrations/0021_auth.sql")),
+    (31, include_str!("../migrations/0031_outbox_steps.sql")),
     (43, include_str!("../migrations/0043_definition_files.sql")),
     (
         44,
@@ -153,11 +158,19 @@ pub struct Database {
     writer: SqlitePool,
     readers: SqlitePool,
     unreadable: Unreadable,
+    outbox: Arc<Queue>,
 }
 
 /// Statements that take effect together, or not at all. Dropped without [`Transaction::commit`], nothing happened.
 #[derive(Debug)]
-pub struct Transaction(sqlx::Transaction<'static, Sqlite>);
+pub struct Transaction {
+    sql: sqlx::Transaction<'static, Sqlite>,
+    outbox: Arc<Queue>,
+    /// What counts in memory once it is committed.
+    changes: Vec<Change>,
+    /// Held where it decides over notifications that wait; given back after the changes count.
+    deciding: Option<OwnedMutexGuard<()>>,
+}
 
 impl Database {
     /// Opens the file, creating it and its directory where missing, and brings its schema up to date.
@@ -205,6 +218,7 @@ impl Database {
             .await
             .map_err(|error| opening_error(path, error))?;
         migrate(path, &writer).await?;
+        let outbox = Arc::new(outbox::load(&writer).await?);
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .min_connections(0)
@@ -215,6 +229,7 @@ impl Database {
             writer,
             readers,
             unreadable: Unreadable::default(),
+            outbox,
         })
     }
 
@@ -226,7 +241,12 @@ impl Database {
         self.writer
             .begin_with("BEGIN IMMEDIATE")
             .await
-            .map(Transaction)
+            .map(|sql| Transaction {
+                sql,
+                outbox: Arc::clone(&self.outbox),
+                changes: Vec::new(),
+                deciding: None,
+            })
             .map_err(DbError::query("begin transaction"))
     }
 
@@ -251,6 +271,10 @@ impl Database {
     /// Counts the rows that cannot be read.
     pub fn unreadable(&self) -> &Unreadable {
         &self.unreadable
+    }
+
+    fn outbox(&self) -> &Arc<Queue> {
+        &self.outbox
     }
 
     fn reader(&self) -> &SqlitePool {
@@ -279,14 +303,39 @@ impl Transaction {
     /// # Errors
     /// Where the disk is full or fails; then nothing took effect.
     pub async fn commit(self) -> Result<(), DbError> {
-        self.0
+        self.sql
             .commit()
             .await
-            .map_err(DbError::query("commit transaction"))
+            .map_err(DbError::query("commit transaction"))?;
+        self.outbox.apply(self.changes);
+        Ok(())
+    }
+
+    /// What is on its way, without what this transaction does.
+    fn outbox(&self) -> &Arc<Queue> {
+        &self.outbox
+    }
+
+    /// Has something count once the transaction is committed.
+    fn then(&mut self, change: Change) {
+        self.changes.push(change);
+    }
+
+    /// Whether it ends this notification's way.
+    fn ends(&self, number: i64) -> bool {
+        let mut changes = self.changes.iter();
+        changes.any(|change| matches!(change, Change::Ended(ended) if *ended == number))
+    }
+
+    /// From now on nothing that waits is taken until the transaction is over.
+    async fn decide(&mut self) {
+        if self.deciding.is_none() {
+            self.deciding = Some(self.outbox.decide().await);
+        }
     }
 
     fn connection(&mut self) -> &mut SqliteConnection {
-        &mut self.0
+        &mut self.sql
     }
 }
 

@@ -61,6 +61,8 @@ pub struct Retention {
     pub silences: Duration,
     /// What receivers were told; it is forgotten after twice the repeat interval anyway.
     pub log: Duration,
+    /// Whether a message is given up, undelivered, at the end of its group's interval: the next flush tells anew.
+    pub gives_up_at_interval: bool,
 }
 
 impl Default for Retention {
@@ -68,6 +70,7 @@ impl Default for Retention {
         Self {
             silences: RETENTION,
             log: Duration::MAX,
+            gives_up_at_interval: false,
         }
     }
 }

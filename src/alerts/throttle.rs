@@ -281,6 +281,7 @@ impl Throttle {
             writes.closed.push(Arc::clone(&digest.id));
             rows.push(OutboxRow {
                 idempotency_key: Arc::clone(&digest.id),
+                expires_at: None,
                 integration: Arc::clone(&key.integration),
                 notification: digest.into_notification(&key, None, now),
             });
@@ -363,6 +364,7 @@ impl Throttle {
         };
         OutboxRow {
             idempotency_key: Arc::clone(&digest.id),
+            expires_at: None,
             integration: Arc::clone(integration),
             notification: digest.into_notification(&key, Some(due), now),
         }

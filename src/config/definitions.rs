@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::db::sql::config as sql;
 use crate::definitions::catalog;
 use crate::definitions::check::{Checks, Finding, Findings};
 use crate::definitions::resource::Resource;
@@ -41,12 +40,8 @@ pub struct CatalogSettings {
     pub webhooks: Vec<WebhookConfig>,
 }
 
-/// Reads `definitions`; paths are relative to `base`.
-pub(super) fn read(root: &Fields<'_>, base: &Path) -> (sql::Settings, CatalogSettings) {
-    let Some(fields) = root.get("definitions").and_then(|value| value.fields()) else {
-        return Default::default();
-    };
-    let database = sql::read_settings(&fields, base);
+/// Reads `directory` and `webhooks` of `definitions`; paths are relative to `base`.
+pub(super) fn read(fields: &Fields<'_>, base: &Path) -> CatalogSettings {
     let directory = fields.get("directory").and_then(|value| {
         let path = base.join(value.text()?);
         if !path.is_dir() {
@@ -57,13 +52,11 @@ pub(super) fn read(root: &Fields<'_>, base: &Path) -> (sql::Settings, CatalogSet
         }
         Some(path)
     });
-    let webhooks = definition_events::read(&fields, base);
-    fields.finish();
-    let catalog = CatalogSettings {
+    let webhooks = definition_events::read(fields, base);
+    CatalogSettings {
         directory,
         webhooks,
-    };
-    (database, catalog)
+    }
 }
 
 /// The definitions of a directory.

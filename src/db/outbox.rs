@@ -1,26 +1,34 @@
 //! The outbox: notifications on their way, from the routes that write them to the worker that sends them.
 //!
 //! ```text
-//!            claim                 finish
-//! pending ─────────▶ sending ─┬─ delivered
+//!            take                finish
+//! waiting ─────────▶ sending ─┬─ delivered
 //!    ▲  │               │     ├─ failed    refused for good
 //!    │  └─ superseded ◀─┤     └─ expired   retried until its time was over
 //!    └────── retry ─────┘
 //! ```
 //!
-//! At most one notification of a group and integration is `sending` at a time, oldest first. What was `sending` when the
-//! process died is sent again: a receiver can tell by the notification's id.
+//! At most one notification of a group and integration is being sent at a time, oldest first. The database holds what has
+//! to be told and what became of it; that something is being sent stands in memory alone ([`queue`]), for one process owns
+//! the file. What was being sent when the process died still waits, and is sent again: a receiver can tell by the
+//! notification's id.
+//!
+//! What a notification says is one row, written once; how far it is another, narrow one of the same number.
 
 mod delivery;
+pub(super) mod queue;
 mod withdraw;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use futures_util::TryStreamExt;
+use serde::Deserialize;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row};
 
-pub use self::delivery::{Claim, Ended, Take, Taken, claim, exchange, finish};
+pub use self::delivery::{Claim, Ended, Take, claim, finish, settle, take};
+use self::queue::{Change, Entry, Queue};
 use super::sent_messages::SentMessage;
 use super::{Database, DbError, MAX_BINDS, Transaction, WRITTEN_AT_ONCE};
 use crate::model::notification::Notification;
@@ -35,6 +43,8 @@ pub struct OutboxRow {
     pub idempotency_key: Arc<str>,
     /// The integration, such as `webhook[0]`.
     pub integration: Arc<str>,
+    /// When it is given up, where that is not for the configuration to say.
+    pub expires_at: Option<Timestamp>,
     /// What to send.
     pub notification: Notification,
 }
@@ -52,6 +62,38 @@ pub enum Fate {
     Dead,
 }
 
+/// How a row's state is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Waits,
+    Delivered,
+    Failed,
+    Expired,
+    Superseded,
+}
+
+impl State {
+    fn number(self) -> i64 {
+        match self {
+            Self::Waits => 0,
+            Self::Delivered => 1,
+            Self::Failed => 2,
+            Self::Expired => 3,
+            Self::Superseded => 4,
+        }
+    }
+
+    fn as_str(number: i64) -> &'static str {
+        match number {
+            0 => "pending",
+            1 => "delivered",
+            2 => "failed",
+            3 => "expired",
+            _ => "superseded",
+        }
+    }
+}
+
 /// A notification the worker holds.
 #[derive(Clone, Debug)]
 pub struct Claimed {
@@ -61,6 +103,8 @@ pub struct Claimed {
     pub attempts: u32,
     /// Why the last of them did not work.
     pub last_error: Option<String>,
+    /// When it is given up, where that is not for the configuration to say.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// How an attempt ended.
@@ -110,7 +154,7 @@ impl Outcome {
 #[derive(Clone, Debug)]
 pub struct Summary {
     /// `pending`, `sending`, `delivered`, `failed`, `expired` or `superseded`.
-    pub state: String,
+    pub state: &'static str,
     /// Attempts so far.
     pub attempts: u32,
     /// When the state was reached.
@@ -138,19 +182,23 @@ pub struct Backlog {
 /// Where the database cannot be written.
 pub async fn insert(transaction: &mut Transaction, rows: &[OutboxRow]) -> Result<(), DbError> {
     const ACTION: &str = "write outbox";
-    if rows.is_empty() {
-        return Ok(());
+    let queue = Arc::clone(transaction.outbox());
+    let mut keys = HashSet::with_capacity(rows.len());
+    let mut fresh = Vec::with_capacity(rows.len());
+    for row in rows {
+        let (lane, place) = queue.place(&row.notification, &row.integration);
+        let known = queue.holder(place, &row.idempotency_key);
+        if keys.insert((place, &*row.idempotency_key))
+            && known.is_none_or(|number| transaction.ends(number))
+        {
+            fresh.push((row, lane, place));
+        }
     }
-    let newest: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) FROM outbox_payloads")
-        .fetch_one(transaction.connection())
-        .await
-        .map_err(DbError::query(ACTION))?;
-    let mut next = newest;
-    let mut rest = rows;
+    let mut rest = fresh.as_slice();
     while !rest.is_empty() {
         let mut payloads = Vec::new();
         let mut bytes = 0;
-        for row in rest.iter().take(MAX_BINDS / 10) {
+        for (row, ..) in rest.iter().take(MAX_BINDS / 4) {
             let payload =
                 serde_json::to_string(&row.notification).map_err(DbError::value(ACTION))?;
             bytes += payload.len();
@@ -161,53 +209,62 @@ pub async fn insert(transaction: &mut Transaction, rows: &[OutboxRow]) -> Result
         }
         let (chunk, left) = rest.split_at(payloads.len());
         rest = left;
-        let first = next + 1;
-        next += i64::try_from(chunk.len()).unwrap_or(i64::MAX);
+        let first = queue.numbers(chunk.len());
         let mut query = QueryBuilder::new(
-            "INSERT INTO outbox (id, idempotency_key, group_key, receiver, integration, payload_id, created_at, \
-             next_attempt_at, updated_at, undelivered, state, attempts) ",
+            "INSERT INTO outbox (id, next_attempt_at, updated_at, expires_at, undelivered, state, attempts) ",
         );
-        query.push_values((first..).zip(chunk), |mut to, (payload_id, row)| {
+        query.push_values((first..).zip(chunk), |mut to, (number, (row, ..))| {
             let notification = &row.notification;
             let created_at = notification.created_at.millis();
             let undelivered = notification.undelivered.as_ref();
-            let undelivered = undelivered.map(|undelivered| &*undelivered.notification);
-            to.push_bind(&*notification.id)
-                .push_bind(&*row.idempotency_key)
-                .push_bind(&*notification.group_key)
-                .push_bind(&*notification.receiver)
-                .push_bind(&*row.integration)
-                .push_bind(payload_id)
-                .push_bind(created_at)
-                .push_bind(created_at)
-                .push_bind(created_at)
-                .push_bind(undelivered)
-                .push("'pending'")
+            to.push(number)
+                .push(created_at)
+                .push(created_at)
+                .push_bind(row.expires_at.map(|at| at.millis()))
+                .push_bind(undelivered.map(|undelivered| &*undelivered.notification))
+                .push("0")
                 .push("0");
         });
-        query.push(" ON CONFLICT DO NOTHING");
-        let written = transaction.run_once(&mut query, ACTION).await?;
+        transaction.run_once(&mut query, ACTION).await?;
+        let sizes: Vec<usize> = payloads.iter().map(String::len).collect();
         let mut query = QueryBuilder::new("INSERT INTO outbox_payloads (id, payload) ");
-        query.push_values((first..).zip(payloads), |mut to, (id, payload)| {
-            to.push_bind(id).push_bind(payload);
+        query.push_values((first..).zip(payloads), |mut to, (number, payload)| {
+            to.push(number).push_bind(payload);
         });
         transaction.run_once(&mut query, ACTION).await?;
-        if written < u64::try_from(chunk.len()).unwrap_or(u64::MAX) {
-            sqlx::query(
-                "DELETE FROM outbox_payloads WHERE id >= $1 AND id NOT IN \
-                 (SELECT payload_id FROM outbox WHERE payload_id >= $1)",
-            )
-            .bind(first)
-            .execute(transaction.connection())
-            .await
-            .map_err(DbError::query(ACTION))?;
+        for ((number, (row, lane, place)), bytes) in (first..).zip(chunk).zip(sizes) {
+            let notification = &row.notification;
+            let entry = Entry {
+                id: Arc::clone(&notification.id),
+                idempotency_key: Arc::clone(&row.idempotency_key),
+                lane: *lane,
+                gathers: gathers(notification),
+                place: *place,
+                created_at: notification.created_at,
+                next_attempt_at: notification.created_at,
+                updated_at: notification.created_at,
+                expires_at: row.expires_at,
+                attempts: 0,
+                last_error: None,
+                bytes,
+                sending: false,
+                notification: Some(Box::new(notification.clone())),
+            };
+            transaction.then(Change::Added(number, Box::new(entry)));
         }
     }
     Ok(())
 }
 
-/// What became of these notifications; one that is not stored (any more) is missing. One that was given up shares the
-/// fate of what went to the fallback receiver instead: told is told.
+/// Whether it tells of many groups: a digest, or a storm's summary.
+fn gathers(notification: &Notification) -> bool {
+    let key = &notification.group_key;
+    key.starts_with("digest/") || key.starts_with("storm/")
+}
+
+/// What becomes of these notifications: one that is missing was delivered, or is not stored any more. One that was given
+/// up shares the fate of what went to the fallback receiver instead: told is told. What waits is not taken before the
+/// transaction is over.
 ///
 /// # Errors
 /// Where the database cannot be read.
@@ -216,44 +273,45 @@ pub async fn fates(
     ids: &[Arc<str>],
 ) -> Result<HashMap<Arc<str>, Fate>, DbError> {
     const ACTION: &str = "read outbox";
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    transaction.decide().await;
     let mut fates = HashMap::with_capacity(ids.len());
-    for chunk in ids.chunks(MAX_BINDS) {
-        let mut query = QueryBuilder::new("SELECT id, state FROM outbox WHERE id IN (");
+    let mut others = Vec::new();
+    for id in ids {
+        match transaction.outbox().find(id) {
+            Some((_, fate)) => drop(fates.insert(Arc::clone(id), fate)),
+            None => others.push(id),
+        }
+    }
+    let mut dead = Vec::new();
+    for chunk in others.chunks(MAX_BINDS) {
+        let mut query = QueryBuilder::new("SELECT name FROM outbox WHERE name IN (");
         let mut list = query.separated(", ");
         for id in chunk {
-            list.push_bind(&**id);
+            list.push_bind(&***id);
         }
         query.push(")");
-        let rows = query
-            .build()
+        let names: Vec<(String,)> = query
+            .build_query_as()
             .persistent(false)
             .fetch_all(transaction.connection())
             .await
             .map_err(DbError::query(ACTION))?;
-        for row in rows {
-            let id: String = row.try_get(0).map_err(DbError::query(ACTION))?;
-            let state: String = row.try_get(1).map_err(DbError::query(ACTION))?;
-            let fate = match state.as_str() {
-                "pending" => Fate::Pending,
-                "sending" => Fate::Sending,
-                "delivered" => Fate::Delivered,
-                _ => Fate::Dead,
-            };
-            fates.insert(id.into(), fate);
-        }
+        dead.extend(names.into_iter().map(|(name,)| Arc::<str>::from(name)));
     }
-    let dead = fates.iter().filter(|(_, fate)| **fate == Fate::Dead);
-    let dead: Vec<Arc<str>> = dead.map(|(id, _)| Arc::clone(id)).collect();
+    fates.extend(dead.iter().map(|id| (Arc::clone(id), Fate::Dead)));
     for chunk in dead.chunks(MAX_BINDS) {
         for (id, state) in stand_ins(transaction, chunk).await? {
             let Some(fate) = fates.get_mut(&*id) else {
                 continue;
             };
-            match (state.as_str(), *fate) {
-                ("delivered", _) => *fate = Fate::Delivered,
+            if state == State::Delivered.number() {
+                *fate = Fate::Delivered;
+            } else if state == State::Waits.number() && *fate == Fate::Dead {
                 // It cannot be withdrawn by the id that is asked for.
-                ("pending" | "sending", Fate::Dead) => *fate = Fate::Sending,
-                _ => {}
+                *fate = Fate::Sending;
             }
         }
     }
@@ -264,7 +322,7 @@ pub async fn fates(
 async fn stand_ins(
     transaction: &mut Transaction,
     undelivered: &[Arc<str>],
-) -> Result<Vec<(String, String)>, DbError> {
+) -> Result<Vec<(String, i64)>, DbError> {
     let mut query =
         QueryBuilder::new("SELECT undelivered, state FROM outbox WHERE undelivered IN (");
     let mut list = query.separated(", ");
@@ -280,73 +338,70 @@ async fn stand_ins(
         .map_err(DbError::query("read outbox"))
 }
 
-/// Makes pending again what was being sent when the process ended. To be called once, before the first claim. An attempt
-/// that was cut off did not fail: it does not lengthen the wait after the next one that does.
-///
-/// # Errors
-/// Where the database cannot be written.
-pub async fn release(database: &Database, now: Timestamp) -> Result<u64, DbError> {
-    const ACTION: &str = "release outbox";
-    let mut transaction = database.begin().await?;
-    let released = sqlx::query(
-        "UPDATE outbox SET state = 'pending', next_attempt_at = $1, attempts = attempts - 1 WHERE state = 'sending'",
-    )
-    .bind(now.millis())
-    .execute(transaction.connection())
-    .await
-    .map_err(DbError::query(ACTION))?
-    .rows_affected();
-    transaction.commit().await?;
-    Ok(released)
-}
-
 /// Makes due at `now` what was last touched later than that: the wall clock stepped back, and it would wait for the time
 /// to come again.
-///
-/// # Errors
-/// Where the database cannot be written.
-pub async fn clock_stepped_back(database: &Database, now: Timestamp) -> Result<(), DbError> {
-    const ACTION: &str = "set back outbox";
-    let mut transaction = database.begin().await?;
-    sqlx::query(
-        "UPDATE outbox SET next_attempt_at = $1, updated_at = $1 WHERE state = 'pending' AND updated_at > $1",
-    )
-    .bind(now.millis())
-    .execute(transaction.connection())
-    .await
-    .map_err(DbError::query(ACTION))?;
-    transaction.commit().await
+pub fn clock_stepped_back(database: &Database, now: Timestamp) {
+    database.outbox().clock_stepped_back(now);
 }
 
-/// How much waits at `now`, and until when.
-///
-/// # Errors
-/// Where the database cannot be read.
-pub async fn backlog(database: &Database, now: Timestamp) -> Result<Backlog, DbError> {
+/// How much waits at `now`, what is being sent included, and until when.
+pub fn backlog(database: &Database, now: Timestamp) -> Backlog {
+    database.outbox().backlog(now)
+}
+
+/// A row that waits, as it was left.
+type Left = (i64, i64, i64, i64, Option<i64>, Option<String>, String);
+
+/// What a process before this one left on its way; kept as a whole is none of it.
+pub(super) async fn load(pool: &sqlx::SqlitePool) -> Result<Queue, DbError> {
     const ACTION: &str = "read outbox";
-    // Each by an index of its own, so that no row is read.
-    let row = sqlx::query(
-        "SELECT (SELECT COUNT(*) FROM outbox WHERE state IN ('pending', 'sending')), \
-         (SELECT MIN(created_at) FROM outbox WHERE state IN ('pending', 'sending')), \
-         (SELECT MIN(next_attempt_at) FROM outbox WHERE state = 'pending' AND next_attempt_at > $1)",
+    #[derive(Deserialize)]
+    struct Named {
+        id: Arc<str>,
+    }
+    let queue = Queue::default();
+    let last = sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) FROM outbox_payloads")
+        .fetch_one(pool)
+        .await
+        .map_err(DbError::query(ACTION))?;
+    queue.numbered_up_to(last);
+    let mut rows = sqlx::query_as::<_, Left>(
+        "SELECT o.id, o.attempts, o.next_attempt_at, o.updated_at, o.expires_at, o.last_error, p.payload \
+         FROM outbox AS o JOIN outbox_payloads AS p ON p.id = o.id WHERE o.state = 0 ORDER BY o.id",
     )
-    .bind(now.millis())
-    .fetch_one(database.reader())
-    .await
-    .map_err(DbError::query(ACTION))?;
-    let read = || -> Result<Backlog, sqlx::Error> {
-        let time = |i: usize| -> Result<Option<Timestamp>, sqlx::Error> {
-            Ok(row
-                .try_get::<Option<i64>, _>(i)?
-                .map(Timestamp::from_millis))
+    .fetch(pool);
+    while let Some(row) = rows.try_next().await.map_err(DbError::query(ACTION))? {
+        let (number, attempts, next_attempt_at, updated_at, expires_at, last_error, payload) = row;
+        let notification: Notification = match serde_json::from_str(&payload) {
+            Ok(notification) => notification,
+            Err(error) => {
+                let name = serde_json::from_str(&payload).ok().map(|Named { id }| id);
+                queue.passed_over(number, name, error.to_string());
+                continue;
+            }
         };
-        Ok(Backlog {
-            waiting: u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0),
-            oldest: time(1)?,
-            next_attempt: time(2)?,
-        })
-    };
-    read().map_err(DbError::query(ACTION))
+        let integration = notification.integration.to_string();
+        let (lane, place) = queue.place(&notification, &integration);
+        let entry = Entry {
+            idempotency_key: Arc::clone(&notification.id),
+            gathers: gathers(&notification),
+            id: notification.id,
+            lane,
+            place,
+            created_at: notification.created_at,
+            next_attempt_at: Timestamp::from_millis(next_attempt_at),
+            updated_at: Timestamp::from_millis(updated_at),
+            expires_at: expires_at.map(Timestamp::from_millis),
+            attempts: u32::try_from(attempts).unwrap_or(0),
+            last_error: last_error.map(Into::into),
+            bytes: payload.len(),
+            sending: false,
+            notification: None,
+        };
+        queue.apply(vec![Change::Added(number, Box::new(entry))]);
+    }
+    drop(rows);
+    Ok(queue)
 }
 
 /// The newest notifications, whatever became of them, newest first.
@@ -356,8 +411,8 @@ pub async fn backlog(database: &Database, now: Timestamp) -> Result<Backlog, DbE
 pub async fn recent(database: &Database, limit: u32) -> Result<Vec<Summary>, DbError> {
     const ACTION: &str = "read outbox";
     let rows = sqlx::query(
-        "SELECT o.state, o.attempts, o.updated_at, o.last_error, p.payload FROM outbox_payloads AS p \
-         JOIN outbox AS o ON o.payload_id = p.id ORDER BY p.id DESC LIMIT $1",
+        "SELECT o.state, o.attempts, o.updated_at, o.last_error, p.payload, o.id FROM outbox_payloads AS p \
+         JOIN outbox AS o ON o.id = p.id ORDER BY p.id DESC LIMIT $1",
     )
     .bind(i64::from(limit))
     .fetch_all(database.reader())
@@ -365,17 +420,25 @@ pub async fn recent(database: &Database, limit: u32) -> Result<Vec<Summary>, DbE
     .map_err(DbError::query(ACTION))?;
     let read = |row: &SqliteRow| {
         let unreadable = database.unreadable();
-        unreadable.or_pass_over("outbox", "among the newest", summary(row, ACTION))
+        let summary = summary(database, row, ACTION);
+        unreadable.or_pass_over("outbox", "among the newest", summary)
     };
     Ok(rows.iter().filter_map(read).collect())
 }
 
-fn summary(row: &SqliteRow, action: &'static str) -> Result<Summary, DbError> {
+fn summary(database: &Database, row: &SqliteRow, action: &'static str) -> Result<Summary, DbError> {
+    let state: i64 = row.try_get(0).map_err(DbError::query(action))?;
     let attempts: i64 = row.try_get(1).map_err(DbError::query(action))?;
     let last_error: Option<String> = row.try_get(3).map_err(DbError::query(action))?;
     let payload: String = row.try_get(4).map_err(DbError::query(action))?;
+    let is_sending = database
+        .outbox()
+        .is_sending(row.try_get(5).map_err(DbError::query(action))?);
     Ok(Summary {
-        state: row.try_get(0).map_err(DbError::query(action))?,
+        state: match is_sending {
+            true => "sending",
+            false => State::as_str(state),
+        },
         attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
         updated_at: Timestamp::from_millis(row.try_get(2).map_err(DbError::query(action))?),
         last_error: last_error.unwrap_or_default(),
@@ -390,9 +453,8 @@ fn summary(row: &SqliteRow, action: &'static str) -> Result<Summary, DbError> {
 pub async fn prune(transaction: &mut Transaction, before: Timestamp) -> Result<u64, DbError> {
     let mut removed = 0;
     for statement in [
-        "DELETE FROM outbox_payloads WHERE id IN (SELECT payload_id FROM outbox \
-         WHERE updated_at < $1 AND state NOT IN ('pending', 'sending'))",
-        "DELETE FROM outbox WHERE updated_at < $1 AND state NOT IN ('pending', 'sending')",
+        "DELETE FROM outbox_payloads WHERE id IN (SELECT id FROM outbox WHERE updated_at < $1 AND state <> 0)",
+        "DELETE FROM outbox WHERE updated_at < $1 AND state <> 0",
     ] {
         removed = sqlx::query(statement)
             .bind(before.millis())

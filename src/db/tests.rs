@@ -27,6 +27,7 @@ async fn open(directory: &Path) -> Database {
 fn notification(id: &str, group_key: &str, created_at: i64) -> OutboxRow {
     OutboxRow {
         idempotency_key: format!("key-{id}").into(),
+        expires_at: None,
         integration: "webhook[0]".into(),
         notification: Notification {
             id: id.into(),
@@ -168,8 +169,9 @@ async fn a_groups_notifications_are_claimed_one_after_the_other() {
     assert_eq!(claimed(&database, 12).await, ["b"]);
 
     // The process dies: what was being sent is sent again.
-    assert_eq!(outbox::release(&database, at(20)).await.unwrap(), 2);
-    let backlog = outbox::backlog(&database, at(0)).await.unwrap();
+    database.close().await;
+    let database = open(directory.path()).await;
+    let backlog = outbox::backlog(&database, at(0));
     assert_eq!((backlog.waiting, backlog.oldest), (2, Some(at(2))));
     assert_eq!(claimed(&database, 20).await.len(), 2);
 
@@ -203,7 +205,7 @@ async fn a_groups_notifications_are_claimed_one_after_the_other() {
     .await
     .unwrap();
     drop(transaction);
-    assert_eq!(fates.get("a"), Some(&Fate::Delivered));
+    assert_eq!(fates.get("a"), None, "delivered");
     assert_eq!(fates.get("b"), Some(&Fate::Dead));
     assert_eq!(fates.get("d"), Some(&Fate::Pending));
     assert_eq!(fates.get("z"), None);
@@ -419,9 +421,8 @@ async fn a_migration_that_comes_after_a_later_number_is_still_applied() {
     let path = directory.path().join("a.db");
     let database = Database::open(&path).await.unwrap();
     for statement in [
-        "DELETE FROM schema_migrations WHERE version = 1",
-        "DROP TABLE notification_log; DROP TABLE outbox; DROP TABLE ledger; DROP TABLE throttle_buckets; \
-         DROP TABLE throttle_digests; DROP TABLE throttle_items; DROP TABLE rule_state",
+        "DELETE FROM schema_migrations WHERE version = 4",
+        "DROP TABLE signing_key",
     ] {
         sqlx::raw_sql(statement)
             .execute(&database.writer)
@@ -430,8 +431,8 @@ async fn a_migration_that_comes_after_a_later_number_is_still_applied() {
     }
     database.close().await;
     let database = Database::open(&path).await.unwrap();
-    let entries = ledger::recent(&database, &LedgerFilter::default(), 1).await;
-    assert_eq!(entries.unwrap(), []);
+    let key = signing_key::load_or_create(&database, [1; 32], at(1)).await;
+    key.unwrap();
 }
 
 #[tokio::test]

@@ -20,8 +20,10 @@ mod answer;
 mod audit;
 mod body;
 mod bulk;
+pub mod cache;
 mod cursor;
 mod export;
+pub mod figures;
 mod import;
 mod items;
 mod legacy;
@@ -41,6 +43,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
 use self::import::Envelope;
@@ -55,7 +58,7 @@ use crate::definitions::store::{Author, Store};
 use crate::promql::parser;
 
 /// All routes.
-pub(super) fn routes() -> Router<Arc<Context>> {
+pub(super) fn routes(context: &Arc<Context>) -> Router<Arc<Context>> {
     let import = |state: State<_>, who, request: Request| {
         import::import(Envelope::Optional, state, who, request)
     };
@@ -137,7 +140,8 @@ pub(super) fn routes() -> Router<Arc<Context>> {
                 .layer(bulk_limit()),
         );
     }
-    performance::measured(router.merge(legacy::routes()))
+    let cached = from_fn_with_state(Arc::clone(context), cache::cached);
+    performance::measured(router.route_layer(cached).merge(legacy::routes()))
 }
 
 fn bulk_limit() -> DefaultBodyLimit {

@@ -15,8 +15,9 @@ pub struct Policy {
     pub growth: Growth,
     /// The longest wait.
     pub longest_wait: Duration,
-    /// How long after its writing a notification is given up. Alertmanager gives up after `group_interval` and tells
-    /// anew; here the outbox outlives a receiver's outage of up to an hour.
+    /// How long after its writing a notification is given up, where it says nothing else: the outbox outlives a
+    /// receiver's outage of up to an hour. Alertmanager gives up after `group_interval` and tells anew; in its place the
+    /// notification says so.
     pub expiry: Duration,
 }
 
@@ -48,6 +49,11 @@ impl Growth {
 }
 
 impl Policy {
+    /// When a notification is given up that was written at `created_at`, and perhaps says when itself.
+    pub fn expires_at(&self, created_at: Timestamp, said: Option<Timestamp>) -> Timestamp {
+        said.unwrap_or_else(|| created_at + self.expiry)
+    }
+
     /// Alertmanager's waits.
     pub fn upstream() -> Self {
         Self {
@@ -69,17 +75,13 @@ impl Default for Policy {
     }
 }
 
-/// Whether a notification written at `created_at` is to be given up at `now`.
-pub fn is_over(policy: &Policy, created_at: Timestamp, now: Timestamp) -> bool {
-    now.since(created_at) >= policy.expiry
-}
-
-/// What follows the attempt number `attempt` (from 1). `jitter`, in 0 to 1, spreads retries of many over time.
+/// What follows the attempt number `attempt` (from 1) at a notification that is given up at `expires_at`. `jitter`, in 0 to
+/// 1, spreads retries of many over time.
 pub fn decide(
     policy: &Policy,
     result: &Result<Delivered, SendError>,
     attempt: u32,
-    created_at: Timestamp,
+    expires_at: Timestamp,
     now: Timestamp,
     jitter: f64,
 ) -> Outcome {
@@ -99,7 +101,7 @@ pub fn decide(
     // What the other side asks for is a lower bound: to come earlier would only be refused again.
     let wait = backoff(policy, attempt, jitter).max(error.retry_after.unwrap_or_default());
     let at = now + wait;
-    if is_over(policy, created_at, at) {
+    if at >= expires_at {
         return Outcome::Expired { error: told };
     }
     Outcome::Retry { at, error: told }
@@ -139,7 +141,9 @@ mod tests {
         want: Result<u64, &str>,
     ) {
         let now = CREATED + Duration::from_secs(age_s);
-        let got = match decide(&Policy::default(), result, attempt, CREATED, now, jitter) {
+        let policy = Policy::default();
+        let expires_at = policy.expires_at(CREATED, None);
+        let got = match decide(&policy, result, attempt, expires_at, now, jitter) {
             Outcome::Retry { at, .. } => Ok(u64::try_from(at.since(now).as_millis()).unwrap()),
             Outcome::Delivered { .. } => Err("delivered"),
             Outcome::Failed { .. } => Err("failed"),
@@ -218,10 +222,23 @@ mod tests {
             &Policy::default(),
             &failed(true, None),
             1,
-            CREATED,
+            Policy::default().expires_at(CREATED, None),
             now,
             1.0,
         );
         assert!(matches!(outcome, Outcome::Retry { .. }));
+    }
+
+    #[test]
+    fn what_says_itself_when_it_is_given_up_is_given_up_then() {
+        let said = CREATED + Duration::from_secs(10);
+        let at = |age_s| {
+            let now = CREATED + Duration::from_secs(age_s);
+            let policy = Policy::default();
+            let expires_at = policy.expires_at(CREATED, Some(said));
+            decide(&policy, &failed(true, None), 1, expires_at, now, 1.0)
+        };
+        assert!(matches!(at(9), Outcome::Retry { .. }));
+        assert!(matches!(at(10), Outcome::Expired { .. }));
     }
 }

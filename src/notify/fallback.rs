@@ -46,6 +46,7 @@ pub fn instead<'a>(
         .map(|(receiver, integration)| {
             let text: Arc<str> = integration.to_string().into();
             OutboxRow {
+                expires_at: None,
                 idempotency_key: format!("fallback/{}/{text}", notification.id).into(),
                 notification: Notification {
                     id: id(&notification.id, &text),

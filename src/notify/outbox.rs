@@ -1,13 +1,13 @@
-//! Empties the outbox: claims what is due, sends it, writes what became of it.
+//! Empties the outbox: takes what is due, sends it, writes what became of it.
 //!
 //! ```text
 //!             ┌──────────── retry at (backoff, Retry-After) ───────────┐
 //!             ▼                                                        │
-//! pending ──claim──▶ sending ──Integration::send──▶ decide ──finish────┼──▶ delivered | failed | expired
+//! waiting ──take──▶ sending ──Integration::send──▶ decide ──settle─────┼──▶ delivered | failed | expired
 //! ```
 //!
-//! * Sending does not wait for the database: while one batch of outcomes is written, and the next notifications are
-//!   claimed in the same transaction, the following ones are sent and gather. One batch is written at a time.
+//! * Sending does not wait for the database: taking is a matter of memory ([`crate::db::outbox`]), and while one batch of
+//!   outcomes is written the following ones are sent and gather. One batch is written at a time.
 //! * Receivers do not wait for each other: each integration of each receiver has its own few places. Notifications of
 //!   one group to one integration go out in order, one at a time.
 //! * A notification that is not delivered within an hour is given up: a page that late misleads more than it helps. It
@@ -34,14 +34,14 @@ use tokio::sync::Notify;
 use self::attempt::{Attempt, Finished};
 use self::lane::Lane;
 use super::breaker::Circuits;
-use super::decide::{decide, is_over};
+use super::decide::decide;
 use super::delivery::Delivery;
 use super::fallback;
 use super::integration::Integration;
 use super::metrics::Metrics;
 use crate::charts::pictures::Pictures;
 use crate::clock::{Clock, Stopwatch};
-use crate::db::outbox::{self as table, Backlog, Claim, Claimed, Ended, Outcome, Take, Taken};
+use crate::db::outbox::{self as table, Claim, Claimed, Ended, Outcome, Take};
 use crate::db::{Database, DbError};
 use crate::model::notification::{self, Notification};
 use crate::model::timestamp::Timestamp;
@@ -58,11 +58,9 @@ const QUICK: Duration = Duration::from_secs(1);
 const LONGEST_SLEEP: Duration = Duration::from_secs(15);
 /// Smaller steps of the wall clock do no harm.
 const CLOCK_SLACK: Duration = Duration::from_secs(1);
-/// How often the whole backlog is counted, for its metrics, while there is always something to claim.
-const COUNTED_EVERY: Duration = Duration::from_secs(1);
 /// While more waits to be sent, so many outcomes, or those of so long, are written in one transaction.
-const WRITTEN_AT_ONCE: usize = 64;
-const LONGEST_UNWRITTEN: Duration = Duration::from_millis(20);
+const WRITTEN_AT_ONCE: usize = 256;
+const LONGEST_UNWRITTEN: Duration = Duration::from_millis(50);
 /// The pause after the database failed.
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -151,25 +149,24 @@ pub struct Worker {
     unwritten: Ended,
     /// Since the first of them ended.
     unwritten_since: Option<Stopwatch>,
-    /// What is being written and read: one transaction at a time.
-    exchange: FuturesUnordered<BoxFuture<'static, Exchanged>>,
+    /// What is being written: one transaction at a time.
+    writing: FuturesUnordered<BoxFuture<'static, Written>>,
+    /// What is being taken.
+    taking: FuturesUnordered<BoxFuture<'static, Taken>>,
     /// The database failed: nothing is asked of it until the pause is over.
     resting: bool,
-    /// When the whole backlog was last counted.
-    counted: Option<Stopwatch>,
 }
 
 /// How a transaction with the outbox ended.
-struct Exchanged {
+struct Written {
     ended: Ended,
-    result: Result<Found, DbError>,
-    now: Timestamp,
+    result: Result<(), DbError>,
 }
 
-struct Found {
-    taken: Taken,
-    /// Where it was counted.
-    backlog: Option<Backlog>,
+/// What there was to take.
+struct Taken {
+    claimed: Result<Vec<Claimed>, DbError>,
+    now: Timestamp,
 }
 
 impl Worker {
@@ -185,26 +182,35 @@ impl Worker {
             looked_at: Timestamp::MAX,
             unwritten: Ended::default(),
             unwritten_since: None,
-            exchange: FuturesUnordered::new(),
+            writing: FuturesUnordered::new(),
+            taking: FuturesUnordered::new(),
             resting: false,
-            counted: None,
         }
     }
 
     /// Delivers until told to stop, then finishes what is due and under way within the drain time.
     pub async fn run(mut self, stop: Stop) {
-        if !self.recover(&stop).await {
-            return;
+        let left = table::backlog(&self.with.database, self.with.clock.now()).waiting;
+        if left > 0 {
+            tracing::info!(
+                count = left,
+                "send what waited when the process before this one ended"
+            );
         }
         let mut pause = Duration::ZERO;
         while !stop.is_cancelled() {
             self.turn_to_database();
             tokio::select! {
                 Some(finished) = self.under_way.next() => self.settle(finished),
-                Some(exchanged) = self.exchange.next() => pause = self.take_in(exchanged),
+                Some(taken) = self.taking.next() => pause = self.take_in(taken),
+                Some(written) = self.writing.next() => {
+                    if let Some(longer) = self.written(written) {
+                        pause = longer;
+                    }
+                }
                 () = self.with.wake.notified() => self.look = true,
                 () = tokio::time::sleep(LONGEST_UNWRITTEN), if self.gathers() => {}
-                () = tokio::time::sleep(pause), if self.exchange.is_empty() => {
+                () = tokio::time::sleep(pause), if self.writing.is_empty() && self.taking.is_empty() => {
                     self.resting = false;
                     self.look = true;
                 }
@@ -227,34 +233,12 @@ impl Worker {
                 "stop delivery: what is under way is sent again after the next start"
             );
         }
-        match table::backlog(&self.with.database, self.with.clock.now()).await {
-            Ok(backlog) if backlog.waiting > 0 => tracing::warn!(
-                waiting = backlog.waiting,
+        let waiting = table::backlog(&self.with.database, self.with.clock.now()).waiting;
+        if waiting > 0 {
+            tracing::warn!(
+                waiting,
                 "notifications remain in the outbox; they are sent after the next start"
-            ),
-            Ok(_) => {}
-            Err(error) => tracing::error!(%error, "read outbox"),
-        }
-    }
-
-    /// Makes due again what the process before this one had under way.
-    async fn recover(&mut self, stop: &Stop) -> bool {
-        loop {
-            match table::release(&self.with.database, self.with.clock.now()).await {
-                Ok(0) => return true,
-                Ok(count) => {
-                    tracing::info!(
-                        count,
-                        "send again what was under way when the process ended"
-                    );
-                    return true;
-                }
-                Err(error) => tracing::error!(%error, "open outbox"),
-            }
-            tokio::select! {
-                () = tokio::time::sleep(DATABASE_PAUSE) => {}
-                () = stop.cancelled() => return false,
-            }
+            );
         }
     }
 
@@ -266,9 +250,14 @@ impl Worker {
             self.turn_to_database();
             tokio::select! {
                 Some(finished) = self.under_way.next() => self.settle(finished),
-                Some(exchanged) = self.exchange.next() => {
-                    self.take_in(exchanged);
+                Some(taken) = self.taking.next() => {
+                    self.take_in(taken);
                     if self.resting {
+                        return;
+                    }
+                }
+                Some(written) = self.writing.next() => {
+                    if self.written(written).is_some() {
                         return;
                     }
                 }
@@ -277,46 +266,67 @@ impl Worker {
         }
     }
 
-    /// Writes the outcomes there are and claims what is due for integrations that have room, where there is either to
-    /// do and the last time is over.
+    /// Writes the outcomes there are and takes what is due for integrations that have room, where there is either to do
+    /// and the last time is over.
     fn turn_to_database(&mut self) {
-        if !self.exchange.is_empty() || self.resting || !self.look || self.gathers() {
+        if self.resting {
             return;
         }
-        self.look = false;
+        if self.look && self.taking.is_empty() {
+            self.look = false;
+            self.take();
+        }
+        if self.writing.is_empty() && !self.unwritten.is_empty() && !self.gathers() {
+            self.write();
+        }
+    }
+
+    fn take(&mut self) {
         self.announce();
         let now = self.with.clock.now();
-        let stepped_back = now + CLOCK_SLACK < self.looked_at;
+        if now + CLOCK_SLACK < self.looked_at {
+            table::clock_stepped_back(&self.with.database, now);
+        }
         self.looked_at = now;
         let wanted = self.wanted(now);
-        let count = self
-            .counted
-            .is_none_or(|counted| counted.elapsed() >= COUNTED_EVERY);
-        // With the last of them the figures go to zero at once.
-        let busy = |lane: &Lane| lane.under_way > 0 || !lane.waiting.is_empty();
-        let is_idle = !self.lanes.values().any(busy);
+        let database = self.with.database.clone();
+        let taking = async move {
+            let claimed = table::take(&database, &wanted, now).await;
+            Taken { claimed, now }
+        };
+        self.taking.push(taking.boxed());
+    }
+
+    fn write(&mut self) {
+        let now = self.with.clock.now();
         let ended = std::mem::take(&mut self.unwritten);
         self.unwritten_since = None;
         let database = self.with.database.clone();
-        self.exchange.push(
-            async move {
-                let result = async {
-                    if stepped_back {
-                        table::clock_stepped_back(&database, now).await?;
-                    }
-                    let taken = table::exchange(&database, &ended, &wanted, now).await?;
-                    let backlog = if count || (is_idle && taken.claimed.is_empty()) {
-                        Some(table::backlog(&database, now).await?)
-                    } else {
-                        None
-                    };
-                    Ok(Found { taken, backlog })
-                };
-                let result = result.await;
-                Exchanged { ended, result, now }
-            }
-            .boxed(),
-        );
+        let writing = async move {
+            let result = table::settle(&database, &ended, now).await;
+            Written { ended, result }
+        };
+        self.writing.push(writing.boxed());
+    }
+
+    /// What was written counts; what was not waits with those that follow, for as long as is returned.
+    fn written(&mut self, written: Written) -> Option<Duration> {
+        let Written { mut ended, result } = written;
+        let Err(error) = result else {
+            // The next of a group may be due now.
+            self.look = true;
+            return None;
+        };
+        ended.append(std::mem::take(&mut self.unwritten));
+        self.unwritten = ended;
+        Some(self.rest(&error))
+    }
+
+    fn rest(&mut self, error: &DbError) -> Duration {
+        tracing::error!(%error, "outbox cannot be read or written; trying again");
+        self.resting = true;
+        self.look = true;
+        DATABASE_PAUSE
     }
 
     /// Whether the outcomes there are can wait for others: only in a storm, where sending goes on without the database.
@@ -345,7 +355,7 @@ impl Worker {
             } else {
                 0
             };
-            let lane = (receiver.to_string(), integration.to_string());
+            let lane = (Arc::clone(receiver), integration.to_string().into());
             limits.push((lane, Take::UpTo(limit)));
         }
         // The first of two limits counts.
@@ -356,25 +366,14 @@ impl Worker {
         }
     }
 
-    /// Takes what the database answered, and says how long there is nothing more to do.
-    fn take_in(&mut self, exchanged: Exchanged) -> Duration {
-        let Exchanged {
-            mut ended,
-            result,
-            now,
-        } = exchanged;
-        let Found { taken, backlog } = match result {
-            Ok(found) => found,
-            Err(error) => {
-                tracing::error!(%error, "outbox cannot be read or written; trying again");
-                ended.append(std::mem::take(&mut self.unwritten));
-                self.unwritten = ended;
-                self.resting = true;
-                self.look = true;
-                return DATABASE_PAUSE;
-            }
+    /// Starts what there was to take, and says how long there is nothing more to do.
+    fn take_in(&mut self, taken: Taken) -> Duration {
+        let Taken { claimed, now } = taken;
+        let claimed = match claimed {
+            Ok(claimed) => claimed,
+            Err(error) => return self.rest(&error),
         };
-        for claimed in taken.claimed {
+        for claimed in claimed {
             let lane = self
                 .lanes
                 .entry(place(&claimed.notification))
@@ -385,14 +384,12 @@ impl Worker {
         for place in places {
             self.advance(&place, now);
         }
-        if let Some(backlog) = backlog {
-            self.counted = Some(Stopwatch::start());
-            self.with.metrics.backlog(&backlog, now);
-        }
+        let backlog = table::backlog(&self.with.database, now);
+        self.with.metrics.backlog(&backlog, now);
         self.with.metrics.progress.mark();
         // What is due and was not claimed waits for its places, its group or its circuit: a finished send looks again.
         let next = self.next_trial(now).into_iter();
-        let next = next.chain(taken.next_attempt).min();
+        let next = next.chain(backlog.next_attempt).min();
         next.map_or(LONGEST_SLEEP, |at| at.since(now).min(LONGEST_SLEEP))
     }
 
@@ -414,7 +411,7 @@ impl Worker {
             && let Some(claimed) = lane.waiting.pop_front()
         {
             let under_way = lane.under_way;
-            if self.may_start(place, &claimed.notification, under_way, now) {
+            if self.may_start(place, &claimed, under_way, now) {
                 if let Some(lane) = self.lanes.get_mut(place) {
                     lane.under_way += 1;
                 }
@@ -437,9 +434,12 @@ impl Worker {
     fn start(&mut self, claimed: Claimed, now: Timestamp) {
         let receivers = self.with.receivers.load();
         let notification = &claimed.notification;
+        let policy = &receivers.delivery.policy;
+        let expires_at = policy.expires_at(notification.created_at, claimed.expires_at);
         let attempt = Attempt {
             integration: receivers.get(notification),
-            over: is_over(&receivers.delivery.policy, notification.created_at, now),
+            over: now >= expires_at,
+            expires_at,
             claimed,
             database: self.with.database.clone(),
             pictures: self.with.pictures.clone(),
@@ -456,6 +456,7 @@ impl Worker {
             if let Some(lane) = self.lanes.get_mut(&place) {
                 lane.under_way = lane.under_way.saturating_sub(1);
                 lane.quick = finished.result.is_ok() && finished.took < QUICK;
+                self.look |= lane.has_room();
             }
             if finished.tried {
                 self.judge(&place, &finished.result, now);
@@ -464,13 +465,13 @@ impl Worker {
             self.advance(&place, now);
             next = self.under_way.next().now_or_never().flatten();
         }
-        self.look = true;
     }
 
     fn decide(&mut self, finished: Finished, now: Timestamp) {
         let Finished {
             notification,
             attempts,
+            expires_at,
             result,
             took,
             tried: _,
@@ -481,7 +482,7 @@ impl Worker {
             &receivers.delivery.policy,
             &result,
             attempts + 1,
-            notification.created_at,
+            expires_at,
             now,
             rand::random::<f64>(),
         );

@@ -120,12 +120,8 @@ async fn a_process_that_dies_and_comes_back_tells_each_thing_once() {
 
     clock.advance(Duration::from_secs(60));
     let running = start(directory.path(), &clock).await;
-    assert_eq!(
-        outbox::release(&running.database, clock.now())
-            .await
-            .unwrap(),
-        1
-    );
+    let backlog = outbox::backlog(&running.database, clock.now());
+    assert_eq!(backlog.waiting, 1);
     running
         .sink
         .send(vec![alert("A", &clock, false)])
@@ -250,7 +246,7 @@ async fn a_silence_is_on_the_disk_when_it_is_answered_for() {
     for (alert, receivers) in firing {
         let silenced = alert.alert.name() == "A";
         assert_eq!(alert.silenced_by.first(), silenced.then_some(&id));
-        assert_eq!(*receivers, ["hook".into()]);
+        assert_eq!(*receivers, [std::sync::Arc::<str>::from("hook")]);
     }
     // Long after its end nothing of it is left.
     clock.advance(Retention::default().silences + Duration::from_secs(61));
@@ -278,6 +274,8 @@ async fn what_was_posted_and_the_time_it_waits_for_outlive_the_process() {
         running.sink.open().await.unwrap();
         running.sink.snapshot().await.unwrap();
         let database = &running.database;
+        // Behind what is being written.
+        drop(database.begin().await.unwrap());
         let claimed = outbox::claim(database, clock.now(), 10, &[]).await.unwrap();
         let delivered = Outcome::Delivered {
             status: "200".to_owned(),

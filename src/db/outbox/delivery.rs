@@ -1,20 +1,18 @@
 //! The worker's side of the outbox: taking notifications, and writing what became of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
-use sqlx::{QueryBuilder, Row};
+use sqlx::QueryBuilder;
 
 use super::super::ledger::{self, LedgerEntry};
 use super::super::sent_messages;
-use super::super::unreadable::Unreadable;
 use super::super::{Database, DbError, MAX_BINDS, Transaction};
-use super::{Claimed, OutboxRow, Outcome, insert};
+use super::queue::{Change, Picked, Unreadable};
+use super::{Claimed, OutboxRow, Outcome, State, insert};
 use crate::model::notification::{Decision, Notification, NotifiedAlert, Reason};
 use crate::model::timestamp::Timestamp;
-
-/// Bytes of payloads that one claim takes, about; at least one notification of each integration all the same.
-const CLAIMED_BYTES: i64 = 512 << 10;
 
 /// What a worker has room for.
 #[derive(Clone, Debug)]
@@ -22,7 +20,7 @@ pub struct Claim {
     /// Notifications for each integration of each receiver.
     pub limit: u32,
     /// Other limits, by receiver and integration.
-    pub limits: Vec<((String, String), Take)>,
+    pub limits: Vec<((Arc<str>, Arc<str>), Take)>,
 }
 
 /// What may be taken for an integration.
@@ -61,49 +59,161 @@ impl Ended {
     }
 }
 
-/// What a worker got.
-#[derive(Clone, Debug)]
-pub struct Taken {
-    /// The notifications.
-    pub claimed: Vec<Claimed>,
-    /// When the next one becomes due; those that are due already do not count.
-    pub next_attempt: Option<Timestamp>,
-}
-
 impl Claim {
-    fn take(&self, lane: &(String, String)) -> Take {
-        self.limits
-            .iter()
-            .find(|(other, _)| other == lane)
-            .map_or(Take::UpTo(self.limit), |(_, take)| *take)
+    fn take(&self, receiver: &str, integration: &str) -> Take {
+        let is_it = |lane: &(Arc<str>, Arc<str>)| *lane.0 == *receiver && *lane.1 == *integration;
+        let other = self.limits.iter().find(|(lane, _)| is_it(lane));
+        other.map_or(Take::UpTo(self.limit), |(_, take)| *take)
     }
 }
 
-/// Takes due notifications, oldest first, at most `limit` for each integration of each receiver, and marks them as
-/// being sent. Nothing is taken for the pairs of receiver and integration in `full`, so that a slow receiver delays
+/// Takes due notifications, oldest first, at most `limit` for each integration of each receiver: they are being sent from
+/// then on. Nothing is taken for the pairs of receiver and integration in `full`, so that a slow receiver delays
 /// nobody else. A group's next notification is not taken while the one before it is being sent.
 ///
 /// # Errors
-/// Where the database cannot be written.
+/// As for [`take`].
 pub async fn claim(
     database: &Database,
     now: Timestamp,
     limit: u32,
     full: &[(String, String)],
 ) -> Result<Vec<Claimed>, DbError> {
-    let limits = full.iter().map(|lane| (lane.clone(), Take::UpTo(0)));
+    let limits = full.iter().map(|(receiver, integration)| {
+        let lane = (receiver.as_str().into(), integration.as_str().into());
+        (lane, Take::UpTo(0))
+    });
     let limits = limits.collect();
-    let wanted = Claim { limit, limits };
-    let taken = exchange(database, &Ended::default(), &wanted, now).await?;
-    Ok(taken.claimed)
+    take(database, &Claim { limit, limits }, now).await
 }
+
+const CLAIM: &str = "claim notifications";
+
+/// Takes what there is room for. Nothing is written: what has no outcome when the process dies is due after the next start.
+///
+/// # Errors
+/// Where the database cannot be read; nothing is taken then.
+pub async fn take(
+    database: &Database,
+    wanted: &Claim,
+    now: Timestamp,
+) -> Result<Vec<Claimed>, DbError> {
+    let queue = database.outbox();
+    give_up_unreadable(database, queue.take_unreadable(), now).await?;
+    let picked = {
+        let _deciding = queue.decide().await;
+        queue.take(
+            |receiver, integration| wanted.take(receiver, integration),
+            now,
+        )
+    };
+    match read(database, picked, now).await {
+        Ok(claimed) => Ok(claimed),
+        Err((picked, error)) => {
+            queue.apply(picked.into_iter().map(Change::Returned).collect());
+            Err(error)
+        }
+    }
+}
+
+/// Reads what was not kept in memory; with an error come the numbers of all of them.
+async fn read(
+    database: &Database,
+    picked: Vec<Picked>,
+    now: Timestamp,
+) -> Result<Vec<Claimed>, (Vec<i64>, DbError)> {
+    let missing = picked.iter().filter(|one| one.notification.is_none());
+    let missing: Vec<(i64, Arc<str>)> = missing
+        .map(|one| (one.number, Arc::clone(&one.id)))
+        .collect();
+    let all = || picked.iter().map(|one| one.number).collect::<Vec<_>>();
+    let numbers: Vec<i64> = missing.iter().map(|(number, _)| *number).collect();
+    let stored = payloads(database, &numbers).await;
+    let mut stored = stored.map_err(|error| (all(), error))?;
+    let mut unreadable = Vec::new();
+    let mut readable = HashMap::with_capacity(missing.len());
+    for (number, id) in missing {
+        let payload = stored.remove(&number).unwrap_or_default();
+        let read = serde_json::from_str::<Notification>(&payload);
+        let why = read.as_ref().err().map(ToString::to_string);
+        let lenient = database.unreadable();
+        match lenient.or_pass_over("outbox", &id, read) {
+            Some(notification) => drop(readable.insert(number, notification)),
+            None => unreadable.push((number, Some(id), why.unwrap_or_default())),
+        }
+    }
+    let given_up = give_up_unreadable(database, unreadable, now).await;
+    given_up.map_err(|error| (all(), error))?;
+    let claimed = picked.into_iter().filter_map(|one| {
+        let kept = one.notification.map(|notification| *notification);
+        Some(Claimed {
+            notification: kept.or_else(|| readable.remove(&one.number))?,
+            attempts: one.attempts,
+            last_error: one.last_error.map(String::from),
+            expires_at: one.expires_at,
+        })
+    });
+    Ok(claimed.collect())
+}
+
+async fn payloads(database: &Database, numbers: &[i64]) -> Result<BTreeMap<i64, String>, DbError> {
+    let mut payloads = BTreeMap::new();
+    for chunk in numbers.chunks(MAX_BINDS) {
+        let mut query = QueryBuilder::new("SELECT id, payload FROM outbox_payloads WHERE id IN (");
+        query.push(list_of(chunk)).push(")");
+        let rows: Vec<(i64, String)> = query
+            .build_query_as()
+            .persistent(false)
+            .fetch_all(database.reader())
+            .await
+            .map_err(DbError::query(CLAIM))?;
+        payloads.extend(rows);
+    }
+    Ok(payloads)
+}
+
+/// They would come up again for ever.
+async fn give_up_unreadable(
+    database: &Database,
+    unreadable: Vec<Unreadable>,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    if unreadable.is_empty() {
+        return Ok(());
+    }
+    let mut transaction = database.begin().await?;
+    for (number, id, why) in unreadable {
+        let error = format!("stored notification is not readable: {why}");
+        end(
+            &mut transaction,
+            number,
+            id.as_deref(),
+            State::Failed,
+            Some(&error),
+            now,
+        )
+        .await?;
+    }
+    transaction.commit().await
+}
+
+/// Numbers as they stand between brackets in a statement.
+fn list_of(numbers: &[i64]) -> String {
+    let mut list = String::with_capacity(numbers.len() * 8);
+    for (i, number) in numbers.iter().enumerate() {
+        let comma = if i == 0 { "" } else { "," };
+        write!(list, "{comma}{number}").expect("writing to a string cannot fail");
+    }
+    list
+}
+
+const FINISH: &str = "write delivery";
 
 /// Writes how attempts ended, with their ledger entries. A retry becomes superseded where a newer notification of the
 /// same group and integration waits already.
 ///
 /// # Errors
-/// Where the database cannot be written; none is then, and the notifications stay claimed until
-/// [`release`](super::release).
+/// Where the database cannot be written; none is then, and the notifications stay taken.
 pub async fn finish(
     database: &Database,
     outcomes: &[(Notification, Outcome)],
@@ -114,270 +224,96 @@ pub async fn finish(
     transaction.commit().await
 }
 
-/// Both at once, in one transaction: [`finish`] with all that follows from it, then [`claim`].
+/// [`finish`] with all that follows from it, in one transaction.
 ///
 /// # Errors
-/// As for the two; then neither happened.
-pub async fn exchange(
-    database: &Database,
-    ended: &Ended,
-    wanted: &Claim,
-    now: Timestamp,
-) -> Result<Taken, DbError> {
+/// As for [`finish`].
+pub async fn settle(database: &Database, ended: &Ended, now: Timestamp) -> Result<(), DbError> {
     let mut transaction = database.begin().await?;
     write_outcomes(&mut transaction, &ended.outcomes, now).await?;
     write_instead(&mut transaction, &ended.instead, now).await?;
     for lane in &ended.revived {
-        make_due(&mut transaction, lane, now).await?;
+        transaction.then(Change::Revived(lane.clone(), now));
     }
-    let claimed = take(&mut transaction, wanted, database.unreadable(), now).await?;
-    let next: Option<i64> = sqlx::query_scalar(
-        "SELECT MIN(next_attempt_at) FROM outbox WHERE state = 'pending' AND next_attempt_at > $1",
-    )
-    .bind(now.millis())
-    .fetch_one(transaction.connection())
-    .await
-    .map_err(DbError::query(CLAIM))?;
-    transaction.commit().await?;
-    Ok(Taken {
-        claimed,
-        next_attempt: next.map(Timestamp::from_millis),
-    })
+    transaction.commit().await
 }
-
-const CLAIM: &str = "claim notifications";
-
-/// A notification that is due.
-struct Due {
-    id: String,
-    payload_id: i64,
-    attempts: u32,
-    last_error: Option<String>,
-}
-
-async fn take(
-    transaction: &mut Transaction,
-    wanted: &Claim,
-    unreadable: &Unreadable,
-    now: Timestamp,
-) -> Result<Vec<Claimed>, DbError> {
-    let mut due = Vec::new();
-    for lane in lanes(transaction).await? {
-        let take = wanted.take(&lane);
-        if take != Take::UpTo(0) {
-            due.extend(due_in(transaction, &lane, take, now).await?);
-        }
-    }
-    let mut payloads = payloads(transaction, &due).await?;
-    let mut claimed = Vec::with_capacity(due.len());
-    let mut ids = Vec::with_capacity(due.len());
-    for row in due {
-        let payload = payloads.remove(&row.payload_id).unwrap_or_default();
-        let read = serde_json::from_str(&payload);
-        let why = read.as_ref().err().map(ToString::to_string);
-        match unreadable.or_pass_over("outbox", &row.id, read) {
-            Some(notification) => {
-                claimed.push(Claimed {
-                    notification,
-                    attempts: row.attempts,
-                    last_error: row.last_error,
-                });
-                ids.push(row.id);
-            }
-            None => {
-                // It would come up again for ever.
-                let error = why.unwrap_or_default();
-                sqlx::query("UPDATE outbox SET state = 'failed', last_error = $2, updated_at = $3 WHERE id = $1")
-                    .bind(row.id)
-                    .bind(format!("stored notification is not readable: {error}"))
-                    .bind(now.millis())
-                    .execute(transaction.connection())
-                    .await
-                    .map_err(DbError::query(CLAIM))?;
-            }
-        }
-    }
-    for chunk in ids.chunks(MAX_BINDS) {
-        let mut query = QueryBuilder::new(
-            "UPDATE outbox SET state = 'sending', attempts = attempts + 1, updated_at = ",
-        );
-        query.push_bind(now.millis()).push(" WHERE id IN (");
-        let mut list = query.separated(", ");
-        for id in chunk {
-            list.push_bind(id);
-        }
-        query.push(")");
-        transaction.run_once(&mut query, CLAIM).await?;
-    }
-    Ok(claimed)
-}
-
-/// The integrations that something waits for: one look into the index for each, however much waits.
-async fn lanes(transaction: &mut Transaction) -> Result<Vec<(String, String)>, DbError> {
-    let mut lanes: Vec<(String, String)> = Vec::new();
-    loop {
-        let (receiver, integration) = lanes.last().cloned().unwrap_or_default();
-        let next = sqlx::query_as(
-            "SELECT receiver, integration FROM outbox WHERE state = 'pending' \
-             AND (receiver, integration) > ($1, $2) ORDER BY receiver, integration LIMIT 1",
-        )
-        .bind(receiver)
-        .bind(integration)
-        .fetch_optional(transaction.connection())
-        .await
-        .map_err(DbError::query(CLAIM))?;
-        match next {
-            Some(lane) => lanes.push(lane),
-            None => return Ok(lanes),
-        }
-    }
-}
-
-async fn due_in(
-    transaction: &mut Transaction,
-    lane: &(String, String),
-    take: Take,
-    now: Timestamp,
-) -> Result<Vec<Due>, DbError> {
-    let (due_by, written_by, limit) = match take {
-        Take::UpTo(limit) => (now, Timestamp::MAX, limit),
-        Take::WrittenBy(time, limit) => (now, time, limit),
-        Take::One => (Timestamp::MAX, Timestamp::MAX, 1),
-    };
-    let rows = sqlx::query(
-        "SELECT o.id, o.payload_id, o.attempts, o.last_error, OCTET_LENGTH(p.payload) FROM outbox AS o \
-         JOIN outbox_payloads AS p ON p.id = o.payload_id \
-         WHERE o.state = 'pending' AND o.receiver = $1 AND o.integration = $2 AND o.next_attempt_at <= $3 \
-         AND o.created_at <= $5 \
-         AND NOT EXISTS (SELECT 1 FROM outbox AS before WHERE before.group_key = o.group_key \
-            AND before.receiver = o.receiver AND before.integration = o.integration \
-            AND before.state IN ('pending', 'sending') AND before.created_at < o.created_at) \
-         ORDER BY o.next_attempt_at LIMIT $4",
-    )
-    .bind(&lane.0)
-    .bind(&lane.1)
-    .bind(due_by.millis())
-    .bind(i64::from(limit))
-    .bind(written_by.millis())
-    .fetch_all(transaction.connection())
-    .await
-    .map_err(DbError::query(CLAIM))?;
-    let mut due = Vec::with_capacity(rows.len());
-    let mut bytes = 0;
-    for row in rows {
-        let read = || -> Result<(Due, i64), sqlx::Error> {
-            let attempts: i64 = row.try_get(2)?;
-            let due = Due {
-                id: row.try_get(0)?,
-                payload_id: row.try_get(1)?,
-                attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
-                last_error: row.try_get(3)?,
-            };
-            Ok((due, row.try_get(4)?))
-        };
-        let (one, size) = read().map_err(DbError::query(CLAIM))?;
-        bytes += size;
-        if bytes > CLAIMED_BYTES && !due.is_empty() {
-            break;
-        }
-        due.push(one);
-    }
-    Ok(due)
-}
-
-async fn payloads(
-    transaction: &mut Transaction,
-    due: &[Due],
-) -> Result<BTreeMap<i64, String>, DbError> {
-    let mut payloads = BTreeMap::new();
-    for chunk in due.chunks(MAX_BINDS) {
-        let mut query = QueryBuilder::new("SELECT id, payload FROM outbox_payloads WHERE id IN (");
-        let mut list = query.separated(", ");
-        for row in chunk {
-            list.push_bind(row.payload_id);
-        }
-        query.push(")");
-        let rows: Vec<(i64, String)> = query
-            .build_query_as()
-            .persistent(false)
-            .fetch_all(transaction.connection())
-            .await
-            .map_err(DbError::query(CLAIM))?;
-        payloads.extend(rows);
-    }
-    Ok(payloads)
-}
-
-const FINISH: &str = "write delivery";
 
 async fn write_outcomes(
     transaction: &mut Transaction,
     outcomes: &[(Notification, Outcome)],
     now: Timestamp,
 ) -> Result<(), DbError> {
-    // Most end alike: by state and error.
-    let mut ended: BTreeMap<(&str, Option<&str>), Vec<&str>> = BTreeMap::new();
+    let mut delivered = Vec::with_capacity(outcomes.len());
     let mut entries = Vec::with_capacity(outcomes.len());
     for (notification, outcome) in outcomes {
+        let Some((number, _)) = transaction.outbox().find(&notification.id) else {
+            continue;
+        };
         let id = Arc::clone(&notification.id);
-        if let Outcome::Delivered {
-            sent: Some(sent), ..
-        } = outcome
-        {
-            if notification.reason == Reason::AllResolved {
-                // What fires later is another story, even where a digest tells its beginning.
-                sent_messages::forget(transaction, notification).await?;
-            } else {
-                sent_messages::save(transaction, notification, sent, now).await?;
+        let (dead, decision) = match outcome {
+            Outcome::Delivered { status, sent } => {
+                if let Some(sent) = sent {
+                    if notification.reason == Reason::AllResolved {
+                        // What fires later is another story, even where a digest tells its beginning.
+                        sent_messages::forget(transaction, notification).await?;
+                    } else {
+                        sent_messages::save(transaction, notification, sent, now).await?;
+                    }
+                }
+                delivered.push(number);
+                let status = status.clone();
+                (
+                    None,
+                    Decision::Delivered {
+                        notification: id,
+                        status,
+                    },
+                )
             }
-        }
-        let (state, error, decision) = match outcome {
-            Outcome::Delivered { status, .. } => (
-                "delivered",
-                None,
-                Decision::Delivered {
-                    notification: id,
-                    status: status.clone(),
-                },
-            ),
             Outcome::Failed { error } => (
-                "failed",
-                Some(error),
+                Some((State::Failed, Some(error))),
                 Decision::Failed {
                     notification: id,
                     error: error.clone(),
                 },
             ),
             Outcome::Expired { error } => (
-                "expired",
-                Some(error),
+                Some((State::Expired, Some(error))),
                 Decision::Expired {
                     notification: id,
                     error: error.clone(),
                 },
             ),
             Outcome::Retry { .. } | Outcome::Unsent => {
-                match newer(transaction, notification).await? {
+                // A storm's summary is told, however old: nothing newer says the same.
+                let newer = if notification.group_key.starts_with("storm/") {
+                    None
+                } else {
+                    transaction.outbox().behind(number)
+                };
+                match newer {
                     Some(newer) => (
-                        "superseded",
-                        outcome.retry().map(|(_, error)| error),
+                        Some((State::Superseded, outcome.retry().map(|(_, error)| error))),
                         Decision::Superseded {
                             notification: id,
-                            by: Some(newer.into()),
+                            by: Some(newer),
                         },
                     ),
                     None => {
                         match outcome.retry() {
-                            Some((at, error)) => retry(transaction, &id, at, error, now).await?,
-                            None => give_back(transaction, &id, now).await?,
+                            Some((at, error)) => retry(transaction, number, at, error, now).await?,
+                            None => transaction.then(Change::Returned(number)),
                         }
                         continue;
                     }
                 }
             }
         };
-        let alike = ended.entry((state, error.map(String::as_str))).or_default();
-        alike.push(&notification.id);
+        if let Some((state, error)) = dead {
+            let error = error.map(String::as_str);
+            let name = Some(&*notification.id);
+            end(transaction, number, name, state, error, now).await?;
+        }
         entries.push(LedgerEntry {
             at: now,
             group_key: Arc::clone(&notification.group_key),
@@ -387,93 +323,76 @@ async fn write_outcomes(
             decision,
         });
     }
-    for ((state, error), ids) in ended {
-        for chunk in ids.chunks(MAX_BINDS) {
-            let mut query = QueryBuilder::new("UPDATE outbox SET state = ");
-            query.push_bind(state).push(", last_error = ");
-            query.push_bind(error).push(", next_attempt_at = ");
-            query.push_bind(now.millis()).push(", updated_at = ");
-            query.push_bind(now.millis()).push(" WHERE id IN (");
-            let mut list = query.separated(", ");
-            for id in chunk {
-                list.push_bind(*id);
-            }
-            query.push(")");
-            transaction.run_once(&mut query, FINISH).await?;
-        }
+    for chunk in delivered.chunks(MAX_BINDS) {
+        let mut query = QueryBuilder::new(
+            "UPDATE outbox SET attempts = attempts + 1, last_error = NULL, state = ",
+        );
+        query.push_bind(State::Delivered.number());
+        query.push(", updated_at = ").push_bind(now.millis());
+        query.push(" WHERE id IN (").push(list_of(chunk)).push(")");
+        transaction.run_once(&mut query, FINISH).await?;
+    }
+    for number in delivered {
+        transaction.then(Change::Ended(number));
     }
     ledger::append(transaction, &entries).await
 }
 
-/// The notification that waits behind this one.
-// A storm's summary is told, however old: nothing newer says the same.
-async fn newer(
+/// It ended without being delivered.
+pub(super) async fn end(
     transaction: &mut Transaction,
-    notification: &Notification,
-) -> Result<Option<String>, DbError> {
-    sqlx::query_scalar(
-        "SELECT id FROM outbox WHERE group_key = $1 AND receiver = $2 AND integration = $3 \
-         AND state = 'pending' AND created_at > $4 AND group_key NOT LIKE 'storm/%' ORDER BY created_at LIMIT 1",
+    number: i64,
+    name: Option<&str>,
+    state: State,
+    error: Option<&str>,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    let tried = match state {
+        State::Failed | State::Expired => 1,
+        State::Waits | State::Delivered | State::Superseded => 0,
+    };
+    sqlx::query(
+        "UPDATE outbox SET state = $2, attempts = attempts + $3, last_error = COALESCE($4, last_error), updated_at = $5, \
+         name = $6 WHERE id = $1",
     )
-    .bind(&*notification.group_key)
-    .bind(&*notification.receiver)
-    .bind(notification.integration.to_string())
-    .bind(notification.created_at.millis())
-    .fetch_optional(transaction.connection())
+    .bind(number)
+    .bind(state.number())
+    .bind(tried)
+    .bind(error)
+    .bind(now.millis())
+    .bind(name)
+    .execute(transaction.connection())
     .await
-    .map_err(DbError::query(FINISH))
+    .map_err(DbError::query(FINISH))?;
+    transaction.then(Change::Ended(number));
+    Ok(())
 }
 
 async fn retry(
     transaction: &mut Transaction,
-    id: &str,
+    number: i64,
     at: Timestamp,
     error: &str,
     now: Timestamp,
 ) -> Result<(), DbError> {
     sqlx::query(
-        "UPDATE outbox SET state = 'pending', last_error = $2, next_attempt_at = $3, updated_at = $4 WHERE id = $1",
+        "UPDATE outbox SET attempts = attempts + 1, last_error = $2, next_attempt_at = $3, updated_at = $4 WHERE id = $1",
     )
-    .bind(id)
+    .bind(number)
     .bind(error)
     .bind(at.millis())
     .bind(now.millis())
     .execute(transaction.connection())
     .await
-    .map(drop)
-    .map_err(DbError::query(FINISH))
-}
-
-/// As if it had not been claimed.
-async fn give_back(transaction: &mut Transaction, id: &str, now: Timestamp) -> Result<(), DbError> {
-    sqlx::query(
-        "UPDATE outbox SET state = 'pending', attempts = attempts - 1, updated_at = $2 WHERE id = $1",
-    )
-    .bind(id)
-    .bind(now.millis())
-    .execute(transaction.connection())
-    .await
-    .map(drop)
-    .map_err(DbError::query(FINISH))
-}
-
-/// Makes due what waits for an integration's next attempt.
-async fn make_due(
-    transaction: &mut Transaction,
-    (receiver, integration): &(String, String),
-    now: Timestamp,
-) -> Result<(), DbError> {
-    sqlx::query(
-        "UPDATE outbox SET next_attempt_at = $3 WHERE receiver = $1 AND integration = $2 AND state = 'pending' \
-         AND next_attempt_at > $3",
-    )
-    .bind(receiver)
-    .bind(integration)
-    .bind(now.millis())
-    .execute(transaction.connection())
-    .await
-    .map(drop)
-    .map_err(DbError::query(FINISH))
+    .map_err(DbError::query(FINISH))?;
+    let error = error.into();
+    transaction.then(Change::Waits {
+        number,
+        at,
+        error,
+        now,
+    });
+    Ok(())
 }
 
 /// Notifications to the fallback receiver, with one ledger entry an alert.

@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use sqlx::{QueryBuilder, Row};
-
-use super::super::{DbError, MAX_BINDS, Transaction};
+use super::super::{DbError, Transaction};
+use super::delivery::end;
+use super::queue::Change;
+use super::{Fate, State};
 use crate::model::notification::Notification;
 use crate::model::timestamp::Timestamp;
 
@@ -20,6 +21,8 @@ pub struct Withdrawal {
     pub alerts: Vec<u64>,
 }
 
+const ACTION: &str = "withdraw notifications";
+
 /// Withdraws notifications that are not sent yet; of one that gathers many groups only what it says of these.
 ///
 /// # Errors
@@ -29,70 +32,56 @@ pub async fn withdraw(
     withdrawals: &[Withdrawal],
     now: Timestamp,
 ) -> Result<(), DbError> {
-    const ACTION: &str = "withdraw notifications";
     let mut by_id: HashMap<&str, HashMap<Arc<str>, HashSet<u64>>> = HashMap::new();
     for withdrawal in withdrawals {
         let groups = by_id.entry(&withdrawal.notification).or_default();
         let alerts = groups.entry(Arc::clone(&withdrawal.group_key)).or_default();
         alerts.extend(&withdrawal.alerts);
     }
-    let ids: Vec<&str> = by_id.keys().copied().collect();
-    for chunk in ids.chunks(MAX_BINDS) {
-        let mut query = QueryBuilder::new(
-            "SELECT o.id, p.id, p.payload FROM outbox AS o JOIN outbox_payloads AS p ON p.id = o.payload_id \
-             WHERE (o.group_key LIKE 'digest/%' OR o.group_key LIKE 'storm/%') AND o.state = 'pending' AND o.id IN (",
-        );
-        let mut list = query.separated(", ");
-        for id in chunk {
-            list.push_bind(*id);
-        }
-        query.push(")");
-        let gathering = query
-            .build()
-            .persistent(false)
-            .fetch_all(transaction.connection())
-            .await
-            .map_err(DbError::query(ACTION))?;
-        let mut kept = HashSet::with_capacity(gathering.len());
-        for row in gathering {
-            let id: String = row.try_get(0).map_err(DbError::query(ACTION))?;
-            let payload_id: i64 = row.try_get(1).map_err(DbError::query(ACTION))?;
-            let payload: String = row.try_get(2).map_err(DbError::query(ACTION))?;
-            let Ok(whole) = serde_json::from_str::<Notification>(&payload) else {
-                // Whoever claims it says so and gives it up; what is written beside it must not wait for that.
-                kept.insert(id);
-                continue;
-            };
-            let Some(rest) = by_id.get(&*id).and_then(|groups| whole.without(groups)) else {
-                continue;
-            };
-            let payload = serde_json::to_string(&rest).map_err(DbError::value(ACTION))?;
-            sqlx::query("UPDATE outbox_payloads SET payload = $2 WHERE id = $1")
-                .bind(payload_id)
-                .bind(payload)
-                .execute(transaction.connection())
-                .await
-                .map_err(DbError::query(ACTION))?;
-            kept.insert(id);
-        }
-        let whole: Vec<&str> = chunk
-            .iter()
-            .copied()
-            .filter(|id| !kept.contains(*id))
-            .collect();
-        if whole.is_empty() {
+    if by_id.is_empty() {
+        return Ok(());
+    }
+    transaction.decide().await;
+    for (id, groups) in by_id {
+        // What is being sent, or was, is not taken back.
+        let Some((number, Fate::Pending)) = transaction.outbox().find(id) else {
+            continue;
+        };
+        if transaction.outbox().gathers(number) && lessen(transaction, number, &groups).await? {
             continue;
         }
-        let mut query = QueryBuilder::new("UPDATE outbox SET state = 'superseded', updated_at = ");
-        query
-            .push_bind(now.millis())
-            .push(" WHERE state = 'pending' AND id IN (");
-        let mut list = query.separated(", ");
-        for id in whole {
-            list.push_bind(id);
-        }
-        query.push(")");
-        transaction.run_once(&mut query, ACTION).await?;
+        end(transaction, number, Some(id), State::Superseded, None, now).await?;
     }
     Ok(())
+}
+
+/// Takes out what a message that gathers many groups says of these; false where nothing is left of it.
+async fn lessen(
+    transaction: &mut Transaction,
+    number: i64,
+    groups: &HashMap<Arc<str>, HashSet<u64>>,
+) -> Result<bool, DbError> {
+    let payload: Option<String> =
+        sqlx::query_scalar("SELECT payload FROM outbox_payloads WHERE id = $1")
+            .bind(number)
+            .fetch_optional(transaction.connection())
+            .await
+            .map_err(DbError::query(ACTION))?;
+    let Ok(whole) = serde_json::from_str::<Notification>(&payload.unwrap_or_default()) else {
+        // Whoever takes it says so and gives it up; what is written beside it must not wait for that.
+        transaction.then(Change::Rewritten(number));
+        return Ok(true);
+    };
+    let Some(rest) = whole.without(groups) else {
+        return Ok(false);
+    };
+    let payload = serde_json::to_string(&rest).map_err(DbError::value(ACTION))?;
+    sqlx::query("UPDATE outbox_payloads SET payload = $2 WHERE id = $1")
+        .bind(number)
+        .bind(payload)
+        .execute(transaction.connection())
+        .await
+        .map_err(DbError::query(ACTION))?;
+    transaction.then(Change::Rewritten(number));
+    Ok(true)
 }

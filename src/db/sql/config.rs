@@ -137,7 +137,7 @@ fn read(path: &Path, action: &'static str) -> Result<Secret, DbError> {
     Ok(Secret::new(text))
 }
 
-/// Reads `database` out of `definitions`; paths are relative to `base`.
+/// Reads `database` of `definitions`; paths are relative to `base`.
 pub fn read_settings(definitions: &Fields<'_>, base: &Path) -> Settings {
     let mut settings = Settings::default();
     if let Some(value) = definitions.get("database")

@@ -386,7 +386,7 @@ fn notification_row(summary: &Summary) -> NotificationRow {
         receiver: notification.receiver.to_string(),
         integration: notification.integration.to_string(),
         group: notification.group_labels.to_string(),
-        outcome: match summary.state.as_str() {
+        outcome: match summary.state {
             "delivered" => Outcome::Delivered,
             "failed" | "expired" => Outcome::Failed,
             "superseded" => Outcome::Suppressed,

@@ -25,6 +25,8 @@ pub(super) struct Attempt {
     pub(super) integration: Option<Arc<dyn Integration>>,
     /// Whether its time is over: it is given up without asking anybody.
     pub(super) over: bool,
+    /// When its time is over.
+    pub(super) expires_at: Timestamp,
     pub(super) database: Database,
     pub(super) pictures: Option<Pictures>,
 }
@@ -33,6 +35,7 @@ pub(super) struct Attempt {
 pub(super) struct Finished {
     pub(super) notification: Notification,
     pub(super) attempts: u32,
+    pub(super) expires_at: Timestamp,
     pub(super) result: Result<Delivered, SendError>,
     pub(super) took: Duration,
     /// Whether the receiver was asked at all.
@@ -63,6 +66,7 @@ impl Attempt {
             mut notification,
             attempts,
             last_error,
+            expires_at: _,
         } = self.claimed;
         let tried = self.integration.is_some() && !self.over;
         let result = match self.integration {
@@ -99,6 +103,7 @@ impl Attempt {
         Finished {
             notification,
             attempts,
+            expires_at: self.expires_at,
             result,
             took: stopwatch.elapsed(),
             tried,

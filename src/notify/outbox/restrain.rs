@@ -1,11 +1,11 @@
 //! Whom the worker leaves alone for a while: those whose circuit is open.
 
+use std::sync::Arc;
+
 use super::{CLAIMED_AT_ONCE, Place, Receivers, Worker};
-use crate::db::outbox::Take;
-use crate::model::notification::Notification;
+use crate::db::outbox::{Claimed, Take};
 use crate::model::timestamp::Timestamp;
 use crate::notify::breaker::{Admission, Change};
-use crate::notify::decide::is_over;
 use crate::notify::integration::{Delivered, SendError};
 
 impl Worker {
@@ -48,7 +48,7 @@ impl Worker {
     pub(super) fn may_start(
         &self,
         place: &Place,
-        notification: &Notification,
+        claimed: &Claimed,
         under_way: u32,
         now: Timestamp,
     ) -> bool {
@@ -58,13 +58,15 @@ impl Worker {
             // It is given up without asking anybody.
             Admission::One | Admission::Nothing(_) => {
                 let receivers = self.with.receivers.load();
-                is_over(&receivers.delivery.policy, notification.created_at, now)
+                let policy = &receivers.delivery.policy;
+                let created_at = claimed.notification.created_at;
+                now >= policy.expires_at(created_at, claimed.expires_at)
             }
         }
     }
 
     /// What may be claimed for those whose circuit is open.
-    pub(super) fn restraints(&self, now: Timestamp) -> Vec<((String, String), Take)> {
+    pub(super) fn restraints(&self, now: Timestamp) -> Vec<((Arc<str>, Arc<str>), Take)> {
         let receivers = self.with.receivers.load();
         let expired_by = now - receivers.delivery.policy.expiry;
         let restraint = |(place, _): (Place, _)| {
@@ -78,7 +80,7 @@ impl Worker {
                 }
                 Admission::One | Admission::Nothing(_) => Take::UpTo(0),
             };
-            Some(((place.0.to_string(), place.1.to_string()), take))
+            Some(((place.0, place.1.to_string().into()), take))
         };
         let open = self.with.circuits.open().into_iter();
         open.filter_map(restraint).collect()

@@ -42,7 +42,7 @@ async fn check(case: &str, kind: &str, bad: &str, want: Fate) {
     let patience = crate::clock::Stopwatch::start();
     let gone = u64::from(matches!(want, GivenUp(_)));
     loop {
-        let waiting = outbox::backlog(&bench.with.database, NOW).await.unwrap();
+        let waiting = outbox::backlog(&bench.with.database, NOW);
         let text = telemetry::metrics::encode(&bench.registry).unwrap();
         let failed = text.lines().filter(|line| {
             line.starts_with("outrigger_notifications_failed_total{") && !line.ends_with(" 0")

@@ -1,6 +1,7 @@
 //! A decided message on its way: into the outbox or a digest, in place of an older one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::super::super::flap::flagged;
 use super::super::super::route::Target;
@@ -14,6 +15,9 @@ use crate::db::notification_log::{LogEntry, LogKey, Told};
 use crate::db::outbox::{OutboxRow, Withdrawal};
 use crate::db::throttle::BucketKey;
 use crate::model::notification::{Decision, Notification, NotifiedAlert, Reason};
+
+/// Alertmanager's `MinTimeout`: a message is tried for so long, however short its group's interval.
+const SHORTEST_TRIED: Duration = Duration::from_secs(10);
 
 pub(super) struct Message<'a> {
     pub(super) reason: Reason,
@@ -128,8 +132,11 @@ impl Dispatcher {
             digest: None,
             undelivered: None,
         };
+        let interval = context.route.group_interval.max(SHORTEST_TRIED);
+        let gives_up = self.retention.gives_up_at_interval;
         writes.outbox.push(OutboxRow {
             idempotency_key,
+            expires_at: gives_up.then(|| now + interval),
             integration: Arc::clone(&target.text),
             notification,
         });
