@@ -260,6 +260,31 @@ fn complain_of(what: &str, findings: &Findings, paint: Paint) {
     }
 }
 
+/// The resources of catalogs.
+///
+/// # Errors
+/// Where a file cannot be read or holds a mistake; which one is told by `outrigger definitions check`.
+pub(super) fn resources(files: &[PathBuf]) -> anyhow::Result<Vec<Resource>> {
+    let mut all = Vec::new();
+    for path in files {
+        let name = path.display();
+        let value = value(path).with_context(|| format!("read {name}"))?;
+        let (items, findings) = catalog::items(&value);
+        let mut good = findings.mistakes.is_empty();
+        for item in items {
+            let mut findings = item.findings;
+            let resource = Resource::read(item.kind, &item.value, CHECKS, &mut findings);
+            good &= resource.is_some();
+            all.extend(resource);
+        }
+        anyhow::ensure!(
+            good,
+            "{name} holds mistakes; outrigger definitions check {name} tells them"
+        );
+    }
+    Ok(all)
+}
+
 /// The items of files; `None` where a file cannot be read, which is told.
 fn read(files: &[PathBuf], no_color: bool) -> Option<Vec<Item>> {
     let paint = Paint::stderr(no_color);

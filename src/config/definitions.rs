@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::db::sql::config as sql;
 use crate::definitions::catalog;
 use crate::definitions::check::{Checks, Finding, Findings};
 use crate::definitions::resource::Resource;
@@ -13,6 +14,7 @@ use crate::definitions::store::managed::FileItem;
 use crate::definitions::yaml::{self, Read};
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::Fields;
+use crate::http::definitions::cache::config::{self as cache, CacheConfig};
 use crate::notify::definition_events::{self, WebhookConfig};
 use crate::promql::parser;
 
@@ -40,8 +42,16 @@ pub struct CatalogSettings {
     pub webhooks: Vec<WebhookConfig>,
 }
 
-/// Reads `directory` and `webhooks` of `definitions`; paths are relative to `base`.
-pub(super) fn read(fields: &Fields<'_>, base: &Path) -> CatalogSettings {
+/// Reads `definitions`: which database, how answers are kept, where they come from; paths are relative to `base`.
+pub(super) fn read(
+    root: &Fields<'_>,
+    base: &Path,
+) -> (sql::Settings, CacheConfig, CatalogSettings) {
+    let Some(fields) = root.get("definitions").and_then(|value| value.fields()) else {
+        return Default::default();
+    };
+    let database = sql::read(&fields, base);
+    let cache = cache::read(&fields, base);
     let directory = fields.get("directory").and_then(|value| {
         let path = base.join(value.text()?);
         if !path.is_dir() {
@@ -52,11 +62,13 @@ pub(super) fn read(fields: &Fields<'_>, base: &Path) -> CatalogSettings {
         }
         Some(path)
     });
-    let webhooks = definition_events::read(fields, base);
-    CatalogSettings {
+    let webhooks = definition_events::read(&fields, base);
+    fields.finish();
+    let catalog = CatalogSettings {
         directory,
         webhooks,
-    }
+    };
+    (database, cache, catalog)
 }
 
 /// The definitions of a directory.
