@@ -29,6 +29,7 @@ pub mod storms;
 pub mod throttle;
 pub mod unreadable;
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,6 +58,11 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (21, include_str!("../migrations/0021_auth.sql")),
     (30, include_str!("../migrations/0030_compact_writes.sql")),
     (31, include_str!("../migrations/0031_outbox_steps.sql")),
+    (43, include_str!("../migrations/0043_definition_files.sql")),
+    (
+        44,
+        include_str!("../migrations/0044_definition_webhooks.sql"),
+    ),
 ];
 /// The migration behind which rows are written in another form.
 const COMPACT: i64 = 30;
@@ -111,6 +117,15 @@ pub enum DbError {
         /// Newest version known here.
         known: i64,
     },
+    /// Another process works with it.
+    #[error(
+        "open database {}: another process works with it; stop that one, or choose another directory with --data",
+        path.display()
+    )]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
     /// A statement failed.
     #[error("{action}: {source}")]
     Query {
@@ -120,7 +135,7 @@ pub enum DbError {
         source: sqlx::Error,
     },
     /// The database cannot be used now.
-    #[error("{action}: the database does not answer: {reason}")]
+    #[error("{action}: the database cannot be used now: {reason}")]
     Unavailable {
         /// What was attempted.
         action: &'static str,
@@ -128,6 +143,8 @@ pub enum DbError {
         reason: String,
         /// When it is worth trying again.
         retry_after: Duration,
+        /// Whether it is out of reach, and not merely busy.
+        down: bool,
     },
     /// A stored value does not read back.
     #[error("{action}: stored value is not readable: {reason}")]
@@ -140,6 +157,18 @@ pub enum DbError {
 }
 
 impl DbError {
+    /// When it is worth trying again, where the database merely cannot be used now.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Unavailable { retry_after, .. } => Some(*retry_after),
+            _ => None,
+        }
+    }
+
+    fn is_down(&self) -> bool {
+        matches!(self, Self::Unavailable { down: true, .. })
+    }
+
     fn query(action: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
         move |source| Self::Query { action, source }
     }
@@ -159,6 +188,8 @@ pub struct Database {
     readers: SqlitePool,
     unreadable: Unreadable,
     outbox: Arc<Queue>,
+    /// Held by the process that works with it.
+    lock: Option<Arc<File>>,
 }
 
 /// Statements that take effect together, or not at all. Dropped without [`Transaction::commit`], nothing happened.
@@ -230,7 +261,40 @@ impl Database {
             readers,
             unreadable: Unreadable::default(),
             outbox,
+            lock: None,
         })
+    }
+
+    /// [`Self::open`] for the process that works with it: what it knows of the database, such as what is being sent, it
+    /// writes only in part. Commands that read or change a little beside it do not ask for this.
+    ///
+    /// # Errors
+    /// As for [`Self::open`], and where another process has it.
+    pub async fn open_alone(path: &Path) -> Result<Self, DbError> {
+        let unwritable = |error: std::io::Error| DbError::Unwritable {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        };
+        if let Some(directory) = path.parent() {
+            std::fs::create_dir_all(directory).map_err(unwritable)?;
+        }
+        // A file of its own: SQLite's locks on the database go when any handle of it is closed.
+        let mut options = File::options();
+        let options = options.create(true).truncate(false).write(true);
+        let lock = options.open(path.with_extension("lock"));
+        let lock = lock.map_err(unwritable)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(DbError::InUse {
+                    path: path.to_owned(),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(unwritable(error)),
+        }
+        let lock = Some(Arc::new(lock));
+        let opened = Self::open(path).await?;
+        Ok(Self { lock, ..opened })
     }
 
     /// Begins to write; waits for the writer before.
@@ -261,11 +325,25 @@ impl Database {
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+        if let Some(lock) = &self.lock
+            && let Err(error) = lock.unlock()
+        {
+            tracing::warn!(%error, "release database");
+        }
     }
 
     /// Counts the rows that cannot be read.
     pub fn unreadable(&self) -> &Unreadable {
         &self.unreadable
+    }
+
+    /// Connections in use, and the most there may be.
+    fn connections(&self) -> (usize, u32) {
+        let pools = [&self.writer, &self.readers];
+        let size: u32 = pools.iter().map(|pool| pool.size()).sum();
+        let idle: usize = pools.iter().map(|pool| pool.num_idle()).sum();
+        let size = usize::try_from(size).unwrap_or_default();
+        (size.saturating_sub(idle), READERS + 1)
     }
 
     fn outbox(&self) -> &Arc<Queue> {

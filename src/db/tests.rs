@@ -142,6 +142,18 @@ async fn what_cannot_be_opened_is_told_with_a_remedy() {
 }
 
 #[tokio::test]
+async fn one_process_works_with_a_database_and_commands_come_in_beside_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("data/outrigger.db");
+    let database = Database::open_alone(&path).await.unwrap();
+    let second = Database::open_alone(&path).await;
+    assert!(matches!(second, Err(DbError::InUse { .. })), "{second:?}");
+    Database::open(&path).await.unwrap().close().await;
+    database.close().await;
+    Database::open_alone(&path).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_groups_notifications_are_claimed_one_after_the_other() {
     let directory = tempfile::tempdir().unwrap();
     let database = open(directory.path()).await;
