@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
@@ -13,16 +14,22 @@ use crate::alerts::run::{self as dispatcher, Runner};
 use crate::auth::service::Auth;
 use crate::charts::pictures::{self as charts, Pictures};
 use crate::clock::Clock;
+use crate::config::definitions::CHECKS;
 use crate::config::settings::Settings;
 use crate::config::{Config, Mode};
 use crate::db::sql::Sql;
 use crate::db::{Database, signing_key};
+use crate::definitions::store::Store;
 use crate::document::diagnostics::Diagnostic;
 use crate::enrich::host::Host;
 use crate::enrich::pod::Pod;
 use crate::http::context::{Context, Readiness};
+use crate::http::definitions::cache::{self, Cache};
+use crate::http::definitions::figures::Figures;
+use crate::http::limits::Limiter;
 use crate::model::signature::Signer;
 use crate::notify::breaker::Circuits;
+use crate::notify::definition_events;
 use crate::notify::heartbeat::{self, Component, Heartbeat, Watched};
 use crate::notify::outbox::{self, Worker};
 use crate::promql::eval::{Engine, EngineConfig};
@@ -48,6 +55,7 @@ pub(super) struct Parts {
     pub(super) listen: SocketAddr,
     pub(super) external_url: String,
     pub(super) route_prefix: String,
+    pub(super) max_connections: usize,
     pub(super) readiness: watch::Sender<Readiness>,
     pub(super) http_metrics: crate::http::metrics::Metrics,
     pub(super) reload_metrics: ReloadMetrics,
@@ -64,6 +72,9 @@ pub(super) struct Parts {
     signer: Signer,
     heartbeat: heartbeat::Shown,
     auth: Option<Auth>,
+    cache: Option<Cache>,
+    figures: Mutex<Option<Figures>>,
+    limit_metrics: crate::http::limits::Metrics,
     first: Mutex<Option<First>>,
 }
 
@@ -73,6 +84,7 @@ struct First {
     runner: Runner,
     worker: Worker,
     heartbeat: Heartbeat,
+    webhook_worker: definition_events::Worker,
     data_ready: watch::Sender<bool>,
 }
 
@@ -94,7 +106,7 @@ impl Parts {
         })?;
         let storage = open_storage(&settings, config.mode, clock).await?;
         storage.metrics().register(&mut registry);
-        let database = Database::open(&settings.data.join("outrigger.db")).await?;
+        let database = Database::open_alone(&settings.data.join("outrigger.db")).await?;
         database.unreadable().register(&mut registry);
         let signer = signing_key::load_or_create(&database, rand::random(), clock.now()).await?;
         config.settings.signer.set(signer.clone());
@@ -219,8 +231,40 @@ impl Parts {
             }),
             metrics: heartbeat::Metrics::register(&mut registry),
         });
+        let (webhooks, webhooks_config) = watch::channel(settings.catalog.webhooks.clone());
+        let webhook_worker = definition_events::Worker {
+            database: definitions.clone(),
+            clock: clock.clone(),
+            config: webhooks_config,
+            metrics: definition_events::Metrics::register(&mut registry),
+        };
         let http_metrics = crate::http::metrics::Metrics::default();
         http_metrics.register(&mut registry);
+        let limit_metrics = crate::http::limits::Metrics::default();
+        let (mut cache, mut figures) = (None, None);
+        if !settings.upstream_only {
+            limit_metrics.register(&mut registry);
+            let counted = Figures::default();
+            counted.register(&mut registry);
+            counted.refresh(&definitions).await;
+            figures = Some(counted);
+            let metrics = crate::http::definitions::cache::metrics::Metrics::default();
+            let config = &settings.definition_cache;
+            cache = Cache::new(
+                config,
+                cache::Dependencies {
+                    database: definitions.clone(),
+                    index: settings.data.join("outrigger.db-shm"),
+                    signer: signer.clone(),
+                    clock: clock.clone(),
+                    tasks: tasks.clone(),
+                    metrics: metrics.clone(),
+                },
+            );
+            if cache.is_some() {
+                metrics.register(&mut registry, config.redis.is_some());
+            }
+        }
         let reload_metrics = ReloadMetrics::default();
         reload_metrics.register(&mut registry);
 
@@ -237,16 +281,21 @@ impl Parts {
             runbooks,
             configuration,
             heartbeat: heartbeat_config,
+            definitions: Store::new(definitions.clone(), CHECKS),
+            behind: AtomicBool::new(false),
+            webhooks,
             pictures: pictures.clone(),
             rule_context,
             watched: Mutex::new(config.watched.clone()),
             started_with: Fixed::of(&settings),
         });
+        applied.sync_at_start(&config, now).await?;
         Ok(Self {
             clock: clock.clone(),
             listen,
             external_url: config.external_url.clone(),
             route_prefix: settings.route_prefix(),
+            max_connections: settings.max_connections,
             readiness: watch::Sender::new(Readiness::Starting),
             http_metrics,
             reload_metrics,
@@ -263,11 +312,15 @@ impl Parts {
             signer,
             heartbeat: heartbeat.shown(),
             auth,
+            cache,
+            figures: Mutex::new(figures),
+            limit_metrics,
             first: Mutex::new(Some(First {
                 config,
                 runner,
                 worker,
                 heartbeat,
+                webhook_worker,
                 data_ready,
             })),
         })
@@ -306,6 +359,12 @@ impl Parts {
             heartbeat: Arc::clone(&self.heartbeat),
             reload,
             upstream_only: self.settings.upstream_only,
+            cache: self.cache.clone(),
+            figures: self.figures.lock().take(),
+            limiter: Limiter::new(
+                self.settings.rate_limits.clone(),
+                self.limit_metrics.clone(),
+            ),
             auth: self.auth.clone(),
             signer: self.signer.clone(),
             listen: self.listen,
@@ -319,6 +378,7 @@ impl Parts {
             runner,
             worker,
             heartbeat,
+            webhook_worker,
             data_ready,
         }) = self.first.lock().take()
         else {
@@ -338,8 +398,20 @@ impl Parts {
             tracing::warn!("{warning}");
         }
         let expected = config.collects_host || !config.scrape.jobs.is_empty();
+        let mode = config.mode;
         self.applied.start(config).await;
         tasks.spawn("heartbeat", heartbeat.run(tasks.stop_token()));
+        if self.settings.catalog.directory.is_none() {
+            let (applied, now) = (Arc::clone(&self.applied), self.clock.now());
+            tasks.spawn("definitions of files", async move {
+                // What came from a directory before can be changed again; the outcome is logged.
+                drop(applied.sync(mode, None, now).await);
+            });
+        }
+        tasks.spawn(
+            "definition webhooks",
+            webhook_worker.run(tasks.stop_token()),
+        );
         super::maintenance::watch_first_scrapes(tasks, &self.applied.targets, data_ready, expected);
         let targets = Arc::clone(&self.applied.targets);
         let stop = tasks.stop_token();

@@ -24,8 +24,9 @@ impl IntoResponse for Fault {
         match self {
             Self::Problem(problem) => problem.into_response(),
             Self::NoMetric => {
-                let body = json!({"success": false, "error": "Metric not found"});
-                (StatusCode::NOT_FOUND, axum::Json(body)).into_response()
+                let status = StatusCode::NOT_FOUND;
+                let problem = Problem::new(status, "RES_NOT_FOUND", "Metric not found");
+                problem.plain().into_response()
             }
         }
     }
@@ -50,21 +51,32 @@ pub(super) fn missing(kind: Kind) -> Fault {
 
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
-        let message = error.to_string();
-        let (status, code) = match error {
-            StoreError::NotFound { kind } => return missing(kind),
-            StoreError::Exists { .. } => (StatusCode::CONFLICT, "RES_EXISTS"),
-            StoreError::Stale { .. } => (StatusCode::PRECONDITION_FAILED, "RES_STALE"),
-            StoreError::Invalid(findings) => return invalid(&findings).into(),
-            StoreError::Database(_) | StoreError::Unreadable { .. } => {
-                tracing::error!(error = message, "definition cannot be read or written");
-                let message = "the definitions cannot be read or written; the log says why";
-                let status = StatusCode::INTERNAL_SERVER_ERROR;
-                return Problem::new(status, "SYS_DATABASE", message).into();
-            }
-        };
-        Problem::new(status, code, message).into()
+        match error {
+            StoreError::NotFound { kind } => missing(kind),
+            StoreError::Invalid(findings) => invalid(&findings).into(),
+            other => refused(&other).into(),
+        }
     }
+}
+
+/// A refused write in the common form.
+pub(super) fn refused(error: &StoreError) -> Problem {
+    let (status, code) = match error {
+        StoreError::NotFound { .. } | StoreError::NoRevision { .. } => {
+            (StatusCode::NOT_FOUND, "RES_NOT_FOUND")
+        }
+        StoreError::Exists { .. } => (StatusCode::CONFLICT, "RES_EXISTS"),
+        StoreError::Stale { .. } => (StatusCode::PRECONDITION_FAILED, "RES_STALE"),
+        StoreError::ReadOnly { .. } => (StatusCode::CONFLICT, "BIZ_READ_ONLY"),
+        StoreError::Invalid(findings) => return invalid(findings),
+        StoreError::Database(_) | StoreError::Unreadable { .. } => {
+            tracing::error!(%error, "definition cannot be read or written");
+            let message = "the definitions cannot be read or written; the log says why";
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            return Problem::new(status, "SYS_DATABASE", message);
+        }
+    };
+    Problem::new(status, code, error.to_string())
 }
 
 impl From<crate::db::DbError> for Fault {
