@@ -14,6 +14,7 @@ use crate::auth::config::AuthConfig;
 use crate::charts::pictures::Pictures;
 use crate::config::settings::Settings;
 use crate::config::{self, Config, Mode};
+use crate::db::sql::config::Settings as DefinitionsDatabase;
 use crate::definitions::store::Store;
 use crate::definitions::store::managed::{FileItem, Synced};
 use crate::document::diagnostics::Diagnostic;
@@ -67,6 +68,7 @@ pub(super) struct Fixed {
     shutdown_deadline: Duration,
     ledger: (Duration, u32),
     auth: AuthConfig,
+    definitions: DefinitionsDatabase,
     rate_limits: crate::http::limits::config::LimitsConfig,
     max_connections: usize,
     definition_cache: crate::http::definitions::cache::config::CacheConfig,
@@ -91,6 +93,7 @@ impl Fixed {
             shutdown_deadline: settings.shutdown_deadline,
             ledger: (settings.ledger_retention, settings.ledger_entries),
             auth: settings.auth.clone(),
+            definitions: settings.definitions.clone(),
             rate_limits: settings.rate_limits.clone(),
             max_connections: settings.max_connections,
             definition_cache: settings.definition_cache.clone(),
@@ -194,7 +197,7 @@ impl Applied {
         }
         if Fixed::of(&config.settings) != self.started_with {
             tracing::warn!(
-                "address, route prefix, data, storage, ledger, query limits, logs, traces, auth, rate_limits, max_connections, trusted_proxies, definitions.cache and shutdown_deadline are taken over by a restart only"
+                "address, route prefix, data, storage, ledger, query limits, logs, traces, auth, rate_limits, max_connections, trusted_proxies, definitions.cache, definitions.database and shutdown_deadline are taken over by a restart only"
             );
         }
         *self.watched.lock() = config.watched.clone();

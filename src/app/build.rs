@@ -110,9 +110,10 @@ impl Parts {
         database.unreadable().register(&mut registry);
         let signer = signing_key::load_or_create(&database, rand::random(), clock.now()).await?;
         config.settings.signer.set(signer.clone());
-        let sql_metrics = crate::db::sql::metrics::Metrics::default();
-        sql_metrics.register(&mut registry);
-        let definitions = Sql::new(&settings.definitions, &database, sql_metrics)?;
+        let metrics = crate::db::sql::metrics::Metrics::default();
+        let definitions = Sql::new(&settings.definitions, &database, clock, metrics)?;
+        definitions.register(&mut registry);
+        definitions.prepare().await;
         let auth = settings.auth.enabled.then(|| {
             let metrics = crate::auth::metrics::Metrics::default();
             metrics.register(&mut registry);
@@ -385,6 +386,11 @@ impl Parts {
             return;
         };
         tasks.spawn("notification outbox", worker.run(tasks.stop_token()));
+        let definitions = self.definitions.clone();
+        tasks.spawn(
+            "definitions' database",
+            definitions.keep(tasks.stop_token()),
+        );
         tasks.spawn("alert dispatcher", runner.run(tasks.stop_token()));
         tasks.spawn(
             "storage maintenance",

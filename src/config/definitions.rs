@@ -50,7 +50,7 @@ pub(super) fn read(
     let Some(fields) = root.get("definitions").and_then(|value| value.fields()) else {
         return Default::default();
     };
-    let database = sql::read_settings(&fields, base);
+    let database = sql::read(&fields, base);
     let cache = cache::read(&fields, base);
     let directory = fields.get("directory").and_then(|value| {
         let path = base.join(value.text()?);

@@ -33,6 +33,10 @@ pub struct Overrides {
     pub retention: Option<String>,
     /// Base address of an OTLP/HTTP receiver.
     pub otlp_endpoint: Option<String>,
+    /// The address of definitions' PostgreSQL.
+    pub definitions_url: Option<Secret>,
+    /// Its password.
+    pub definitions_password: Option<Secret>,
     /// The downward API's variables: `POD_NAME` and so on.
     pub pod: BTreeMap<String, String>,
 }
@@ -115,6 +119,8 @@ impl Environment {
             log_format: text("OUTRIGGER_LOG_FORMAT"),
             retention: text("OUTRIGGER_RETENTION"),
             otlp_endpoint: text("OUTRIGGER_OTLP_ENDPOINT"),
+            definitions_url: text("OUTRIGGER_DEFINITIONS_DATABASE_URL").map(Secret::new),
+            definitions_password: text("OUTRIGGER_DEFINITIONS_DATABASE_PASSWORD").map(Secret::new),
             pod: POD_VARIABLES
                 .iter()
                 .filter_map(|name| Some(((*name).to_owned(), text(name)?)))
@@ -146,6 +152,8 @@ impl Overrides {
             log_format: flags.log_format.or(self.log_format),
             retention: flags.retention.or(self.retention),
             otlp_endpoint: flags.otlp_endpoint.or(self.otlp_endpoint),
+            definitions_url: flags.definitions_url.or(self.definitions_url),
+            definitions_password: flags.definitions_password.or(self.definitions_password),
             pod: if flags.pod.is_empty() {
                 self.pod
             } else {

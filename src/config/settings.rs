@@ -431,6 +431,24 @@ impl Settings {
         if let Some(file) = &overrides.alertmanager_config {
             self.routing_file = Some(file.clone());
         }
+        if let Some(url) = &overrides.definitions_url {
+            if let Err(message) = sql::check_address(url.expose()) {
+                let remedy = "write postgres://user@host:5432/database";
+                report("OUTRIGGER_DEFINITIONS_DATABASE_URL", message, remedy);
+            }
+            let config = &mut self.definitions.postgres;
+            let address = sql::Address::Inline(url.clone());
+            match config {
+                Some(config) => config.address = address,
+                None => *config = Some(sql::Config::at(address)),
+            }
+        }
+        if let (Some(password), Some(config)) = (
+            &overrides.definitions_password,
+            &mut self.definitions.postgres,
+        ) {
+            config.password = Some(password.clone());
+        }
         if let Err(error) = logs::check_filter(&self.logs.filter) {
             report(
                 "log level",

@@ -42,8 +42,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::StatusCode;
-use axum::middleware::from_fn_with_state;
+use axum::http::header::WARNING;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::Response;
 use axum::routing::{get, post};
 
 use self::import::Envelope;
@@ -52,6 +54,7 @@ use super::identity::require;
 use super::problem::Problem;
 use crate::auth::caller::Caller;
 use crate::auth::role::{Role, Scope};
+use crate::db::sql::stale;
 use crate::definitions::check::Checks;
 use crate::definitions::resource::Kind;
 use crate::definitions::store::{Author, Store};
@@ -141,7 +144,12 @@ pub(super) fn routes(context: &Arc<Context>) -> Router<Arc<Context>> {
         );
     }
     let cached = from_fn_with_state(Arc::clone(context), cache::cached);
-    performance::measured(router.merge(legacy::routes()).route_layer(cached))
+    // The mark is made within, so that the cache keeps no such answer.
+    let router = router.merge(legacy::routes());
+    let router = router
+        .route_layer(from_fn(told_when_stale))
+        .route_layer(cached);
+    performance::measured(router)
 }
 
 fn bulk_limit() -> DefaultBodyLimit {
@@ -193,6 +201,20 @@ const fn read_scope(kind: Kind) -> Scope {
         Kind::Domain => Scope::DomainsRead,
         Kind::Objective => Scope::ObjectivesRead,
     }
+}
+
+/// An answer that was read from the snapshot, since the database is down, says so: `Warning: 110` as caches do, and
+/// `X-Stale` with the seconds since it was known to be the newest.
+async fn told_when_stale(request: Request, next: Next) -> Response {
+    let (mut response, age) = stale::watch(next.run(request)).await;
+    if let Some(age) = age {
+        let headers = response.headers_mut();
+        let warning = HeaderValue::from_static("110 outrigger \"Response is Stale\"");
+        headers.insert(WARNING, warning);
+        let age = HeaderValue::from(age.as_secs());
+        headers.insert(HeaderName::from_static("x-stale"), age);
+    }
+    response
 }
 
 /// The resources, read as strictly as the caller asks.

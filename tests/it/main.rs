@@ -27,6 +27,7 @@ mod http_edges;
 mod memory_source;
 mod pages;
 mod pictures;
+mod postgres;
 mod prometheus_shapes;
 mod promql_conformance;
 mod real_targets;

@@ -70,6 +70,11 @@ pub(super) fn refused(error: &StoreError) -> Problem {
         StoreError::ReadOnly { .. } => (StatusCode::CONFLICT, "BIZ_READ_ONLY"),
         StoreError::Invalid(findings) => return invalid(findings),
         StoreError::Database(_) | StoreError::Unreadable { .. } => {
+            if let StoreError::Database(error) = error
+                && let Some(problem) = Problem::unavailable(error)
+            {
+                return problem;
+            }
             tracing::error!(%error, "definition cannot be read or written");
             let message = "the definitions cannot be read or written; the log says why";
             let status = StatusCode::INTERNAL_SERVER_ERROR;
