@@ -1,5 +1,5 @@
 //! Everything else, by type: counters as rates, gauges as they are, histograms as quantiles and heatmap, summaries by quantile,
-//! states as words. In folded rows, by the first word of the name.
+//! states as words. In folded rows, by the first word of the name, or the first two.
 
 use std::collections::BTreeMap;
 
@@ -21,6 +21,20 @@ pub(super) fn rows(maker: &mut Maker<'_>) -> Vec<(String, Vec<Draft>)> {
         let first = words(&family.name).into_iter().next().unwrap_or_default();
         groups.entry(first).or_default().push(family);
     }
+    // Exporters begin every name alike: their second word tells more.
+    let mut finer: BTreeMap<String, Vec<&Family>> = BTreeMap::new();
+    for (word, families) in groups {
+        let is_large = families.len() > MAX_IN_ROW;
+        for family in families {
+            let second = words(&family.name).into_iter().nth(1);
+            let name = match second {
+                Some(second) if is_large => format!("{word} {second}"),
+                _ => word.clone(),
+            };
+            finer.entry(name).or_default().push(family);
+        }
+    }
+    let mut groups = finer;
     // Alone in a row nobody looks for them.
     let mut alone = Vec::new();
     groups.retain(|_, families| {
