@@ -24,7 +24,8 @@ use tokio::net::TcpListener;
 use crate::clock::Clock;
 use crate::config::{Config, Sources};
 use crate::http::context::Readiness;
-use crate::http::{prefix, router, server};
+use crate::http::definitions::cache;
+use crate::http::{compression, prefix, router, server};
 use crate::tasks::Tasks;
 use crate::telemetry::logs;
 
@@ -60,9 +61,16 @@ pub async fn run(config: Config, sources: Sources) -> anyhow::Result<()> {
     let (reloader, reloading) = Reloader::new(sources, &parts, &tasks);
     let context = parts.http_context(reloader.handle());
     let http_stop = tasks.stop_token().child_token();
+    let upstream_only = context.upstream_only;
+    let warming = cache::warm(std::sync::Arc::clone(&context));
+    let mut routes = prefix::under(&parts.route_prefix, router::router(context));
+    if !upstream_only {
+        routes = compression::around(routes);
+    }
     let serving = server::serve(
         listener,
-        prefix::under(&parts.route_prefix, router::router(context)),
+        server::make_room(parts.max_connections),
+        routes,
         parts.http_metrics.clone(),
         tasks.clone(),
         http_stop.clone(),
@@ -72,6 +80,7 @@ pub async fn run(config: Config, sources: Sources) -> anyhow::Result<()> {
     // Not before: a reload would be overtaken by the configuration of the start.
     tasks.spawn("reload", reloading.run());
     parts.readiness.send_replace(Readiness::Ready);
+    tasks.spawn("warm-up of the definition cache", warming);
     tracing::info!(address = %parts.listen, "Listening on");
     tracing::info!(address = %parts.listen, url = %parts.external_url, "Outrigger is ready");
 

@@ -12,7 +12,10 @@
 pub mod acks;
 pub mod alert_state;
 pub mod auth;
+mod codec;
+pub mod definition_state;
 pub mod definitions;
+mod journal;
 pub mod ledger;
 pub mod notification_log;
 pub mod outbox;
@@ -52,8 +55,11 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (10, include_str!("../migrations/0010_delivery_at_scale.sql")),
     (20, include_str!("../migrations/0020_definitions.sql")),
     (21, include_str!("../migrations/0021_auth.sql")),
+    (30, include_str!("../migrations/0030_compact_writes.sql")),
     (31, include_str!("../migrations/0031_outbox_steps.sql")),
 ];
+/// The migration behind which rows are written in another form.
+const COMPACT: i64 = 30;
 
 /// How long a statement waits for another process's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -235,12 +241,7 @@ impl Database {
         self.writer
             .begin_with("BEGIN IMMEDIATE")
             .await
-            .map(|sql| Transaction {
-                sql,
-                outbox: Arc::clone(&self.outbox),
-                changes: Vec::new(),
-                deciding: None,
-            })
+            .map(|sql| Transaction::new(sql, &self.outbox))
             .map_err(DbError::query("begin transaction"))
     }
 
@@ -277,6 +278,15 @@ impl Database {
 }
 
 impl Transaction {
+    fn new(sql: sqlx::Transaction<'static, Sqlite>, outbox: &Arc<Queue>) -> Self {
+        Self {
+            sql,
+            outbox: Arc::clone(outbox),
+            changes: Vec::new(),
+            deciding: None,
+        }
+    }
+
     /// Runs a statement of as many rows as there happen to be; its text is seldom the same twice, so it is not kept.
     async fn run_once(
         &mut self,
@@ -379,17 +389,24 @@ async fn migrate(path: &Path, writer: &SqlitePool) -> Result<(), DbError> {
             continue;
         }
         let failed = |error| opening_error(path, error);
-        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let begun = writer.begin_with("BEGIN IMMEDIATE").await;
+        // Nothing is on its way yet: that is read once the schema is up to date.
+        let mut transaction = Transaction::new(begun.map_err(failed)?, &Arc::default());
         sqlx::raw_sql(sql)
-            .execute(&mut *transaction)
+            .execute(transaction.connection())
             .await
             .map_err(failed)?;
+        if version == COMPACT {
+            ledger::convert(&mut transaction).await?;
+            alert_state::convert(&mut transaction).await?;
+            notification_log::convert(&mut transaction).await?;
+        }
         sqlx::query("INSERT INTO schema_migrations (version) VALUES ($1)")
             .bind(version)
-            .execute(&mut *transaction)
+            .execute(transaction.connection())
             .await
             .map_err(failed)?;
-        transaction.commit().await.map_err(failed)?;
+        transaction.commit().await?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod alertmanager;
 pub mod auth;
+pub mod compression;
 pub mod context;
 pub mod definitions;
 pub mod errors;
@@ -14,6 +15,7 @@ pub mod health;
 pub mod identity;
 pub mod ledger;
 mod lenient;
+pub mod limits;
 pub mod metrics;
 pub mod middleware;
 pub mod pages;

@@ -56,6 +56,9 @@ pub(super) struct Fixed {
     shutdown_deadline: Duration,
     ledger: (Duration, u32),
     auth: AuthConfig,
+    rate_limits: crate::http::limits::config::LimitsConfig,
+    max_connections: usize,
+    definition_cache: crate::http::definitions::cache::config::CacheConfig,
 }
 
 impl Fixed {
@@ -77,6 +80,9 @@ impl Fixed {
             shutdown_deadline: settings.shutdown_deadline,
             ledger: (settings.ledger_retention, settings.ledger_entries),
             auth: settings.auth.clone(),
+            rate_limits: settings.rate_limits.clone(),
+            max_connections: settings.max_connections,
+            definition_cache: settings.definition_cache.clone(),
         }
     }
 }
@@ -102,7 +108,7 @@ impl Applied {
         }
         if Fixed::of(&config.settings) != self.started_with {
             tracing::warn!(
-                "address, route prefix, data, storage, ledger, query limits, logs, traces, auth and shutdown_deadline are taken over by a restart only"
+                "address, route prefix, data, storage, ledger, query limits, logs, traces, auth, rate_limits, max_connections, trusted_proxies, definitions.cache and shutdown_deadline are taken over by a restart only"
             );
         }
         *self.watched.lock() = config.watched.clone();

@@ -21,6 +21,9 @@ use crate::document::diagnostics::Diagnostic;
 use crate::enrich::host::Host;
 use crate::enrich::pod::Pod;
 use crate::http::context::{Context, Readiness};
+use crate::http::definitions::cache::{self, Cache};
+use crate::http::definitions::figures::Figures;
+use crate::http::limits::Limiter;
 use crate::model::signature::Signer;
 use crate::notify::breaker::Circuits;
 use crate::notify::heartbeat::{self, Component, Heartbeat, Watched};
@@ -48,6 +51,7 @@ pub(super) struct Parts {
     pub(super) listen: SocketAddr,
     pub(super) external_url: String,
     pub(super) route_prefix: String,
+    pub(super) max_connections: usize,
     pub(super) readiness: watch::Sender<Readiness>,
     pub(super) http_metrics: crate::http::metrics::Metrics,
     pub(super) reload_metrics: ReloadMetrics,
@@ -64,6 +68,9 @@ pub(super) struct Parts {
     signer: Signer,
     heartbeat: heartbeat::Shown,
     auth: Option<Auth>,
+    cache: Option<Cache>,
+    figures: Mutex<Option<Figures>>,
+    limit_metrics: crate::http::limits::Metrics,
     first: Mutex<Option<First>>,
 }
 
@@ -221,6 +228,31 @@ impl Parts {
         });
         let http_metrics = crate::http::metrics::Metrics::default();
         http_metrics.register(&mut registry);
+        let limit_metrics = crate::http::limits::Metrics::default();
+        let (mut cache, mut figures) = (None, None);
+        if !settings.upstream_only {
+            limit_metrics.register(&mut registry);
+            let counted = Figures::default();
+            counted.register(&mut registry);
+            counted.refresh(&definitions).await;
+            figures = Some(counted);
+            let metrics = crate::http::definitions::cache::metrics::Metrics::default();
+            let config = &settings.definition_cache;
+            cache = Cache::new(
+                config,
+                cache::Dependencies {
+                    database: definitions.clone(),
+                    index: settings.data.join("outrigger.db-shm"),
+                    signer: signer.clone(),
+                    clock: clock.clone(),
+                    tasks: tasks.clone(),
+                    metrics: metrics.clone(),
+                },
+            );
+            if cache.is_some() {
+                metrics.register(&mut registry, config.redis.is_some());
+            }
+        }
         let reload_metrics = ReloadMetrics::default();
         reload_metrics.register(&mut registry);
 
@@ -247,6 +279,7 @@ impl Parts {
             listen,
             external_url: config.external_url.clone(),
             route_prefix: settings.route_prefix(),
+            max_connections: settings.max_connections,
             readiness: watch::Sender::new(Readiness::Starting),
             http_metrics,
             reload_metrics,
@@ -263,6 +296,9 @@ impl Parts {
             signer,
             heartbeat: heartbeat.shown(),
             auth,
+            cache,
+            figures: Mutex::new(figures),
+            limit_metrics,
             first: Mutex::new(Some(First {
                 config,
                 runner,
@@ -306,6 +342,12 @@ impl Parts {
             heartbeat: Arc::clone(&self.heartbeat),
             reload,
             upstream_only: self.settings.upstream_only,
+            cache: self.cache.clone(),
+            figures: self.figures.lock().take(),
+            limiter: Limiter::new(
+                self.settings.rate_limits.clone(),
+                self.limit_metrics.clone(),
+            ),
             auth: self.auth.clone(),
             signer: self.signer.clone(),
             listen: self.listen,

@@ -14,6 +14,9 @@ use crate::charts::theme::Theme;
 use crate::db::sql::config as sql;
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
+use crate::http::definitions::cache::config::{self as cache, CacheConfig};
+use crate::http::limits::config::{self as rate_limits, LimitsConfig};
+use crate::http::server::MAX_CONNECTIONS;
 use crate::model::duration;
 use crate::model::labels::Labels;
 use crate::model::signature::LateSigner;
@@ -42,6 +45,8 @@ pub struct Settings {
     pub external_url: Option<String>,
     /// The path that everything is served below, as written; that of the external URL where absent.
     pub route_prefix: Option<String>,
+    /// Connections open at a time.
+    pub max_connections: usize,
     /// Whether another address than loopback may be bound without authentication.
     pub insecure: bool,
     /// The data directory.
@@ -82,6 +87,10 @@ pub struct Settings {
     pub alert_enrichment: Option<Enrichment>,
     /// Who may do what.
     pub auth: AuthConfig,
+    /// How answers of the definition API are kept.
+    pub definition_cache: CacheConfig,
+    /// How much a client may ask.
+    pub rate_limits: LimitsConfig,
     /// Which database definitions and accounts are in.
     pub definitions: sql::Settings,
     /// Acks and silences.
@@ -136,6 +145,7 @@ pub(super) fn read(
         global.refuse("query_log_file", "queries are not logged", "remove it");
         global.finish();
     }
+    settings.rate_limits = rate_limits::read(root);
     if let Some(web) = root.get("web").and_then(|value| value.fields()) {
         if let Some(listen) = web.text("listen") {
             settings.listen = listen;
@@ -143,6 +153,10 @@ pub(super) fn read(
         settings.external_url = web.text("external_url");
         settings.route_prefix = web.text("route_prefix");
         settings.insecure = web.bool("insecure").unwrap_or(false);
+        if let Some(most) = web.number_in("max_connections", 1..=1_000_000) {
+            settings.max_connections = most;
+        }
+        settings.rate_limits.trusted_proxies = rate_limits::read_proxies(&web);
         web.finish();
     }
     if let Some(data) = root.text("data") {
@@ -220,7 +234,11 @@ pub(super) fn read(
     }
     settings.alert_enrichment = Some(enrich::read(root));
     settings.auth = auth::read(root);
-    settings.definitions = sql::read_settings(root, base);
+    if let Some(definitions) = root.get("definitions").and_then(|value| value.fields()) {
+        settings.definition_cache = cache::read(&definitions, base);
+        settings.definitions = sql::read_settings(&definitions, base);
+        definitions.finish();
+    }
     settings.quiet = quiet::read(root);
     settings.heartbeat = heartbeat::read(root, base);
     if let Some(pictures) = root.get("pictures").and_then(|value| value.fields()) {
@@ -295,6 +313,7 @@ impl Settings {
             listen: "127.0.0.1:9797".to_owned(),
             external_url: None,
             route_prefix: None,
+            max_connections: MAX_CONNECTIONS,
             insecure: false,
             data: PathBuf::from("data"),
             retention: Duration::from_secs(26 * 3600),
@@ -315,6 +334,8 @@ impl Settings {
             ledger_entries: dispatcher::Config::default().ledger_entries,
             alert_enrichment: Some(Enrichment::default()),
             auth: AuthConfig::default(),
+            definition_cache: CacheConfig::default(),
+            rate_limits: LimitsConfig::default(),
             definitions: sql::Settings::default(),
             quiet: QuietConfig::default(),
             signer: LateSigner::default(),

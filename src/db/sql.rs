@@ -131,6 +131,11 @@ impl Sql {
         })))
     }
 
+    /// Whether it is a database that other processes on other machines may write.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.0.engine, Engine::Postgres(_))
+    }
+
     /// All rows that a statement yields.
     ///
     /// # Errors

@@ -1,4 +1,5 @@
 mod alert_state;
+mod compact;
 mod quiet;
 mod unreadable;
 mod withdrawals;
@@ -86,13 +87,12 @@ async fn a_database_opens_twice_and_keeps_what_was_committed() {
     {
         let database = open(directory.path()).await;
         let mut transaction = database.begin().await.unwrap();
-        let row = (key.clone(), Some(entry.clone()));
-        notification_log::save(&mut transaction, &[row])
+        notification_log::save(&mut transaction, &[(&key, Some(&entry))])
             .await
             .unwrap();
         transaction.commit().await.unwrap();
         let mut transaction = database.begin().await.unwrap();
-        notification_log::save(&mut transaction, &[(key.clone(), None)])
+        notification_log::save(&mut transaction, &[(&key, None)])
             .await
             .unwrap();
         drop(transaction); // never committed: the row stays

@@ -68,6 +68,7 @@ pub enum Resource {
 
 impl Resource {
     /// Reads a resource; what is wrong or odd about it goes to `findings`. `None` where they hold a mistake.
+    #[tracing::instrument(target = "outrigger::step", level = "debug", name = "Validation.check", skip_all, fields(component = "validation", kind = kind.as_str()))]
     pub fn read(
         kind: Kind,
         value: &Value,

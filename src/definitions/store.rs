@@ -177,6 +177,7 @@ impl Store {
     ///
     /// # Errors
     /// Where it breaks rules, its identifier is taken, or it cannot be written.
+    #[tracing::instrument(target = "outrigger::step", level = "debug", name = "Storage.create", skip_all, fields(component = "storage", kind = kind.as_str()))]
     pub async fn create(
         &self,
         kind: Kind,
@@ -211,6 +212,7 @@ impl Store {
     ///
     /// # Errors
     /// Where there is none, it was changed since, the outcome breaks rules, or it cannot be written.
+    #[tracing::instrument(target = "outrigger::step", level = "debug", name = "Storage.update", skip_all, fields(component = "storage", kind = kind.as_str()))]
     pub async fn update(
         &self,
         (kind, id): (Kind, &str),
@@ -263,6 +265,7 @@ impl Store {
     ///
     /// # Errors
     /// Where there is none, it was changed since, or it cannot be removed.
+    #[tracing::instrument(target = "outrigger::step", level = "debug", name = "Storage.delete", skip_all, fields(component = "storage", kind = kind.as_str()))]
     pub async fn remove(
         &self,
         (kind, id): (Kind, &str),

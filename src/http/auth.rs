@@ -20,11 +20,11 @@ pub mod page;
 mod session;
 mod users;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
@@ -32,6 +32,7 @@ use axum::routing::{delete, get, post};
 use serde_json::{Value, json};
 
 use super::context::Context;
+use super::limits::client::ClientAddress;
 use super::problem::Problem;
 use crate::auth::caller::{Caller, Identity, Proof};
 use crate::auth::service::Auth;
@@ -107,10 +108,8 @@ fn logged_in(caller: &Caller) -> Result<&Identity, Problem> {
 
 /// Where a request comes from; this machine where nobody says.
 fn address(request: &Request) -> IpAddr {
-    request
-        .extensions()
-        .get::<ConnectInfo<SocketAddr>>()
-        .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |from| from.0.ip())
+    let found = request.extensions().get::<ClientAddress>();
+    found.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.0)
 }
 
 /// An id, which must be a UUID.

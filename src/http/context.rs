@@ -31,6 +31,9 @@ use crate::scrape::manager::ScrapeManager;
 use crate::storage::Storage;
 use crate::tasks::Tasks;
 
+use super::definitions::cache::Cache;
+use super::definitions::figures::Figures;
+use super::limits::Limiter;
 use super::metrics::Metrics;
 
 /// Everything a handler may need; built once by the application.
@@ -81,6 +84,12 @@ pub struct Context {
     pub reload: Box<dyn Fn() -> BoxFuture<'static, Result<(), Vec<Diagnostic>>> + Send + Sync>,
     /// Whether only what Alertmanager has is served.
     pub upstream_only: bool,
+    /// Answers of the definition API; absent where nothing is kept, or it is not there.
+    pub cache: Option<Cache>,
+    /// How many definitions there are; absent where it is not there.
+    pub figures: Option<Figures>,
+    /// How much a client may ask.
+    pub limiter: Limiter,
     /// Who may do what; absent where who reaches the port may do everything.
     pub auth: Option<Auth>,
     /// Signs and verifies links and forms.

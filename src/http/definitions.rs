@@ -15,6 +15,8 @@
 
 mod answer;
 mod body;
+pub mod cache;
+pub mod figures;
 mod items;
 mod list;
 mod policies;
@@ -25,6 +27,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 
 use super::context::Context;
@@ -36,7 +39,7 @@ use crate::definitions::store::Store;
 use crate::promql::parser;
 
 /// All routes.
-pub(super) fn routes() -> Router<Arc<Context>> {
+pub(super) fn routes(context: &Arc<Context>) -> Router<Arc<Context>> {
     let mut router = Router::new()
         .route("/api/v1/stats", get(stats::stats))
         .route("/api/v1/policies", get(policies::all))
@@ -72,7 +75,8 @@ pub(super) fn routes() -> Router<Arc<Context>> {
                 }),
             );
     }
-    router
+    let cached = from_fn_with_state(Arc::clone(context), cache::cached);
+    router.route_layer(cached)
 }
 
 /// The resources, read as strictly as the caller asks.

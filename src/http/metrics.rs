@@ -29,12 +29,18 @@ pub struct RequestLabels {
     pub status: u16,
 }
 
-/// A route alone.
+/// An answer that tells of an error, as it is counted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct RouteLabel {
+pub struct ErrorLabels {
+    /// What kind of error: `validation`, `auth`, `resource`, `rate_limit`, `business`, `external`, `system`.
+    pub r#type: &'static str,
     /// The router's pattern.
     pub route: String,
 }
+
+/// In the extensions of an answer that is compressed already: how many bytes it was before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PlainSize(pub u64);
 
 /// Figures of the HTTP server; clones share them.
 #[derive(Clone, Debug)]
@@ -42,7 +48,11 @@ pub struct Metrics {
     /// Requests answered.
     pub requests: Family<RequestLabels, Counter>,
     /// Time to answer.
-    pub duration: Family<RouteLabel, Histogram>,
+    pub duration: Family<RequestLabels, Histogram>,
+    /// Bytes of answers, before they are compressed.
+    pub size: Family<RequestLabels, Histogram>,
+    /// Answers that tell of an error.
+    pub errors: Family<ErrorLabels, Counter>,
     /// Open connections.
     pub connections: Gauge,
     /// Connections refused because too many were open.
@@ -56,8 +66,14 @@ impl Default for Metrics {
         Self {
             requests: Family::default(),
             duration: Family::new_with_constructor(|| {
-                Histogram::new([0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0])
+                Histogram::new([
+                    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+                ])
             }),
+            size: Family::new_with_constructor(|| {
+                Histogram::new([100.0, 500.0, 1e3, 5e3, 1e4, 5e4, 1e5, 5e5, 1e6])
+            }),
+            errors: Family::default(),
             connections: Gauge::default(),
             connections_refused: Counter::default(),
             queries_refused: Counter::default(),
@@ -68,16 +84,23 @@ impl Default for Metrics {
 impl Metrics {
     /// Adds them to a registry.
     pub fn register(&self, registry: &mut Registry) {
-        registry.register(
-            "outrigger_http_requests",
-            "Requests answered",
-            self.requests.clone(),
-        );
+        registry.register("http_requests", "Requests answered", self.requests.clone());
         registry.register_with_unit(
-            "outrigger_http_request_duration",
+            "http_request_duration",
             "Time to answer a request",
             Unit::Seconds,
             self.duration.clone(),
+        );
+        registry.register_with_unit(
+            "http_response_size",
+            "Size of an answer before it is compressed",
+            Unit::Bytes,
+            self.size.clone(),
+        );
+        registry.register(
+            "errors",
+            "Answers that tell of an error, by what kind of",
+            self.errors.clone(),
         );
         registry.register(
             "outrigger_http_connections",
@@ -105,6 +128,12 @@ pub async fn metrics(
     State(context): State<Arc<Context>>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    if let Some(figures) = &context.figures {
+        figures.refresh(&context.definitions).await;
+    }
+    if let Some(cache) = &context.cache {
+        cache.measure().await;
+    }
     let openmetrics = headers
         .get(ACCEPT)
         .and_then(|value| value.to_str().ok())

@@ -3,6 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use axum::body::HttpBody as _;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::HeaderValue;
 use axum::http::header::HeaderName;
@@ -16,7 +17,7 @@ use crate::telemetry::traces;
 
 use super::context::Context;
 use super::errors::{self, ErrorKind};
-use super::metrics::{RequestLabels, RouteLabel};
+use super::metrics::{ErrorLabels, PlainSize, RequestLabels};
 use super::problem;
 
 /// Carries the request's id in both directions.
@@ -62,8 +63,9 @@ pub async fn observe(
             "the request failed inside; the log says why",
         )
     });
-    let mut response = problem::complete(response, &id, context.clock.now());
     let status = response.status();
+    let error = problem::kind(&response);
+    let mut response = problem::complete(response, &id, context.clock.now());
     span.record("http.response.status_code", status.as_u16());
     tracing::debug!(parent: &span, status = status.as_u16(), elapsed_ms = stopwatch.elapsed().as_millis(), "answered");
     if let Ok(value) = HeaderValue::from_str(&id) {
@@ -71,15 +73,27 @@ pub async fn observe(
     }
     let label = RequestLabels {
         method,
-        route: route.clone(),
+        route,
         status: status.as_u16(),
     };
-    context.metrics.requests.get_or_create(&label).inc();
-    context
-        .metrics
-        .duration
-        .get_or_create(&RouteLabel { route })
-        .observe(stopwatch.elapsed().as_secs_f64());
+    let metrics = &context.metrics;
+    metrics.requests.get_or_create(&label).inc();
+    let duration = metrics.duration.get_or_create(&label);
+    duration.observe(stopwatch.elapsed().as_secs_f64());
+    let size = match response.extensions().get::<PlainSize>() {
+        Some(PlainSize(size)) => Some(*size),
+        None => response.body().size_hint().exact(),
+    };
+    if let Some(size) = size {
+        metrics.size.get_or_create(&label).observe(size as f64);
+    }
+    if let Some(kind) = error {
+        let label = ErrorLabels {
+            r#type: kind,
+            route: label.route,
+        };
+        metrics.errors.get_or_create(&label).inc();
+    }
     response
 }
 
@@ -90,15 +104,14 @@ fn request_id(request: &Request) -> String {
         .get(&REQUEST_ID)
         .and_then(|value| value.to_str().ok());
     match given {
-        Some(id)
-            if !id.is_empty()
-                && id.len() <= 128
-                && id.bytes().all(|byte| byte.is_ascii_graphic()) =>
-        {
-            id.to_owned()
-        }
+        Some(id) if !id.is_empty() && id.len() <= 128 && id.bytes().all(is_plain) => id.to_owned(),
         _ => uuid::Uuid::new_v4().to_string(),
     }
+}
+
+/// What stands in ids, and has no meaning in logs, pages or shells.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_.:/+=@~".contains(&byte)
 }
 
 /// The method as a label; unknown ones share a name.

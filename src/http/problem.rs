@@ -23,6 +23,8 @@ pub struct Problem {
     // Apart, so that a result of a problem stays small.
     details: Option<Box<Value>>,
     retry_after: Option<u64>,
+    /// Whether the body's `error` is the message alone.
+    plain: bool,
 }
 
 impl Problem {
@@ -34,6 +36,7 @@ impl Problem {
             message: message.into(),
             details: None,
             retry_after: None,
+            plain: false,
         }
     }
 
@@ -48,6 +51,13 @@ impl Problem {
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
+        self
+    }
+
+    /// With the message as the body's whole `error`, for clients that know it so.
+    #[must_use]
+    pub fn plain(mut self) -> Self {
+        self.plain = true;
         self
     }
 
@@ -75,6 +85,26 @@ impl IntoResponse for Problem {
     }
 }
 
+/// What kind of error an answer tells of, for counting; `None` where it tells of none.
+pub fn kind(response: &Response) -> Option<&'static str> {
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return None;
+    }
+    let problem = response.extensions().get::<Problem>();
+    let prefix = problem.and_then(|problem| problem.code.split('_').next());
+    Some(match (prefix, status.as_u16()) {
+        (Some("AUTH"), _) | (None, 401 | 403) => "auth",
+        (Some("VAL"), _) => "validation",
+        (Some("RES"), _) | (None, 404 | 405 | 409 | 410 | 412) => "resource",
+        (Some("RATE"), _) | (None, 429) => "rate_limit",
+        (Some("BIZ"), _) => "business",
+        (Some("EXT"), _) => "external",
+        (None, 400..=499) => "validation",
+        _ => "system",
+    })
+}
+
 /// Writes the body of an answer that carries a [`Problem`]; others pass unchanged.
 pub fn complete(mut response: Response, request_id: &str, now: Timestamp) -> Response {
     let Some(problem) = response.extensions_mut().remove::<Problem>() else {
@@ -83,6 +113,9 @@ pub fn complete(mut response: Response, request_id: &str, now: Timestamp) -> Res
     let mut error = json!({"code": problem.code, "message": problem.message});
     if let Some(details) = problem.details {
         error["details"] = *details;
+    }
+    if problem.plain {
+        error = problem.message.into();
     }
     let body = json!({
         "success": false,

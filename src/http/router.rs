@@ -16,8 +16,8 @@ use super::pages::quiet as quiet_pages;
 use super::prometheus::{query, rules, series, status, targets};
 use super::quiet::{acks, preview, recurring};
 use super::{
-    auth, guard, health, identity, ledger, metrics, middleware, pages, receivers, render, routes,
-    storms,
+    auth, compression, guard, health, identity, ledger, limits, metrics, middleware, pages,
+    receivers, render, routes, storms,
 };
 
 /// The largest body of a request.
@@ -25,6 +25,11 @@ const MAX_BODY_BYTES: usize = 4 << 20;
 
 /// All routes.
 pub fn router(context: Arc<Context>) -> Router {
+    let mut metrics = get(metrics::metrics);
+    if context.upstream_only {
+        // As Alertmanager: these and nothing else.
+        metrics = metrics.layer(compression::gzip());
+    }
     Router::new()
         // Pages.
         .route("/", get(pages::handlers::status))
@@ -34,7 +39,7 @@ pub fn router(context: Arc<Context>) -> Router {
         )
         .route("/assets/style.css", get(pages::handlers::style))
         // Probes and metrics.
-        .route("/metrics", get(metrics::metrics))
+        .route("/metrics", metrics)
         .route("/health", get(health::health))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
@@ -61,12 +66,13 @@ pub fn router(context: Arc<Context>) -> Router {
             "/api/v2/silence/{id}",
             get(alertmanager::silences::one).delete(alertmanager::silences::expire),
         )
-        .merge(beyond_upstream(context.upstream_only))
+        .merge(beyond_upstream(&context))
         .merge(authentication(context.auth.is_some()))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         // The last one is the outermost.
+        .layer(from_fn_with_state(Arc::clone(&context), limits::limit))
         .layer(from_fn_with_state(Arc::clone(&context), identity::identify))
         .layer(from_fn_with_state(Arc::clone(&context), guard::guard))
         .layer(from_fn_with_state(
@@ -79,8 +85,8 @@ pub fn router(context: Arc<Context>) -> Router {
 
 /// What Alertmanager has not; not there in its place. Left are two pages where its own would be, probes, and the ledger,
 /// which is only read.
-fn beyond_upstream(upstream_only: bool) -> Router<Arc<Context>> {
-    if upstream_only {
+fn beyond_upstream(context: &Arc<Context>) -> Router<Arc<Context>> {
+    if context.upstream_only {
         return Router::new();
     }
     Router::new()
@@ -104,7 +110,7 @@ fn beyond_upstream(upstream_only: bool) -> Router<Arc<Context>> {
         .route("/api/v1/status/runtimeinfo", get(status::runtimeinfo))
         .route("/api/v1/status/config", get(status::config))
         // What metrics mean.
-        .merge(definitions::routes())
+        .merge(definitions::routes(context))
         // Routes and receivers: tried, and as they stand.
         .route("/api/v1/routes/test", post(routes::test))
         .route("/api/v1/notifications/receivers", get(receivers::receivers))

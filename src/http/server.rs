@@ -16,20 +16,62 @@ use crate::tasks::{Stop, Tasks};
 use super::lenient::Lenient;
 use super::metrics::Metrics;
 
-/// Connections open at a time, as in Prometheus.
-const MAX_CONNECTIONS: usize = 512;
+/// Connections open at a time, where the settings say nothing.
+pub const MAX_CONNECTIONS: usize = 4096;
+/// Descriptors for everything else: files, targets, receivers, the database.
+const OTHER_DESCRIPTORS: u64 = 256;
 /// How long a client may take to send a request's head, and may keep an idle connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Asks the system for as many descriptors as this many connections need; returns how many connections it has room for.
+#[cfg(unix)]
+pub fn make_room(most: usize) -> usize {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let wanted = u64::try_from(most)
+        .unwrap_or(u64::MAX)
+        .saturating_add(OTHER_DESCRIPTORS);
+    let mut limit = getrlimit(Resource::Nofile);
+    let enough = |current: Option<u64>| current.is_none_or(|current| current >= wanted);
+    if !enough(limit.current) {
+        let before = limit;
+        limit.current = Some(limit.maximum.map_or(wanted, |maximum| maximum.min(wanted)));
+        if let Err(error) = setrlimit(Resource::Nofile, limit.clone()) {
+            tracing::warn!(%error, "raise the limit of open files");
+            limit = before;
+        }
+    }
+    let Some(current) = limit.current.filter(|current| *current < wanted) else {
+        return most;
+    };
+    let room = current
+        .saturating_sub(OTHER_DESCRIPTORS)
+        .max(current / 2)
+        .max(1);
+    let room = usize::try_from(room).unwrap_or(most).min(most);
+    tracing::info!(
+        connections = room,
+        limit = current,
+        "fewer connections are taken than web.max_connections: the limit of open files"
+    );
+    room
+}
+
+/// As many as are wanted: nobody knows of a limit.
+#[cfg(not(unix))]
+pub fn make_room(most: usize) -> usize {
+    most
+}
 
 /// Serves until told to stop; then no new connection is taken and open requests are finished.
 pub async fn serve(
     listener: TcpListener,
+    most: usize,
     router: Router,
     metrics: Metrics,
     tasks: Tasks,
     stop: Stop,
 ) {
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let slots = Arc::new(Semaphore::new(most));
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,

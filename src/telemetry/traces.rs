@@ -79,6 +79,10 @@ impl TracesConfig {
     }
 }
 
+/// The target of spans for the steps within a request, at level DEBUG: they are there only where traces are exported, and
+/// cost nothing elsewhere.
+pub const STEP: &str = "outrigger::step";
+
 pub(super) struct Exporter(Option<SpanExporter>);
 
 impl Exporter {
@@ -127,6 +131,7 @@ pub(super) fn layer(
         .with_service_name(config.service_name.clone())
         .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
         .build();
+    let exported = exporter.0.is_some();
     let mut provider = SdkTracerProvider::builder().with_resource(resource);
     provider = match exporter.0 {
         Some(exporter) => provider
@@ -138,20 +143,30 @@ pub(super) fn layer(
         None => provider.with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOff))),
     };
     let provider = provider.build();
-    (traced(provider.tracer("outrigger")), Traces { provider })
+    (
+        traced(provider.tracer("outrigger"), exported),
+        Traces { provider },
+    )
 }
 
 /// Only Outrigger's own spans become trace spans: exporting must not trace its own HTTP client.
-fn traced<S>(tracer: opentelemetry_sdk::trace::SdkTracer) -> impl Layer<S>
+fn traced<S>(tracer: opentelemetry_sdk::trace::SdkTracer, exported: bool) -> impl Layer<S>
 where
     S: tracing::Subscriber + for<'span> LookupSpan<'span>,
 {
+    let steps = if exported {
+        LevelFilter::DEBUG
+    } else {
+        LevelFilter::OFF
+    };
+    let targets = Targets::new().with_target("outrigger", LevelFilter::INFO);
+    let targets = targets.with_target(STEP, steps);
     tracing_opentelemetry::layer()
         .with_tracer(tracer)
         .with_location(false)
         .with_threads(false)
         .with_tracked_inactivity(false)
-        .with_filter(Targets::new().with_target("outrigger", LevelFilter::INFO))
+        .with_filter(targets)
 }
 
 #[expect(

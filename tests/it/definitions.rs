@@ -61,10 +61,12 @@ fn a_definition_lives_from_its_creation_to_its_end() {
     let path = "/api/v1/metrics/A";
     let missing = api.get(path);
     assert_eq!(missing.status, 404);
+    let body = missing.json();
     assert_eq!(
-        missing.json(),
-        json!({"success": false, "error": "Metric not found"})
+        (&body["success"], &body["error"]),
+        (&json!(false), &json!("Metric not found"))
     );
+    assert_eq!(body["requestId"].as_str(), missing.header("x-request-id"));
 
     let made = api.send("POST", "/api/v1/metrics", &metric("A"));
     assert_eq!(made.status, 201, "{made:?}");

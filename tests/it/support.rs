@@ -9,6 +9,7 @@ pub(crate) mod peers;
 pub(crate) mod place;
 pub(crate) mod process;
 pub(crate) mod recorder;
+pub(crate) mod redis;
 pub(crate) mod scene;
 pub(crate) mod server;
 pub(crate) mod service;

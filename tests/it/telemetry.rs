@@ -60,6 +60,11 @@ fn spans_of_each_step_are_exported_and_the_context_travels_on() {
     )
     .unwrap();
     assert_eq!(answer.header("x-request-id"), Some("the-callers-id"));
+    let path = "/api/v1/domains";
+    let json = [("content-type", "application/json")];
+    let refused = http::request(&outrigger.address(), "POST", path, &json, "{}").unwrap();
+    assert_eq!(refused.status, 400);
+    assert_eq!(outrigger.get(&format!("{path}?limit=9")).status, 200);
 
     // Names of spans stand in the protobuf as they are.
     for name in [
@@ -70,6 +75,10 @@ fn spans_of_each_step_are_exported_and_the_context_travels_on() {
         "send",
         "request",
         "/api/v1/query",
+        "Validation.check",
+        "Storage.create",
+        "Storage.findAll",
+        "Cache.get",
     ] {
         wait_until(&format!("{name:?} at the collector"), PATIENCE, || {
             let messages = collector.messages();

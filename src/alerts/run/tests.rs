@@ -246,7 +246,7 @@ async fn a_silence_is_on_the_disk_when_it_is_answered_for() {
     for (alert, receivers) in firing {
         let silenced = alert.alert.name() == "A";
         assert_eq!(alert.silenced_by.first(), silenced.then_some(&id));
-        assert_eq!(*receivers, ["hook".into()]);
+        assert_eq!(*receivers, [Arc::<str>::from("hook")]);
     }
     // Long after its end nothing of it is left.
     clock.advance(Retention::default().silences + Duration::from_secs(61));

@@ -137,12 +137,9 @@ fn read(path: &Path, action: &'static str) -> Result<Secret, DbError> {
     Ok(Secret::new(text))
 }
 
-/// Reads `definitions.database`; paths are relative to `base`.
-pub fn read_settings(root: &Fields<'_>, base: &Path) -> Settings {
+/// Reads `database` of `definitions`; paths are relative to `base`.
+pub fn read_settings(definitions: &Fields<'_>, base: &Path) -> Settings {
     let mut settings = Settings::default();
-    let Some(definitions) = root.get("definitions").and_then(|value| value.fields()) else {
-        return settings;
-    };
     if let Some(value) = definitions.get("database")
         && let Some(database) = value.fields()
     {
@@ -181,7 +178,6 @@ pub fn read_settings(root: &Fields<'_>, base: &Path) -> Settings {
         });
         database.finish();
     }
-    definitions.finish();
     settings
 }
 

@@ -24,8 +24,9 @@ impl IntoResponse for Fault {
         match self {
             Self::Problem(problem) => problem.into_response(),
             Self::NoMetric => {
-                let body = json!({"success": false, "error": "Metric not found"});
-                (StatusCode::NOT_FOUND, axum::Json(body)).into_response()
+                let status = StatusCode::NOT_FOUND;
+                let problem = Problem::new(status, "RES_NOT_FOUND", "Metric not found");
+                problem.plain().into_response()
             }
         }
     }
