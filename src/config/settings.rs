@@ -91,6 +91,8 @@ pub struct Settings {
     pub definition_cache: CacheConfig,
     /// How much a client may ask.
     pub rate_limits: LimitsConfig,
+    /// Whether the rules made of definitions alert; values and progress are recorded either way.
+    pub definition_rules: bool,
     /// Which database definitions and accounts are in.
     pub definitions: sql::Settings,
     /// Acks and silences.
@@ -236,6 +238,7 @@ pub(super) fn read(
     settings.auth = auth::read(root);
     if let Some(definitions) = root.get("definitions").and_then(|value| value.fields()) {
         settings.definition_cache = cache::read(&definitions, base);
+        settings.definition_rules = definitions.bool("rules").unwrap_or(false);
         settings.definitions = sql::read_settings(&definitions, base);
         definitions.finish();
     }
@@ -336,6 +339,7 @@ impl Settings {
             auth: AuthConfig::default(),
             definition_cache: CacheConfig::default(),
             rate_limits: LimitsConfig::default(),
+            definition_rules: false,
             definitions: sql::Settings::default(),
             quiet: QuietConfig::default(),
             signer: LateSigner::default(),

@@ -17,8 +17,10 @@ mod answer;
 mod body;
 pub mod cache;
 pub mod figures;
+mod generated;
 mod items;
 mod list;
+mod live;
 mod policies;
 mod stats;
 
@@ -76,7 +78,12 @@ pub(super) fn routes(context: &Arc<Context>) -> Router<Arc<Context>> {
             );
     }
     let cached = from_fn_with_state(Arc::clone(context), cache::cached);
-    router.route_layer(cached)
+    // What is live changes without a write.
+    router
+        .route_layer(cached)
+        .route("/api/v1/rules/generated", get(generated::generated))
+        .route("/api/v1/metrics/{id}/value", get(live::value))
+        .route("/api/v1/objectives/{id}/progress", get(live::progress))
 }
 
 /// The resources, read as strictly as the caller asks.

@@ -12,7 +12,6 @@ use parking_lot::Mutex;
 use crate::definitions::metric::{Metric, Status};
 use crate::model::alert::Alert;
 use crate::model::labels::Labels;
-use crate::promql::ast::Expr;
 use crate::promql::{parser, walk};
 use crate::rules::file::{GroupSpec, RuleKind};
 use crate::rules::known::Known;
@@ -94,13 +93,6 @@ impl Index {
         index
     }
 
-    /// What is known of an expression.
-    pub fn of_expression(&self, expr: &Expr) -> Option<&Arc<Known>> {
-        let names = walk::metric_names(expr).into_iter().map(str::to_owned);
-        self.best(names)
-            .map(|position| &self.entries[position].known)
-    }
-
     /// Puts on each alerting rule what is known of what it reads, also through rules that record it.
     pub fn annotate(&self, groups: &mut [GroupSpec]) {
         if self.families.is_empty() {
@@ -148,19 +140,16 @@ impl Index {
         }
     }
 
-    /// Fills in what an alert of another Prometheus lacks: by its label `metric_id`, else by the expression that its link
-    /// shows.
-    pub fn fill(&self, alert: &mut Alert) {
+    /// What is known of an alert of another Prometheus: by its label `metric_id`, else by the expression that its link shows.
+    pub fn of_alert(&self, alert: &Alert) -> Option<&Known> {
         if self.entries.is_empty() {
-            return;
+            return None;
         }
         let position = match alert.labels.get("metric_id") {
             Some(id) => self.by_id.get(id).copied(),
             None => self.of_link(&alert.generator_url),
         };
-        if let Some(position) = position {
-            self.entries[position].known.fill(alert);
-        }
+        Some(&self.entries[position?].known)
     }
 
     fn of_link(&self, link: &Arc<str>) -> Option<usize> {
@@ -331,7 +320,9 @@ mod tests {
             };
             // The second time it is remembered.
             for _ in 0..2 {
-                index.fill(&mut alert);
+                if let Some(known) = index.of_alert(&alert).cloned() {
+                    known.fill(&mut alert);
+                }
                 assert_eq!(
                     alert.labels,
                     Labels::from_pairs(want.iter().copied()),

@@ -13,7 +13,7 @@ pub struct Known {
 }
 
 impl Known {
-    /// Adds what the alert lacks; what it has stays.
+    /// Adds what an alert lacks; what it has stays.
     pub fn fill(&self, alert: &mut Alert) {
         alert.labels = with_missing(&alert.labels, &self.labels);
         alert.annotations = with_missing(&alert.annotations, &self.annotations);

@@ -23,7 +23,7 @@ use crate::tasks::Stop;
 use crate::template::alert::{AlertData, AlertTemplate};
 use crate::template::prometheus::QuerySample;
 
-use self::outgoing::{end, ended, generator_url, outgoing, state_series, template_time};
+use self::outgoing::{end, generator_url, outgoing, state_series, template_time};
 use super::file::{GroupSpec, RuleKind, RuleSpec};
 use super::known::with_missing;
 use super::state::{self, Active, AlertInstance, Holds, Instances};

@@ -3,6 +3,7 @@ use crate::document::diagnostics::Diagnostics;
 use crate::promql::eval::EngineConfig;
 use crate::rules::file;
 use crate::rules::known::Known;
+use crate::rules::rule::outgoing::ended;
 use crate::storage::StorageConfig;
 
 const AT: Timestamp = Timestamp::from_millis(1000);
