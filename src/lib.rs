@@ -17,6 +17,7 @@ pub mod embedded;
 pub mod enrich;
 pub mod exposition;
 pub mod http;
+pub mod meaning;
 pub mod model;
 pub mod net;
 pub mod notify;

@@ -19,10 +19,12 @@ use crate::definitions::store::Store;
 use crate::definitions::store::managed::{FileItem, Synced};
 use crate::document::diagnostics::Diagnostic;
 use crate::http::context::{Configuration, Reload, RoutingShown};
+use crate::meaning::generate::Scope;
 use crate::model::timestamp::Timestamp;
 use crate::notify::definition_events::WebhookConfig;
 use crate::notify::heartbeat::HeartbeatConfig;
 use crate::notify::outbox::Receivers;
+use crate::rules::file::GroupSpec;
 use crate::rules::manager::RuleManager;
 use crate::rules::rule;
 use crate::runbooks::Runbooks;
@@ -30,6 +32,7 @@ use crate::scrape::manager::{ScrapeManager, ScrapeSettings};
 use crate::telemetry::logs::LogsConfig;
 use crate::telemetry::traces::TracesConfig;
 
+use super::meaning::{self, Meaning};
 use super::pictures;
 
 /// How long the start waits for the definitions of files.
@@ -50,8 +53,21 @@ pub(super) struct Applied {
     pub(super) webhooks: watch::Sender<Vec<WebhookConfig>>,
     pub(super) pictures: Option<Pictures>,
     pub(super) rule_context: Arc<dyn Fn(&Config) -> rule::Context + Send + Sync>,
+    /// What definitions give; absent where there are none.
+    pub(super) meaning: Option<Arc<Meaning>>,
+    pub(super) in_force: tokio::sync::Mutex<Option<InForce>>,
     pub(super) watched: Mutex<Vec<PathBuf>>,
     pub(super) started_with: Fixed,
+}
+
+/// The rules as configured, and what those made of definitions go by.
+pub(super) struct InForce {
+    groups: Vec<GroupSpec>,
+    context: rule::Context,
+    /// Absent where no rule is made of definitions.
+    scope: Option<Scope>,
+    interval: Duration,
+    owners: bool,
 }
 
 /// Settings that only a restart changes.
@@ -105,9 +121,48 @@ impl Applied {
     /// Brings rules and targets up to a configuration; routes and receivers hold it already.
     pub(super) async fn start(&self, config: Config) {
         let context = (self.rule_context)(&config);
-        let settings = scrape_settings(&config);
-        self.rules.apply(config.rules, context).await;
-        self.targets.apply(settings).await;
+        let targets = scrape_settings(&config);
+        let settings = &config.settings;
+        let enrichment = settings.alert_enrichment.as_ref();
+        let scope = match (config.mode, settings.catalog.rules) {
+            (Mode::RoutesOnly, _) | (Mode::Exactly, false) => None,
+            (_, true) => Some(Scope::Alerts),
+            (Mode::Full, false) => Some(Scope::Values),
+        };
+        let mut in_force = self.in_force.lock().await;
+        let next = in_force.insert(InForce {
+            context,
+            scope,
+            interval: settings.evaluation_interval,
+            owners: enrichment.is_some_and(|enrichment| enrichment.definitions),
+            groups: config.rules,
+        });
+        self.apply_rules(next).await;
+        drop(in_force);
+        self.targets.apply(targets).await;
+    }
+
+    /// Makes the rules anew; those that did not change go on untouched.
+    pub(super) async fn definitions_changed(&self) {
+        if let Some(in_force) = &*self.in_force.lock().await {
+            self.apply_rules(in_force).await;
+        }
+    }
+
+    /// To be called under the lock of `in_force`: rules are replaced by one task at a time.
+    async fn apply_rules(&self, in_force: &InForce) {
+        let mut groups = in_force.groups.clone();
+        if let Some(meaning) = &self.meaning {
+            let scope = in_force.scope.unwrap_or(Scope::Values);
+            let made = meaning.refresh(scope, in_force.interval).await;
+            if in_force.scope.is_some() {
+                meaning::add(&mut groups, made);
+            }
+            if in_force.owners {
+                meaning.index().load().annotate(&mut groups);
+            }
+        }
+        self.rules.apply(groups, in_force.context.clone()).await;
     }
 
     /// Files and directories whose change calls for a reload.

@@ -46,6 +46,7 @@ use crate::telemetry::progress::Progress;
 
 use super::applied::{Applied, Fixed, load_runbooks, receivers, shown};
 use super::maintenance::Maintenance;
+use super::meaning::Meaning;
 use super::pictures;
 use super::reload::Metrics as ReloadMetrics;
 
@@ -268,6 +269,8 @@ impl Parts {
         }
         let reload_metrics = ReloadMetrics::default();
         reload_metrics.register(&mut registry);
+        let meaning = (config.mode != Mode::RoutesOnly)
+            .then(|| Arc::new(Meaning::new(definitions.clone(), &mut registry)));
 
         let now = clock.now();
         reload_metrics.loaded(now);
@@ -287,6 +290,8 @@ impl Parts {
             webhooks,
             pictures: pictures.clone(),
             rule_context,
+            meaning,
+            in_force: tokio::sync::Mutex::default(),
             watched: Mutex::new(config.watched.clone()),
             started_with: Fixed::of(&settings),
         });
@@ -350,6 +355,10 @@ impl Parts {
             pictures: self.pictures.clone(),
             database: self.database.clone(),
             definitions: self.definitions.clone(),
+            index: match &self.applied.meaning {
+                Some(meaning) => meaning.index(),
+                None => Arc::default(),
+            },
             circuits: self.circuits.clone(),
             runbooks: self.applied.runbooks.subscribe(),
             registry: Arc::clone(&self.registry),
@@ -406,6 +415,10 @@ impl Parts {
         let expected = config.collects_host || !config.scrape.jobs.is_empty();
         let mode = config.mode;
         self.applied.start(config).await;
+        if let Some(meaning) = &self.applied.meaning {
+            let (meaning, applied) = (Arc::clone(meaning), Arc::clone(&self.applied));
+            tasks.spawn("definitions", meaning.run(applied, tasks.stop_token()));
+        }
         tasks.spawn("heartbeat", heartbeat.run(tasks.stop_token()));
         if self.settings.catalog.directory.is_none() {
             let (applied, now) = (Arc::clone(&self.applied), self.clock.now());

@@ -1,5 +1,7 @@
 //! `outrigger definitions`: metric definitions, domains and objectives in files and in the database.
 
+mod rules;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -45,6 +47,8 @@ enum What {
     Check(CheckArgs),
     /// Write the policies made of metrics, for the Open Policy Agent.
     Policies(PoliciesArgs),
+    /// Print or write the rules made of thresholds and objectives: an ordinary rule file.
+    Rules(rules::RulesArgs),
 }
 
 #[derive(Debug, Args)]
@@ -107,6 +111,12 @@ pub(super) fn definitions(args: DefinitionsArgs, environment: Environment) -> u8
         What::Export(args) => with_settings(&args.sources.into_sources(environment), |settings| {
             export(settings, args.format)
         }),
+        What::Rules(args) => {
+            let (out, check) = (args.out, args.check);
+            with_settings(&args.sources.into_sources(environment), |settings| {
+                rules::rules(settings, out.as_deref(), check, no_color)
+            })
+        }
         What::Policies(args) => {
             let out = args.out;
             with_settings(&args.sources.into_sources(environment), |settings| {

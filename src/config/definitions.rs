@@ -33,13 +33,15 @@ pub const CHECKS: Checks = Checks {
     strict: false,
 };
 
-/// Where definitions come from, and who is told of changes.
+/// Where definitions come from, and what is made of them.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct CatalogSettings {
     /// The directory they come from, where there is one.
     pub directory: Option<PathBuf>,
     /// Who is told of changes.
     pub webhooks: Vec<WebhookConfig>,
+    /// Whether the rules made of them alert; values and progress are recorded either way.
+    pub rules: bool,
 }
 
 /// Reads `definitions`: which database, how answers are kept, where they come from; paths are relative to `base`.
@@ -63,10 +65,12 @@ pub(super) fn read(
         Some(path)
     });
     let webhooks = definition_events::read(&fields, base);
+    let rules = fields.bool("rules").unwrap_or(false);
     fields.finish();
     let catalog = CatalogSettings {
         directory,
         webhooks,
+        rules,
     };
     (database, cache, catalog)
 }

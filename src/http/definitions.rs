@@ -24,10 +24,12 @@ pub mod cache;
 mod cursor;
 mod export;
 pub mod figures;
+mod generated;
 mod import;
 mod items;
 mod legacy;
 mod list;
+mod live;
 mod objective;
 mod performance;
 mod policies;
@@ -148,7 +150,11 @@ pub(super) fn routes(context: &Arc<Context>) -> Router<Arc<Context>> {
     let router = router.merge(legacy::routes());
     let router = router
         .route_layer(from_fn(told_when_stale))
-        .route_layer(cached);
+        .route_layer(cached)
+        // What is live changes without a write.
+        .route("/api/v1/rules/generated", get(generated::generated))
+        .route("/api/v1/metrics/{id}/value", get(live::value))
+        .route("/api/v1/objectives/{id}/progress", get(live::progress));
     performance::measured(router)
 }
 

@@ -24,6 +24,7 @@ mod grouping;
 mod heartbeat;
 mod host;
 mod http_edges;
+mod meaning;
 mod memory_source;
 mod pages;
 mod pictures;
