@@ -6,6 +6,7 @@ mod alertmanager;
 mod apikey;
 mod ask;
 mod check;
+mod dashboards;
 mod definitions;
 mod explain;
 mod junit;
@@ -94,6 +95,8 @@ enum Command {
     Apikey(apikey::ApikeyArgs),
     /// Import, export and check metric definitions, domains and objectives.
     Definitions(Box<definitions::DefinitionsArgs>),
+    /// Write dashboards for Grafana as files: the shipped ones, or one for any service.
+    Dashboards(dashboards::DashboardsArgs),
     /// Run unit tests.
     Test(test::TestArgs),
     /// Print the version.
@@ -215,6 +218,7 @@ pub fn main() -> ExitCode {
         Some(Command::User(args)) => user::user(args, environment),
         Some(Command::Apikey(args)) => apikey::apikey(args, environment),
         Some(Command::Definitions(args)) => definitions::definitions(*args, environment),
+        Some(Command::Dashboards(args)) => dashboards::dashboards(&args),
         Some(Command::Test(args)) => test::test(&args, environment.no_color),
         Some(Command::Version) => {
             terminal::print(&format!("outrigger {}\n", env!("CARGO_PKG_VERSION")));

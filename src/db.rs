@@ -12,8 +12,10 @@
 pub mod acks;
 pub mod alert_state;
 pub mod auth;
+mod codec;
 pub mod definition_state;
 pub mod definitions;
+mod journal;
 pub mod ledger;
 pub mod notification_log;
 pub mod outbox;
@@ -27,6 +29,7 @@ pub mod storms;
 pub mod throttle;
 pub mod unreadable;
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,8 +56,16 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (10, include_str!("../migrations/0010_delivery_at_scale.sql")),
     (20, include_str!("../migrations/0020_definitions.sql")),
     (21, include_str!("../migrations/0021_auth.sql")),
+    (30, include_str!("../migrations/0030_compact_writes.sql")),
     (31, include_str!("../migrations/0031_outbox_steps.sql")),
+    (43, include_str!("../migrations/0043_definition_files.sql")),
+    (
+        44,
+        include_str!("../migrations/0044_definition_webhooks.sql"),
+    ),
 ];
+/// The migration behind which rows are written in another form.
+const COMPACT: i64 = 30;
 
 /// How long a statement waits for another process's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -105,6 +116,15 @@ pub enum DbError {
         found: i64,
         /// Newest version known here.
         known: i64,
+    },
+    /// Another process works with it.
+    #[error(
+        "open database {}: another process works with it; stop that one, or choose another directory with --data",
+        path.display()
+    )]
+    InUse {
+        /// The file.
+        path: PathBuf,
     },
     /// A statement failed.
     #[error("{action}: {source}")]
@@ -168,6 +188,8 @@ pub struct Database {
     readers: SqlitePool,
     unreadable: Unreadable,
     outbox: Arc<Queue>,
+    /// Held by the process that works with it.
+    lock: Option<Arc<File>>,
 }
 
 /// Statements that take effect together, or not at all. Dropped without [`Transaction::commit`], nothing happened.
@@ -239,7 +261,40 @@ impl Database {
             readers,
             unreadable: Unreadable::default(),
             outbox,
+            lock: None,
         })
+    }
+
+    /// [`Self::open`] for the process that works with it: what it knows of the database, such as what is being sent, it
+    /// writes only in part. Commands that read or change a little beside it do not ask for this.
+    ///
+    /// # Errors
+    /// As for [`Self::open`], and where another process has it.
+    pub async fn open_alone(path: &Path) -> Result<Self, DbError> {
+        let unwritable = |error: std::io::Error| DbError::Unwritable {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        };
+        if let Some(directory) = path.parent() {
+            std::fs::create_dir_all(directory).map_err(unwritable)?;
+        }
+        // A file of its own: SQLite's locks on the database go when any handle of it is closed.
+        let mut options = File::options();
+        let options = options.create(true).truncate(false).write(true);
+        let lock = options.open(path.with_extension("lock"));
+        let lock = lock.map_err(unwritable)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(DbError::InUse {
+                    path: path.to_owned(),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(unwritable(error)),
+        }
+        let lock = Some(Arc::new(lock));
+        let opened = Self::open(path).await?;
+        Ok(Self { lock, ..opened })
     }
 
     /// Begins to write; waits for the writer before.
@@ -250,12 +305,7 @@ impl Database {
         self.writer
             .begin_with("BEGIN IMMEDIATE")
             .await
-            .map(|sql| Transaction {
-                sql,
-                outbox: Arc::clone(&self.outbox),
-                changes: Vec::new(),
-                deciding: None,
-            })
+            .map(|sql| Transaction::new(sql, &self.outbox))
             .map_err(DbError::query("begin transaction"))
     }
 
@@ -275,6 +325,11 @@ impl Database {
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+        if let Some(lock) = &self.lock
+            && let Err(error) = lock.unlock()
+        {
+            tracing::warn!(%error, "release database");
+        }
     }
 
     /// Counts the rows that cannot be read.
@@ -301,6 +356,15 @@ impl Database {
 }
 
 impl Transaction {
+    fn new(sql: sqlx::Transaction<'static, Sqlite>, outbox: &Arc<Queue>) -> Self {
+        Self {
+            sql,
+            outbox: Arc::clone(outbox),
+            changes: Vec::new(),
+            deciding: None,
+        }
+    }
+
     /// Runs a statement of as many rows as there happen to be; its text is seldom the same twice, so it is not kept.
     async fn run_once(
         &mut self,
@@ -403,17 +467,24 @@ async fn migrate(path: &Path, writer: &SqlitePool) -> Result<(), DbError> {
             continue;
         }
         let failed = |error| opening_error(path, error);
-        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let begun = writer.begin_with("BEGIN IMMEDIATE").await;
+        // Nothing is on its way yet: that is read once the schema is up to date.
+        let mut transaction = Transaction::new(begun.map_err(failed)?, &Arc::default());
         sqlx::raw_sql(sql)
-            .execute(&mut *transaction)
+            .execute(transaction.connection())
             .await
             .map_err(failed)?;
+        if version == COMPACT {
+            ledger::convert(&mut transaction).await?;
+            alert_state::convert(&mut transaction).await?;
+            notification_log::convert(&mut transaction).await?;
+        }
         sqlx::query("INSERT INTO schema_migrations (version) VALUES ($1)")
             .bind(version)
-            .execute(&mut *transaction)
+            .execute(transaction.connection())
             .await
             .map_err(failed)?;
-        transaction.commit().await.map_err(failed)?;
+        transaction.commit().await?;
     }
     Ok(())
 }

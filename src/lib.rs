@@ -9,6 +9,7 @@ pub mod charts;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod dashboards;
 pub mod db;
 pub mod definitions;
 pub mod document;

@@ -8,6 +8,7 @@
 //! *lingering*, until the message has really been delivered: should it never be, the next flush tells it again. A group
 //! without alerts is gone; one whose alerts all linger begins anew with the next alert.
 
+mod census;
 mod durable;
 pub mod flush;
 mod note;
@@ -23,6 +24,8 @@ use std::time::Duration;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
+use self::census::Census;
+pub use self::census::Counts;
 use self::durable::Unwritten;
 use super::ack::Acks;
 use super::flap::{FlapSnapshot, Flaps};
@@ -41,7 +44,7 @@ use crate::model::alert::Alert;
 use crate::model::labels::Labels;
 use crate::model::notification::AlertStatus;
 use crate::model::recurring_silence::RecurringSilence;
-use crate::model::silence::{Silence, SilenceState};
+use crate::model::silence::Silence;
 use crate::model::timestamp::Timestamp;
 
 pub use super::writes::Writes;
@@ -80,6 +83,8 @@ impl Default for Retention {
 pub struct Dispatcher {
     routing: Arc<Routing>,
     alerts: HashMap<Labels, Stored>,
+    // Of the ends of all `alerts`.
+    census: Census,
     // Every group has exactly one timer, at its `next`, and one entry in `by_labels`.
     groups: HashMap<GroupId, Group>,
     by_labels: HashMap<(RouteRef, Labels), GroupId>,
@@ -172,25 +177,6 @@ impl Member {
     }
 }
 
-/// Number of alerts and groups, for metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counts {
-    /// Alerts that fire.
-    pub firing: usize,
-    /// Alerts that ended and are remembered.
-    pub resolved: usize,
-    /// Groups.
-    pub groups: usize,
-    /// Silences by state.
-    pub silences: [(SilenceState, usize); 3],
-    /// Acks that hold.
-    pub acks: usize,
-    /// Receivers in a storm.
-    pub storms: usize,
-    /// Alerts held as firing because they flap.
-    pub flapping: usize,
-}
-
 impl Dispatcher {
     /// Begins without alerts; nothing is flushed before `hold_until`.
     pub fn new(routing: Arc<Routing>, restored: Restored, hold_until: Timestamp) -> Self {
@@ -207,6 +193,7 @@ impl Dispatcher {
             upkeep: quiet::Upkeep::default(),
             routing,
             alerts: HashMap::new(),
+            census: Census::default(),
             groups: HashMap::new(),
             by_labels: HashMap::new(),
             timers: BTreeSet::new(),
@@ -284,13 +271,19 @@ impl Dispatcher {
         });
         self.inhibitor.observe(&alert, now);
         self.acks.observe(&alert, now);
-        let stored = self.alerts.entry(labels).or_insert_with(|| Stored {
-            alert: Arc::clone(&alert),
-            assumed_end,
-            groups: 0,
-            row: 0,
+        let census = &mut self.census;
+        let stored = self.alerts.entry(labels).or_insert_with(|| {
+            census.add(alert.ends_at);
+            Stored {
+                alert: Arc::clone(&alert),
+                assumed_end,
+                groups: 0,
+                row: 0,
+            }
         });
         let before = std::mem::replace(&mut stored.alert, Arc::clone(&alert));
+        census.remove(before.ends_at);
+        census.add(alert.ends_at);
         stored.assumed_end = assumed_end;
         if !settled && (posted || stored.row != 0) {
             let is_new = stored.row == 0;
@@ -444,6 +437,7 @@ impl Dispatcher {
             alert.ends_at = alert.ends_at - by;
             alert.updated_at = alert.updated_at - by;
         }
+        self.recount();
         self.timers.clear();
         for (id, group) in &mut self.groups {
             for (labels, member) in &mut group.members {
@@ -482,11 +476,12 @@ impl Dispatcher {
 
     /// Forgets what no decision needs any more.
     pub fn sweep(&mut self, now: Timestamp) {
-        let unwritten = &mut self.unwritten;
+        let (unwritten, census) = (&mut self.unwritten, &mut self.census);
         self.alerts.retain(|_, stored| {
             let kept = stored.groups > 0 || stored.alert.ends_at + RESOLVED_KEPT > now;
             if !kept {
                 unwritten.forget(stored);
+                census.remove(stored.alert.ends_at);
             }
             kept
         });
@@ -502,24 +497,6 @@ impl Dispatcher {
         self.throttle.sweep(&self.routing.throttle, now);
         self.storms.sweep(&self.routing.storm, now);
         self.flaps.sweep(&self.routing.flapping, now);
-    }
-
-    /// Counts for metrics.
-    pub fn counts(&self, now: Timestamp) -> Counts {
-        let resolved = self
-            .alerts
-            .values()
-            .filter(|stored| stored.alert.is_resolved(now))
-            .count();
-        Counts {
-            firing: self.alerts.len() - resolved,
-            resolved,
-            groups: self.groups.len(),
-            silences: self.silences.counts(now),
-            acks: self.acks.count(),
-            storms: self.storms.count(),
-            flapping: self.flaps.count(),
-        }
     }
 }
 

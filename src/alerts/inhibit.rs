@@ -88,14 +88,52 @@ struct Indexed {
 #[derive(Debug, Default)]
 struct Sources {
     /// Those that match the source side alone.
-    plain: Vec<Arc<Alert>>,
+    plain: List,
     /// Those that match both sides.
-    two_sided: Vec<Arc<Alert>>,
+    two_sided: List,
+}
+
+/// Alerts in the order they came in, but that the last takes the place of one that goes. However many share one key, one
+/// of them is found at once.
+#[derive(Debug, Default)]
+struct List {
+    alerts: Vec<Arc<Alert>>,
+    places: HashMap<Labels, usize>,
+}
+
+impl List {
+    fn put(&mut self, alert: &Arc<Alert>) {
+        match self.places.get(&alert.labels) {
+            Some(place) => self.alerts[*place] = Arc::clone(alert),
+            None => {
+                self.places.insert(alert.labels.clone(), self.alerts.len());
+                self.alerts.push(Arc::clone(alert));
+            }
+        }
+    }
+
+    fn remove(&mut self, labels: &Labels) {
+        let Some(place) = self.places.remove(labels) else {
+            return;
+        };
+        self.alerts.swap_remove(place);
+        if let Some(moved) = self.alerts.get(place) {
+            self.places.insert(moved.labels.clone(), place);
+        }
+    }
+
+    fn sweep(&mut self, now: Timestamp) {
+        self.alerts.retain(|alert| !alert.is_resolved(now));
+        if self.alerts.len() < self.places.len() {
+            let places = self.alerts.iter().enumerate();
+            self.places = places.map(|(i, alert)| (alert.labels.clone(), i)).collect();
+        }
+    }
 }
 
 impl Sources {
     fn is_empty(&self) -> bool {
-        self.plain.is_empty() && self.two_sided.is_empty()
+        self.plain.alerts.is_empty() && self.two_sided.alerts.is_empty()
     }
 }
 
@@ -143,8 +181,8 @@ impl Inhibitor {
     pub(super) fn sweep(&mut self, now: Timestamp) {
         for known in self.rules.iter_mut().flat_map(|rule| &mut rule.sources) {
             known.retain(|_, sources| {
-                sources.plain.retain(|source| !source.is_resolved(now));
-                sources.two_sided.retain(|source| !source.is_resolved(now));
+                sources.plain.sweep(now);
+                sources.two_sided.sweep(now);
                 !sources.is_empty()
             });
         }
@@ -168,12 +206,10 @@ fn note(
         true => &mut sources.two_sided,
         false => &mut sources.plain,
     };
-    let place = list.iter().position(|source| source.labels == alert.labels);
-    match (place, resolved) {
-        (Some(i), true) => drop(list.swap_remove(i)),
-        (Some(i), false) => list[i] = Arc::clone(alert),
-        (None, true) => {}
-        (None, false) => list.push(Arc::clone(alert)),
+    if resolved {
+        list.remove(&alert.labels);
+    } else {
+        list.put(alert);
     }
     if sources.is_empty() {
         known.remove(&key);
@@ -187,12 +223,13 @@ fn firing(
     labels: &Labels,
     now: Timestamp,
 ) -> Option<Fingerprint> {
-    let firing = |list: &[Arc<Alert>]| {
-        let source = list.iter().find(|source| !source.is_resolved(now))?;
+    let firing = |list: &List| {
+        let mut alerts = list.alerts.iter();
+        let source = alerts.find(|source| !source.is_resolved(now))?;
         Some(source.fingerprint())
     };
     firing(&sources.plain).or_else(|| {
-        let both = sources.two_sided.is_empty() || matches(matchers, labels);
+        let both = sources.two_sided.alerts.is_empty() || matches(matchers, labels);
         if both {
             None
         } else {

@@ -86,11 +86,8 @@ impl Writes {
         // Withdrawn before the new ones come: both may have the same idempotency key.
         outbox::withdraw(transaction, &self.superseded, now).await?;
         outbox::insert(transaction, &self.outbox).await?;
-        let log: Vec<_> = self
-            .log
-            .iter()
-            .map(|(key, entry)| (key.clone(), entry.clone()))
-            .collect();
+        let log = self.log.iter();
+        let log: Vec<_> = log.map(|(key, entry)| (key, entry.as_ref())).collect();
         notification_log::save(transaction, &log).await?;
         acks::end(transaction, &self.ended_acks).await?;
         silences::save(transaction, &self.silences).await?;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -11,12 +12,15 @@ use tokio::sync::watch;
 use crate::alerts::run::AlertSink;
 use crate::auth::config::AuthConfig;
 use crate::charts::pictures::Pictures;
-use crate::config::Config;
 use crate::config::settings::Settings;
+use crate::config::{self, Config, Mode};
 use crate::db::sql::config::Settings as DefinitionsDatabase;
+use crate::definitions::store::Store;
+use crate::definitions::store::managed::{FileItem, Synced};
 use crate::document::diagnostics::Diagnostic;
 use crate::http::context::{Configuration, Reload, RoutingShown};
 use crate::model::timestamp::Timestamp;
+use crate::notify::definition_events::WebhookConfig;
 use crate::notify::heartbeat::HeartbeatConfig;
 use crate::notify::outbox::Receivers;
 use crate::rules::manager::RuleManager;
@@ -28,6 +32,9 @@ use crate::telemetry::traces::TracesConfig;
 
 use super::pictures;
 
+/// How long the start waits for the definitions of files.
+const LONGEST_SYNC: Duration = Duration::from_secs(10);
+
 /// What a reload changes.
 pub(super) struct Applied {
     pub(super) rules: Arc<RuleManager>,
@@ -37,6 +44,10 @@ pub(super) struct Applied {
     pub(super) runbooks: watch::Sender<Arc<Runbooks>>,
     pub(super) configuration: watch::Sender<Arc<Configuration>>,
     pub(super) heartbeat: watch::Sender<Option<HeartbeatConfig>>,
+    pub(super) definitions: Store,
+    /// Whether the definitions of files are still to be written.
+    pub(super) behind: AtomicBool,
+    pub(super) webhooks: watch::Sender<Vec<WebhookConfig>>,
     pub(super) pictures: Option<Pictures>,
     pub(super) rule_context: Arc<dyn Fn(&Config) -> rule::Context + Send + Sync>,
     pub(super) watched: Mutex<Vec<PathBuf>>,
@@ -104,6 +115,81 @@ impl Applied {
         self.watched.lock().clone()
     }
 
+    /// Brings the definitions that come from files up to these, all or nothing. Where no file holds any, a database that
+    /// does not answer is no reason to refuse.
+    pub(super) async fn sync(
+        &self,
+        mode: Mode,
+        items: Option<&[FileItem]>,
+        now: Timestamp,
+    ) -> Result<(), Vec<Diagnostic>> {
+        if mode == Mode::RoutesOnly {
+            return Ok(());
+        }
+        let message = match self.definitions.sync(items, now).await {
+            Ok(Ok(synced)) => {
+                self.behind.store(false, Ordering::Relaxed);
+                if synced != Synced::default() {
+                    let Synced {
+                        created,
+                        updated,
+                        removed,
+                        total,
+                    } = synced;
+                    tracing::info!(
+                        created,
+                        updated,
+                        removed,
+                        total,
+                        "definitions read from files"
+                    );
+                }
+                return Ok(());
+            }
+            Ok(Err(reports)) => {
+                let refused = reports.iter().find(|report| report.outcome.is_none());
+                let what = refused.map_or("", |report| &report.id);
+                format!("take over definition {what:?}")
+            }
+            Err(error) => error.to_string(),
+        };
+        if items.is_none() {
+            tracing::warn!(
+                error = message,
+                "let go of definitions that came from files"
+            );
+            return Ok(());
+        }
+        let remedy = "see the log, and try again";
+        Err(vec![config::mistake("definitions", message, remedy)])
+    }
+
+    /// The first time: a shared database that does not answer is tried again while everything else runs.
+    pub(super) async fn sync_at_start(
+        &self,
+        config: &Config,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        let Some(items) = config.definitions.as_deref() else {
+            return Ok(());
+        };
+        let sync = self.sync(config.mode, Some(items), now);
+        let failed = match tokio::time::timeout(LONGEST_SYNC, sync).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(mistakes)) => {
+                let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+                mistakes.join("\n")
+            }
+            Err(_) => format!("definitions: not written within {LONGEST_SYNC:?}"),
+        };
+        if config.settings.definitions.postgres.is_none() {
+            anyhow::bail!(failed);
+        }
+        tracing::error!(error = failed, "definitions of files are written later");
+        self.behind.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
     /// Applies a configuration that is known to be valid. Nothing here can fail.
     pub(super) async fn apply(&self, config: Config, now: Timestamp) {
         for warning in &config.warnings {
@@ -126,6 +212,8 @@ impl Applied {
         }
         self.heartbeat
             .send_replace(config.settings.heartbeat.clone());
+        self.webhooks
+            .send_replace(config.settings.catalog.webhooks.clone());
         if let Some(pictures) = &self.pictures {
             pictures.configure(pictures::config(&config));
         }
@@ -165,6 +253,10 @@ pub(super) fn receivers(config: &Config) -> Receivers {
 }
 
 pub(super) fn load_runbooks(config: &Config) -> Runbooks {
+    // In Alertmanager's place nothing shows one.
+    if config.settings.upstream_only {
+        return Runbooks::default();
+    }
     match &config.settings.runbooks {
         Some(directory) => Runbooks::load(directory).over(Runbooks::embedded()),
         None => Runbooks::embedded(),

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
@@ -13,10 +14,12 @@ use crate::alerts::run::{self as dispatcher, Runner};
 use crate::auth::service::Auth;
 use crate::charts::pictures::{self as charts, Pictures};
 use crate::clock::Clock;
+use crate::config::definitions::CHECKS;
 use crate::config::settings::Settings;
 use crate::config::{Config, Mode};
 use crate::db::sql::Sql;
 use crate::db::{Database, signing_key};
+use crate::definitions::store::Store;
 use crate::document::diagnostics::Diagnostic;
 use crate::enrich::host::Host;
 use crate::enrich::pod::Pod;
@@ -26,6 +29,7 @@ use crate::http::definitions::figures::Figures;
 use crate::http::limits::Limiter;
 use crate::model::signature::Signer;
 use crate::notify::breaker::Circuits;
+use crate::notify::definition_events;
 use crate::notify::heartbeat::{self, Component, Heartbeat, Watched};
 use crate::notify::outbox::{self, Worker};
 use crate::promql::eval::{Engine, EngineConfig};
@@ -80,6 +84,7 @@ struct First {
     runner: Runner,
     worker: Worker,
     heartbeat: Heartbeat,
+    webhook_worker: definition_events::Worker,
     data_ready: watch::Sender<bool>,
 }
 
@@ -101,7 +106,7 @@ impl Parts {
         })?;
         let storage = open_storage(&settings, config.mode, clock).await?;
         storage.metrics().register(&mut registry);
-        let database = Database::open(&settings.data.join("outrigger.db")).await?;
+        let database = Database::open_alone(&settings.data.join("outrigger.db")).await?;
         database.unreadable().register(&mut registry);
         let signer = signing_key::load_or_create(&database, rand::random(), clock.now()).await?;
         config.settings.signer.set(signer.clone());
@@ -227,6 +232,13 @@ impl Parts {
             }),
             metrics: heartbeat::Metrics::register(&mut registry),
         });
+        let (webhooks, webhooks_config) = watch::channel(settings.catalog.webhooks.clone());
+        let webhook_worker = definition_events::Worker {
+            database: definitions.clone(),
+            clock: clock.clone(),
+            config: webhooks_config,
+            metrics: definition_events::Metrics::register(&mut registry),
+        };
         let http_metrics = crate::http::metrics::Metrics::default();
         http_metrics.register(&mut registry);
         let limit_metrics = crate::http::limits::Metrics::default();
@@ -270,11 +282,15 @@ impl Parts {
             runbooks,
             configuration,
             heartbeat: heartbeat_config,
+            definitions: Store::new(definitions.clone(), CHECKS),
+            behind: AtomicBool::new(false),
+            webhooks,
             pictures: pictures.clone(),
             rule_context,
             watched: Mutex::new(config.watched.clone()),
             started_with: Fixed::of(&settings),
         });
+        applied.sync_at_start(&config, now).await?;
         Ok(Self {
             clock: clock.clone(),
             listen,
@@ -305,6 +321,7 @@ impl Parts {
                 runner,
                 worker,
                 heartbeat,
+                webhook_worker,
                 data_ready,
             })),
         })
@@ -362,6 +379,7 @@ impl Parts {
             runner,
             worker,
             heartbeat,
+            webhook_worker,
             data_ready,
         }) = self.first.lock().take()
         else {
@@ -386,8 +404,20 @@ impl Parts {
             tracing::warn!("{warning}");
         }
         let expected = config.collects_host || !config.scrape.jobs.is_empty();
+        let mode = config.mode;
         self.applied.start(config).await;
         tasks.spawn("heartbeat", heartbeat.run(tasks.stop_token()));
+        if self.settings.catalog.directory.is_none() {
+            let (applied, now) = (Arc::clone(&self.applied), self.clock.now());
+            tasks.spawn("definitions of files", async move {
+                // What came from a directory before can be changed again; the outcome is logged.
+                drop(applied.sync(mode, None, now).await);
+            });
+        }
+        tasks.spawn(
+            "definition webhooks",
+            webhook_worker.run(tasks.stop_token()),
+        );
         super::maintenance::watch_first_scrapes(tasks, &self.applied.targets, data_ready, expected);
         let targets = Arc::clone(&self.applied.targets);
         let stop = tasks.stop_token();

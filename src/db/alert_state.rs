@@ -1,13 +1,14 @@
 //! What the routes know that no sender tells them again at once: alerts that others posted, and when each group is due.
 //!
-//! An alert's row is written when what it says changes, its narrow row of times each time it is sent. Alerts of our own rules
+//! Both stand in the [`journal`]: an alert when what it says changes, its times each time it is sent. Alerts of our own rules
 //! are not here: the rules restore and send them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sqlx::QueryBuilder;
-
-use super::{Database, DbError, MAX_BINDS, Transaction, WRITTEN_AT_ONCE};
+use super::codec::{Malformed, Reader, put_signed};
+use super::journal::{self, Changes, What};
+use super::{Database, DbError, Transaction};
 use crate::model::alert::Alert;
 use crate::model::timestamp::Timestamp;
 
@@ -56,134 +57,121 @@ impl StateChanges {
 /// # Errors
 /// Where the database cannot be written.
 pub async fn save(transaction: &mut Transaction, changes: &StateChanges) -> Result<(), DbError> {
-    save_alerts(transaction, &changes.posted).await?;
-    for chunk in changes.posted.chunks(MAX_BINDS / 4) {
-        let mut query = QueryBuilder::new(
-            "INSERT INTO posted_alert_ends (id, ends_at, updated_at, assumed_end) ",
-        );
-        query.push_values(chunk, |mut to, row| {
-            to.push_bind(row.id)
-                .push_bind(row.alert.ends_at.millis())
-                .push_bind(row.alert.updated_at.millis())
-                .push_bind(i64::from(row.assumed_end));
-        });
-        query.push(
-            " ON CONFLICT (id) DO UPDATE SET ends_at = excluded.ends_at, \
-             updated_at = excluded.updated_at, assumed_end = excluded.assumed_end",
-        );
-        transaction.run_once(&mut query, ACTION).await?;
+    let mut written = Changes::default();
+    for row in &changes.posted {
+        let key = key(row.id);
+        if row.is_changed {
+            let alert = serde_json::to_vec(&row.alert).map_err(DbError::value("write alerts"))?;
+            written.put(What::Alert, &key, &alert);
+        }
+        let mut times = Vec::with_capacity(24);
+        put_signed(&mut times, row.alert.ends_at.millis());
+        put_signed(&mut times, row.alert.updated_at.millis());
+        put_signed(&mut times, i64::from(row.assumed_end));
+        written.put(What::AlertTimes, &key, &times);
+        if written.is_full() {
+            written.append(transaction).await?;
+        }
     }
-    remove(transaction, "posted_alerts", &changes.forgotten).await?;
-    remove(transaction, "posted_alert_ends", &changes.forgotten).await?;
-
-    let mut timers = Vec::with_capacity(changes.timers.len());
-    let mut gone = Vec::new();
+    for id in &changes.forgotten {
+        written.remove(What::Alert, &key(*id));
+        written.remove(What::AlertTimes, &key(*id));
+    }
     for (id, timer) in &changes.timers {
         match timer {
-            Some(timer) => timers.push((*id, *timer)),
-            None => gone.push(*id),
-        }
-    }
-    for chunk in timers.chunks(MAX_BINDS / 3) {
-        let mut query = QueryBuilder::new("INSERT INTO group_timers (id, next_at, flushed) ");
-        query.push_values(chunk, |mut to, (id, timer)| {
-            to.push_bind(*id)
-                .push_bind(timer.next.millis())
-                .push_bind(i64::from(timer.has_flushed));
-        });
-        query.push(
-            " ON CONFLICT (id) DO UPDATE SET next_at = excluded.next_at, flushed = excluded.flushed",
-        );
-        transaction.run_once(&mut query, ACTION).await?;
-    }
-    remove(transaction, "group_timers", &gone).await
-}
-
-const ACTION: &str = "write alerts";
-
-async fn save_alerts(transaction: &mut Transaction, rows: &[PostedRow]) -> Result<(), DbError> {
-    let mut rest = rows;
-    while !rest.is_empty() {
-        let mut written = Vec::new();
-        let mut bytes = 0;
-        while bytes < WRITTEN_AT_ONCE
-            && written.len() < MAX_BINDS / 2
-            && let Some((row, after)) = rest.split_first()
-        {
-            rest = after;
-            if !row.is_changed {
-                continue;
+            Some(timer) => {
+                let mut value = Vec::with_capacity(12);
+                put_signed(&mut value, timer.next.millis());
+                put_signed(&mut value, i64::from(timer.has_flushed));
+                written.put(What::Timer, &key(*id), &value);
             }
-            let alert = serde_json::to_string(&row.alert).map_err(DbError::value(ACTION))?;
-            bytes += alert.len();
-            written.push((row.id, alert));
+            None => written.remove(What::Timer, &key(*id)),
         }
-        if written.is_empty() {
-            continue;
-        }
-        let mut query = QueryBuilder::new("INSERT INTO posted_alerts (id, alert) ");
-        query.push_values(written, |mut to, (id, alert)| {
-            to.push_bind(id).push_bind(alert);
-        });
-        query.push(" ON CONFLICT (id) DO UPDATE SET alert = excluded.alert");
-        transaction.run_once(&mut query, ACTION).await?;
     }
-    Ok(())
+    written.append(transaction).await
 }
 
-async fn remove(
-    transaction: &mut Transaction,
-    table: &'static str,
-    ids: &[i64],
-) -> Result<(), DbError> {
-    for chunk in ids.chunks(MAX_BINDS) {
-        let mut query = QueryBuilder::new("DELETE FROM ");
-        query.push(table).push(" WHERE id IN (");
-        let mut list = query.separated(", ");
-        for id in chunk {
-            list.push_bind(*id);
-        }
-        query.push(")");
-        transaction.run_once(&mut query, ACTION).await?;
-    }
-    Ok(())
+/// In the order of the numbers, which are not negative where their order counts.
+fn key(id: i64) -> [u8; 8] {
+    id.to_be_bytes()
 }
+
+const ACTION: &str = "read alerts";
 
 /// All that is stored: alerts by rising number, and timers.
 ///
 /// # Errors
 /// Where the database cannot be read. An alert that cannot be is left out: its sender sends it again.
 pub async fn load(database: &Database) -> Result<StateChanges, DbError> {
-    const ACTION: &str = "read alerts";
+    let mut alerts = BTreeMap::new();
+    let mut changes = StateChanges::default();
+    for ((what, key), value) in journal::load(database).await? {
+        let id = <[u8; 8]>::try_from(key).map(i64::from_be_bytes);
+        let Ok(id) = id else {
+            continue;
+        };
+        let numbers = |count: usize| -> Result<Vec<i64>, Malformed> {
+            let mut reader = Reader(&value);
+            (0..count).map(|_| reader.signed()).collect()
+        };
+        if what == What::Alert as u8 {
+            alerts.insert(id, value);
+        } else if what == What::AlertTimes as u8 {
+            // It stands behind the alert itself.
+            let alert = alerts.remove(&id).unwrap_or_default();
+            let times = numbers(3).map_err(DbError::value(ACTION));
+            match times.and_then(|times| posted(id, &alert, &times)) {
+                Ok(row) => changes.posted.push(row),
+                Err(error) => {
+                    tracing::warn!(%error, "stored alert is not readable; its sender sends it again");
+                    changes.forgotten.push(id);
+                }
+            }
+        } else if what == What::Timer as u8 {
+            // A group without one is flushed when a new group would be.
+            let timer = numbers(2).ok().map(|numbers| GroupTimer {
+                next: Timestamp::from_millis(numbers[0]),
+                has_flushed: numbers[1] != 0,
+            });
+            changes.timers.push((id, timer));
+        }
+    }
+    Ok(changes)
+}
+
+fn posted(id: i64, alert: &[u8], times: &[i64]) -> Result<PostedRow, DbError> {
+    let mut alert: Alert = serde_json::from_slice(alert).map_err(DbError::value(ACTION))?;
+    alert.ends_at = Timestamp::from_millis(times[0]);
+    alert.updated_at = Timestamp::from_millis(times[1]);
+    Ok(PostedRow {
+        id,
+        alert: Arc::new(alert),
+        assumed_end: times[2] != 0,
+        is_changed: false,
+    })
+}
+
+/// Brings the tables of earlier versions into the journal.
+pub(super) async fn convert(transaction: &mut Transaction) -> Result<(), DbError> {
     let rows: Vec<(i64, String, i64, i64, i64)> = sqlx::query_as(
         "SELECT a.id, a.alert, e.ends_at, e.updated_at, e.assumed_end FROM posted_alerts AS a \
          JOIN posted_alert_ends AS e ON e.id = a.id ORDER BY a.id",
     )
-    .fetch_all(database.reader())
+    .fetch_all(transaction.connection())
     .await
     .map_err(DbError::query(ACTION))?;
     let mut changes = StateChanges::default();
-    for (id, text, ends_at, updated_at, assumed_end) in rows {
-        let mut alert: Alert = match serde_json::from_str(&text) {
-            Ok(alert) => alert,
-            Err(error) => {
-                tracing::warn!(%error, "stored alert is not readable; its sender sends it again");
-                changes.forgotten.push(id);
-                continue;
-            }
-        };
-        alert.ends_at = Timestamp::from_millis(ends_at);
-        alert.updated_at = Timestamp::from_millis(updated_at);
-        changes.posted.push(PostedRow {
-            id,
-            alert: Arc::new(alert),
-            assumed_end: assumed_end != 0,
-            is_changed: false,
-        });
+    for (id, alert, ends_at, updated_at, assumed_end) in rows {
+        // One that is not readable is not missed: its sender sends it again.
+        let times = [ends_at, updated_at, assumed_end];
+        if let Ok(row) = posted(id, alert.as_bytes(), &times) {
+            let is_changed = true;
+            changes.posted.push(PostedRow { is_changed, ..row });
+        }
     }
     let timers: Vec<(i64, i64, i64)> =
         sqlx::query_as("SELECT id, next_at, flushed FROM group_timers")
-            .fetch_all(database.reader())
+            .fetch_all(transaction.connection())
             .await
             .map_err(DbError::query(ACTION))?;
     let timer = |(id, next, flushed): (i64, i64, i64)| {
@@ -194,5 +182,10 @@ pub async fn load(database: &Database) -> Result<StateChanges, DbError> {
         (id, Some(timer))
     };
     changes.timers = timers.into_iter().map(timer).collect();
-    Ok(changes)
+    save(transaction, &changes).await?;
+    sqlx::raw_sql("DROP TABLE posted_alerts; DROP TABLE posted_alert_ends; DROP TABLE group_timers")
+        .execute(transaction.connection())
+        .await
+        .map(drop)
+        .map_err(DbError::query(ACTION))
 }

@@ -1,6 +1,13 @@
 //! Metric definitions, business domains and objectives: documents with columns to find them by, their history, and the
 //! audit of every write. What a document says is not known here.
 
+pub mod audit;
+pub mod candidates;
+pub mod events;
+pub mod keyset;
+pub mod managed;
+pub mod revisions;
+
 use super::DbError;
 use super::sql::row::Row as SqlRow;
 use super::sql::statement::Statement;

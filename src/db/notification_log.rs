@@ -1,15 +1,23 @@
 //! The notification log: what each receiver was last told about each group.
 //!
-//! A row is written when a notification enters the outbox. Until that one is delivered the row also keeps what was told
-//! before, so that a notification which never arrives does not count as told.
+//! An entry is written, into the [`journal`], when a notification enters the outbox. Until that one is delivered the entry
+//! also keeps what was told before, so that a notification which never arrives does not count as told.
+//!
+//! ```text
+//! key   = group key, receiver, integration: texts
+//! value = expires at, outbox id, told, number of earlier ones, each: outbox id, told
+//! told  = at, number of firing, fingerprints, number of resolved, fingerprints
+//! ```
+//!
+//! An outbox id that there is not is an empty text.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row};
 
-use super::{Database, DbError, MAX_BINDS, Transaction};
+use super::codec::{Malformed, Reader, put_fixed, put_number, put_signed, put_text};
+use super::journal::{self, Changes, What};
+use super::{Database, DbError, Transaction};
 use crate::model::notification::AlertStatus;
 use crate::model::timestamp::Timestamp;
 
@@ -69,121 +77,191 @@ pub struct Earlier {
     pub outbox_id: Option<Arc<str>>,
 }
 
-/// Writes rows; `None` removes one.
+/// Writes entries; `None` removes one.
 ///
 /// # Errors
 /// Where the database cannot be written.
 pub async fn save(
     transaction: &mut Transaction,
-    rows: &[(LogKey, Option<LogEntry>)],
+    entries: &[(&LogKey, Option<&LogEntry>)],
 ) -> Result<(), DbError> {
-    const ACTION: &str = "write notification log";
-    let mut written = Vec::with_capacity(rows.len());
-    for (key, entry) in rows {
+    let mut changes = Changes::default();
+    let (mut name, mut value) = (Vec::new(), Vec::new());
+    for (key, entry) in entries {
+        name.clear();
+        for text in [&key.group_key, &key.receiver, &key.integration] {
+            put_text(&mut name, text);
+        }
         match entry {
             Some(entry) => {
-                let told = serde_json::to_string(&entry.told).map_err(DbError::value(ACTION))?;
-                let previous = match entry.previous.as_slice() {
-                    [] => None,
-                    previous => {
-                        Some(serde_json::to_string(previous).map_err(DbError::value(ACTION))?)
-                    }
-                };
-                written.push((key, entry, told, previous));
+                value.clear();
+                put_entry(&mut value, entry);
+                changes.put(What::Told, &name, &value);
             }
-            None => {
-                sqlx::query(
-                    "DELETE FROM notification_log WHERE group_key = $1 AND receiver = $2 AND integration = $3",
-                )
-                .bind(&*key.group_key)
-                .bind(&*key.receiver)
-                .bind(&*key.integration)
-                .execute(transaction.connection())
-                .await
-                .map_err(DbError::query(ACTION))?;
-            }
+            None => changes.remove(What::Told, &name),
+        }
+        if changes.is_full() {
+            changes.append(transaction).await?;
         }
     }
-    for chunk in written.chunks(MAX_BINDS / 8) {
-        let mut query = QueryBuilder::new(
-            "INSERT INTO notification_log (group_key, receiver, integration, told, notified_at, expires_at, outbox_id, previous) ",
-        );
-        query.push_values(chunk, |mut row, (key, entry, told, previous)| {
-            row.push_bind(&*key.group_key)
-                .push_bind(&*key.receiver)
-                .push_bind(&*key.integration)
-                .push_bind(told)
-                .push_bind(entry.told.at.millis())
-                .push_bind(entry.expires_at.millis())
-                .push_bind(entry.outbox_id.as_deref())
-                .push_bind(previous.as_deref());
-        });
-        query.push(
-            " ON CONFLICT (group_key, receiver, integration) DO UPDATE SET told = excluded.told, \
-             notified_at = excluded.notified_at, expires_at = excluded.expires_at, \
-             outbox_id = excluded.outbox_id, previous = excluded.previous",
-        );
-        transaction.run_once(&mut query, ACTION).await?;
-    }
-    Ok(())
+    changes.append(transaction).await
 }
 
-/// All rows that are not expired at `now`; one that cannot be read is passed over, and its receiver told anew.
+fn put_entry(to: &mut Vec<u8>, entry: &LogEntry) {
+    put_signed(to, entry.expires_at.millis());
+    put_told(to, entry.outbox_id.as_deref(), &entry.told);
+    put_number(to, length(&entry.previous));
+    for earlier in &entry.previous {
+        put_told(to, earlier.outbox_id.as_deref(), &earlier.told);
+    }
+}
+
+fn put_told(to: &mut Vec<u8>, outbox_id: Option<&str>, told: &Told) {
+    put_text(to, outbox_id.unwrap_or_default());
+    put_signed(to, told.at.millis());
+    for list in [&told.firing, &told.resolved] {
+        put_number(to, length(list));
+        list.iter().for_each(|hash| put_fixed(to, *hash));
+    }
+}
+
+fn length<T>(list: &[T]) -> u64 {
+    u64::try_from(list.len()).unwrap_or(u64::MAX)
+}
+
+/// All entries that are not expired at `now`; one that cannot be read is passed over, and its receiver told anew.
 ///
 /// # Errors
 /// Where the database cannot be read.
 pub async fn load(database: &Database, now: Timestamp) -> Result<Vec<(LogKey, LogEntry)>, DbError> {
-    const ACTION: &str = "read notification log";
-    let rows = sqlx::query(
-        "SELECT group_key, receiver, integration, told, expires_at, outbox_id, previous \
-         FROM notification_log WHERE expires_at > $1",
-    )
-    .bind(now.millis())
-    .fetch_all(database.reader())
-    .await
-    .map_err(DbError::query(ACTION))?;
-    let mut entries = Vec::with_capacity(rows.len());
-    for row in rows {
-        let name = row.try_get::<String, _>(0).unwrap_or_default();
-        let read = database.unreadable();
-        entries.extend(read.or_pass_over("notification_log", &name, entry(&row)));
+    let mut entries = Vec::new();
+    for ((what, key), value) in journal::load(database).await? {
+        if what != What::Told as u8 || is_expired(&value, now) {
+            continue;
+        }
+        let key = read_key(&mut Reader(&key));
+        let name = key.as_ref().map_or("", |key| &key.group_key);
+        let unreadable = database.unreadable();
+        let entry = read_entry(&mut Reader(&value));
+        let entry = unreadable.or_pass_over("notification_log", name, entry);
+        if let (Ok(key), Some(entry)) = (key, entry) {
+            entries.push((key, entry));
+        }
     }
     Ok(entries)
 }
 
-fn entry(row: &SqliteRow) -> Result<(LogKey, LogEntry), DbError> {
-    const ACTION: &str = "read notification log";
-    let text = |i: usize| -> Result<Option<String>, DbError> {
-        row.try_get(i).map_err(DbError::query(ACTION))
-    };
-    let shared = |i| Ok::<_, DbError>(Arc::<str>::from(text(i)?.unwrap_or_default()));
-    let key = LogKey {
-        group_key: shared(0)?,
-        receiver: shared(1)?,
-        integration: shared(2)?,
-    };
-    let entry = LogEntry {
-        told: serde_json::from_str(&text(3)?.unwrap_or_default())
-            .map_err(DbError::value(ACTION))?,
-        expires_at: Timestamp::from_millis(row.try_get(4).map_err(DbError::query(ACTION))?),
-        outbox_id: text(5)?.map(Arc::from),
-        previous: match text(6)? {
-            Some(text) => serde_json::from_str(&text).map_err(DbError::value(ACTION))?,
-            None => Vec::new(),
-        },
-    };
-    Ok((key, entry))
+fn is_expired(value: &[u8], now: Timestamp) -> bool {
+    let expires_at = Reader(value).signed();
+    expires_at.is_ok_and(|at| Timestamp::from_millis(at) <= now)
 }
 
-/// Removes rows that are expired at `now`; returns how many.
+fn read_key(reader: &mut Reader<'_>) -> Result<LogKey, Malformed> {
+    Ok(LogKey {
+        group_key: reader.text()?.into(),
+        receiver: reader.text()?.into(),
+        integration: reader.text()?.into(),
+    })
+}
+
+fn read_entry(reader: &mut Reader<'_>) -> Result<LogEntry, Malformed> {
+    let expires_at = Timestamp::from_millis(reader.signed()?);
+    let newest = read_told(reader)?;
+    let mut previous = Vec::new();
+    for _ in 0..reader.number()? {
+        previous.push(read_told(reader)?);
+    }
+    Ok(LogEntry {
+        told: newest.told,
+        expires_at,
+        outbox_id: newest.outbox_id,
+        previous,
+    })
+}
+
+fn read_told(reader: &mut Reader<'_>) -> Result<Earlier, Malformed> {
+    let outbox_id = Some(reader.text()?).filter(|id| !id.is_empty());
+    let at = Timestamp::from_millis(reader.signed()?);
+    let mut list = || -> Result<Vec<u64>, Malformed> {
+        let mut hashes = Vec::new();
+        for _ in 0..reader.number()? {
+            hashes.push(reader.fixed()?);
+        }
+        Ok(hashes)
+    };
+    let told = Told {
+        firing: list()?,
+        resolved: list()?,
+        at,
+    };
+    let outbox_id = outbox_id.map(Arc::from);
+    Ok(Earlier { told, outbox_id })
+}
+
+/// Forgets entries that are expired at `now`, together with what else of the journal is past, where that is worth it.
 ///
 /// # Errors
 /// Where the database cannot be written.
-pub async fn prune(transaction: &mut Transaction, now: Timestamp) -> Result<u64, DbError> {
-    sqlx::query("DELETE FROM notification_log WHERE expires_at <= $1")
-        .bind(now.millis())
+pub async fn prune(transaction: &mut Transaction, now: Timestamp) -> Result<(), DbError> {
+    let counts = move |what, value: &[u8]| what != What::Told as u8 || !is_expired(value, now);
+    journal::compact(transaction, counts).await
+}
+
+/// A row of an earlier version: group key, receiver, integration, told, expires at, outbox id, previous.
+type Row = (
+    String,
+    String,
+    String,
+    String,
+    i64,
+    Option<String>,
+    Option<String>,
+);
+
+/// Brings the table of earlier versions into the journal.
+pub(super) async fn convert(transaction: &mut Transaction) -> Result<(), DbError> {
+    const ACTION: &str = "read notification log";
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT group_key, receiver, integration, told, expires_at, outbox_id, previous FROM notification_log",
+    )
+    .fetch_all(transaction.connection())
+    .await
+    .map_err(DbError::query(ACTION))?;
+    let mut entries = Vec::with_capacity(rows.len());
+    for (group_key, receiver, integration, told, expires_at, outbox_id, previous) in rows {
+        let read = || -> Result<LogEntry, serde_json::Error> {
+            let previous = previous.as_deref().map(serde_json::from_str).transpose()?;
+            Ok(LogEntry {
+                told: serde_json::from_str(&told)?,
+                expires_at: Timestamp::from_millis(expires_at),
+                outbox_id: outbox_id.as_deref().map(Arc::from),
+                previous: previous.unwrap_or_default(),
+            })
+        };
+        match read() {
+            Ok(entry) => {
+                let key = LogKey {
+                    group_key: group_key.into(),
+                    receiver: receiver.into(),
+                    integration: integration.into(),
+                };
+                entries.push((key, entry));
+            }
+            Err(error) => tracing::error!(
+                group_key,
+                %error,
+                "entry of the notification log is not readable, going on without it"
+            ),
+        }
+    }
+    let entries: Vec<_> = entries
+        .iter()
+        .map(|(key, entry)| (key, Some(entry)))
+        .collect();
+    save(transaction, &entries).await?;
+    sqlx::raw_sql("DROP TABLE notification_log")
         .execute(transaction.connection())
         .await
-        .map(|done| done.rows_affected())
-        .map_err(DbError::query("prune notification log"))
+        .map(drop)
+        .map_err(DbError::query(ACTION))
 }

@@ -27,7 +27,7 @@ use serde::Deserialize;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row};
 
-pub use self::delivery::{Claim, Ended, Take, claim, finish, settle, take};
+pub use self::delivery::{Claim, Ended, Lane, Take, claim, finish, settle, take};
 use self::queue::{Change, Entry, Queue};
 use super::sent_messages::SentMessage;
 use super::{Database, DbError, MAX_BINDS, Transaction, WRITTEN_AT_ONCE};

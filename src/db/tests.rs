@@ -1,4 +1,5 @@
 mod alert_state;
+mod compact;
 mod quiet;
 mod unreadable;
 mod withdrawals;
@@ -86,13 +87,12 @@ async fn a_database_opens_twice_and_keeps_what_was_committed() {
     {
         let database = open(directory.path()).await;
         let mut transaction = database.begin().await.unwrap();
-        let row = (key.clone(), Some(entry.clone()));
-        notification_log::save(&mut transaction, &[row])
+        notification_log::save(&mut transaction, &[(&key, Some(&entry))])
             .await
             .unwrap();
         transaction.commit().await.unwrap();
         let mut transaction = database.begin().await.unwrap();
-        notification_log::save(&mut transaction, &[(key.clone(), None)])
+        notification_log::save(&mut transaction, &[(&key, None)])
             .await
             .unwrap();
         drop(transaction); // never committed: the row stays
@@ -139,6 +139,18 @@ async fn what_cannot_be_opened_is_told_with_a_remedy() {
         matches!(error, DbError::NewerSchema { found: 99, .. }),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn one_process_works_with_a_database_and_commands_come_in_beside_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("data/outrigger.db");
+    let database = Database::open_alone(&path).await.unwrap();
+    let second = Database::open_alone(&path).await;
+    assert!(matches!(second, Err(DbError::InUse { .. })), "{second:?}");
+    Database::open(&path).await.unwrap().close().await;
+    database.close().await;
+    Database::open_alone(&path).await.unwrap();
 }
 
 #[tokio::test]

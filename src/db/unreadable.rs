@@ -9,7 +9,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
 /// The tables that are read leniently.
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 13] = [
+    "alert_journal",
     "acks",
     "ack_alerts",
     "recurring_silences",

@@ -481,12 +481,15 @@ impl Connection {
 }
 
 /// Waits for `wanted` and moves the connection meanwhile.
-async fn drive<T>(driver: &mut Option<Box<Driver>>, wanted: impl Future<Output = T>) -> T {
+pub(crate) async fn drive<D, T>(driver: &mut Option<D>, wanted: impl Future<Output = T>) -> T
+where
+    D: Future + Unpin,
+{
     let mut wanted = pin!(wanted);
     poll_fn(|context| {
         // How the connection ends shows in what is waited for.
         if let Some(open) = driver
-            && Pin::new(open.as_mut()).poll(context).is_ready()
+            && Pin::new(open).poll(context).is_ready()
         {
             *driver = None;
         }

@@ -24,6 +24,8 @@ pub struct Delivery {
     pub breaker: circuit::Settings,
     /// The receiver that is told of what another one was not.
     pub fallback: Option<Arc<str>>,
+    /// Whether sends are no spans: Alertmanager's requests carry no trace context.
+    pub untraced: bool,
 }
 
 impl Delivery {
@@ -33,6 +35,7 @@ impl Delivery {
         Self {
             policy: Policy::upstream(),
             breaker: circuit::Settings::off(),
+            untraced: true,
             ..Self::default()
         }
     }

@@ -1,4 +1,5 @@
-//! Outgoing HTTP of the integrations: one client per `http_config`, access tokens, answers in classes.
+//! Outgoing HTTP of the integrations: one client per `http_config`, access tokens, answers in classes. What needs neither TLS
+//! nor a proxy goes over connections of our own ([`plain`]), everything else through `reqwest`.
 //!
 //! Clients are built at the first send, so that a receiver never used costs nothing, and again for every send where
 //! certificates stand in files, so that rotated ones count. A redirect is followed only to the same origin and only
@@ -24,6 +25,7 @@ use crate::telemetry::traces;
 
 mod clients;
 pub mod oauth2;
+mod plain;
 pub mod settings;
 
 /// How long one attempt may take where nothing else is configured.
@@ -186,7 +188,7 @@ impl Sender {
             CONTENT_TYPE,
             HeaderValue::from_static("application/octet-stream"),
         );
-        let exchange = self.transmit(Method::POST, url, headers, bytes.into(), now);
+        let exchange = self.transmit(Method::POST, url, headers, bytes, now);
         self.in_time(exchange).await?.accepted()
     }
 
@@ -258,13 +260,19 @@ impl Sender {
         method: Method,
         url: reqwest::Url,
         mut headers: HeaderMap,
-        body: reqwest::Body,
+        body: Bytes,
         now: Timestamp,
     ) -> Result<Reply, SendError> {
         headers
             .entry(USER_AGENT)
             .or_insert(HeaderValue::from_static(AGENT));
         traces::inject(&tracing::Span::current(), &mut headers);
+        if self.clients.leads_directly(&url) {
+            let follow = self.clients.way.follow_redirects;
+            let direct = &self.clients.direct;
+            let answered = direct.send(method, url, headers, body, follow).await?;
+            return reply(answered.status, &answered.headers, answered.body, now);
+        }
         let client = self.clients.get(&url).await?;
         let request = client.request(method, url).headers(headers).body(body);
         receive(request.send().await.map_err(network)?, now).await
@@ -273,19 +281,27 @@ impl Sender {
 
 async fn receive(response: reqwest::Response, now: Timestamp) -> Result<Reply, SendError> {
     let status = response.status();
-    let retry_after = response
-        .headers()
+    let headers = response.headers().clone();
+    reply(status, &headers, read_capped(response).await, now)
+}
+
+fn reply(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: Result<Bytes, SendError>,
+    now: Timestamp,
+) -> Result<Reply, SendError> {
+    let retry_after = headers
         .get(RETRY_AFTER)
         .and_then(|value| retry_after(value.to_str().ok()?, now));
-    let media_type = response
-        .headers()
+    let media_type = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .and_then(|text| text.split(';').next())
         .unwrap_or_default()
         .trim()
         .to_ascii_lowercase();
-    let body = match read_capped(response).await {
+    let body = match body {
         Ok(body) => body,
         // The status says enough.
         Err(_) if !status.is_success() => Bytes::new(),
@@ -384,10 +400,7 @@ fn network(error: reqwest::Error) -> SendError {
 
 /// The innermost cause, which says most; never the address, which may hold a token.
 fn describe(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
+    let innermost = innermost(error);
     if innermost.is::<reqwest::Error>() {
         if error.is_timeout() {
             return "no answer in time".to_owned();
@@ -395,6 +408,16 @@ fn describe(error: &reqwest::Error) -> String {
         return "the request failed".to_owned();
     }
     innermost.to_string()
+}
+
+fn innermost<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> &'a (dyn std::error::Error + 'static) {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost
 }
 
 impl From<CredentialsError> for SendError {

@@ -439,6 +439,7 @@ impl Worker {
         let attempt = Attempt {
             integration: receivers.get(notification),
             over: now >= expires_at,
+            untraced: receivers.delivery.untraced,
             expires_at,
             claimed,
             database: self.with.database.clone(),

@@ -190,6 +190,9 @@ pub fn extract(headers: &HeaderMap) -> Context {
 
 /// Adds the span's trace context to outgoing headers, in both forms.
 pub fn inject(span: &Span, headers: &mut HeaderMap) {
+    if span.is_none() {
+        return;
+    }
     let context = span.context();
     let mut headers = HeadersMut(headers);
     TraceContextPropagator::new().inject_context(&context, &mut headers);

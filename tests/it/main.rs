@@ -14,6 +14,7 @@ mod bad_configuration;
 mod bad_targets;
 mod crash;
 mod crash_loop;
+mod dashboards;
 mod definition_cache;
 mod definitions;
 mod discovery;

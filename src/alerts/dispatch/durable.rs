@@ -121,6 +121,7 @@ impl Dispatcher {
                 continue;
             }
             self.inhibitor.observe(&row.alert, now);
+            self.census.add(row.alert.ends_at);
             let stored = Stored {
                 alert: Arc::clone(&row.alert),
                 assumed_end: row.assumed_end,

@@ -72,6 +72,13 @@ impl Running {
     }
 }
 
+/// Takes what is due, behind what is being written.
+async fn claim(running: &Running, clock: &Clock) -> Vec<outbox::Claimed> {
+    drop(running.database.begin().await.unwrap());
+    let claimed = outbox::claim(&running.database, clock.now(), 10, &[]).await;
+    claimed.unwrap()
+}
+
 #[tokio::test]
 async fn an_alert_becomes_a_row_in_the_outbox_and_wakes_its_worker() {
     let directory = tempfile::tempdir().unwrap();
@@ -83,9 +90,7 @@ async fn an_alert_becomes_a_row_in_the_outbox_and_wakes_its_worker() {
         .await
         .unwrap();
     running.woken.notified().await;
-    let claimed = outbox::claim(&running.database, clock.now(), 10, &[])
-        .await
-        .unwrap();
+    let claimed = claim(&running, &clock).await;
     assert_eq!(claimed.len(), 2);
     let snapshot = running.sink.snapshot().await.unwrap();
     assert_eq!(snapshot.groups.len(), 2);
@@ -109,13 +114,7 @@ async fn a_process_that_dies_and_comes_back_tells_each_thing_once() {
         .unwrap();
     running.woken.notified().await;
     // It dies while the message is being sent.
-    assert_eq!(
-        outbox::claim(&running.database, clock.now(), 10, &[])
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(claim(&running, &clock).await.len(), 1);
     running.end().await;
 
     clock.advance(Duration::from_secs(60));
@@ -128,9 +127,7 @@ async fn a_process_that_dies_and_comes_back_tells_each_thing_once() {
         .await
         .unwrap();
     running.sink.snapshot().await.unwrap();
-    let claimed = outbox::claim(&running.database, clock.now(), 10, &[])
-        .await
-        .unwrap();
+    let claimed = claim(&running, &clock).await;
     assert_eq!(claimed.len(), 1, "the same message, once");
     let delivered = Outcome::Delivered {
         status: "200".to_owned(),
@@ -157,9 +154,7 @@ async fn a_process_that_dies_and_comes_back_tells_each_thing_once() {
     let running = start(directory.path(), &clock).await;
     running.sink.send(vec![end]).await.unwrap();
     running.sink.snapshot().await.unwrap();
-    let claimed = outbox::claim(&running.database, clock.now(), 10, &[])
-        .await
-        .unwrap();
+    let claimed = claim(&running, &clock).await;
     assert_eq!(claimed.len(), 1);
     assert!(!claimed[0].notification.is_firing());
     running.end().await;
@@ -246,7 +241,7 @@ async fn a_silence_is_on_the_disk_when_it_is_answered_for() {
     for (alert, receivers) in firing {
         let silenced = alert.alert.name() == "A";
         assert_eq!(alert.silenced_by.first(), silenced.then_some(&id));
-        assert_eq!(*receivers, [std::sync::Arc::<str>::from("hook")]);
+        assert_eq!(*receivers, [Arc::<str>::from("hook")]);
     }
     // Long after its end nothing of it is left.
     clock.advance(Retention::default().silences + Duration::from_secs(61));
@@ -274,9 +269,7 @@ async fn what_was_posted_and_the_time_it_waits_for_outlive_the_process() {
         running.sink.open().await.unwrap();
         running.sink.snapshot().await.unwrap();
         let database = &running.database;
-        // Behind what is being written.
-        drop(database.begin().await.unwrap());
-        let claimed = outbox::claim(database, clock.now(), 10, &[]).await.unwrap();
+        let claimed = claim(running, &clock).await;
         let delivered = Outcome::Delivered {
             status: "200".to_owned(),
             sent: None,

@@ -20,8 +20,11 @@ pub struct Claim {
     /// Notifications for each integration of each receiver.
     pub limit: u32,
     /// Other limits, by receiver and integration.
-    pub limits: Vec<((Arc<str>, Arc<str>), Take)>,
+    pub limits: Vec<(Lane, Take)>,
 }
+
+/// Receiver and integration.
+pub type Lane = (Arc<str>, Arc<str>);
 
 /// What may be taken for an integration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +64,7 @@ impl Ended {
 
 impl Claim {
     fn take(&self, receiver: &str, integration: &str) -> Take {
-        let is_it = |lane: &(Arc<str>, Arc<str>)| *lane.0 == *receiver && *lane.1 == *integration;
+        let is_it = |lane: &Lane| *lane.0 == *receiver && *lane.1 == *integration;
         let other = self.limits.iter().find(|(lane, _)| is_it(lane));
         other.map_or(Take::UpTo(self.limit), |(_, take)| *take)
     }

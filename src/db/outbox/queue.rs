@@ -411,3 +411,6 @@ fn weight(entry: &Entry) -> usize {
     let kept = entry.notification.as_ref();
     kept.map_or(0, |notification| notification.alerts.len() + 1)
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, Row as _};
 use super::super::{DbError, MIGRATIONS};
 
 /// Files of SQLite's list that PostgreSQL takes too: those of definitions and accounts.
-const SHARED: &[i64] = &[20, 21];
+const SHARED: &[i64] = &[20, 21, 43, 44];
 
 /// Files for PostgreSQL alone.
 const POSTGRES: &[(i64, &str)] = &[(40, include_str!("../../../migrations/0040_postgres.sql"))];

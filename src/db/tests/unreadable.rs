@@ -78,7 +78,7 @@ async fn an_unreadable_row_is_passed_over_and_counted_and_the_others_are_read() 
         decision: Decision::Deduplicated,
     };
     let mut transaction = database.begin().await.unwrap();
-    let rows = ["good", "bad"].map(|group| (key(group), Some(entry.clone())));
+    let rows = [(&key("good"), Some(&entry)), (&key("bad"), Some(&entry))];
     notification_log::save(&mut transaction, &rows)
         .await
         .unwrap();
@@ -90,16 +90,25 @@ async fn an_unreadable_row_is_passed_over_and_counted_and_the_others_are_read() 
     throttle::save_digests(&mut transaction, &[digest], &[item("good"), item("bad")])
         .await
         .unwrap();
-    let two = [ledger_entry.clone(), ledger_entry];
+    let spoilt = LedgerEntry {
+        decision: Decision::NeverTold,
+        ..ledger_entry.clone()
+    };
+    let two = [spoilt, ledger_entry];
     ledger::append(&mut transaction, &two).await.unwrap();
+    let mut name = Vec::new();
+    for text in ["bad", "team", "webhook[0]"] {
+        codec::put_text(&mut name, text);
+    }
+    let mut torn = journal::Changes::default();
+    torn.put(journal::What::Told, &name, &[0x80]);
+    torn.append(&mut transaction).await.unwrap();
     transaction.commit().await.unwrap();
-    spoil("UPDATE notification_log SET told = '{\"firing\": \"all\"}' WHERE group_key = 'bad'")
-        .await;
     spoil("UPDATE silences SET matchers = 'a=b' WHERE id = 'bad'").await;
     spoil("UPDATE throttle_items SET position = 'first' WHERE group_key = 'bad'").await;
     spoil("INSERT INTO throttle_buckets VALUES ('r', 'i', 's', 'many', 'today')").await;
     spoil("INSERT INTO throttle_digests VALUES ('x', 'r', 'i', 's', 'today')").await;
-    spoil("UPDATE ledger SET decision = '{\"decision\": \"unheard_of\"}' WHERE id = 1").await;
+    spoil("UPDATE ledger_chunks SET body = CAST(REPLACE(CAST(body AS TEXT), 'never_told', 'unheard_of') AS BLOB)").await;
 
     let log = notification_log::load(&database, at(5)).await.unwrap();
     assert_eq!(log.len(), 1);

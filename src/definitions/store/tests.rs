@@ -1,9 +1,12 @@
+mod many;
+
 use serde_json::json;
 
 use super::*;
 use crate::db::definitions::{self as rows, Column, Filter};
 use crate::db::sql::testing::{Fresh, over_both_engines};
-use crate::definitions::catalog;
+use crate::definitions::catalog::{self, Item};
+use crate::definitions::check::FindingKind;
 use crate::definitions::testing::{CHECKS, full};
 
 const ADA: Author<'_> = Author {

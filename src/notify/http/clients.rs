@@ -6,12 +6,15 @@ use http::{HeaderMap, StatusCode};
 use tokio::sync::OnceCell;
 
 use super::describe;
+use super::plain::{self, Plain};
 use super::settings::Proxy;
 use crate::net::tls::TlsConfig;
 use crate::notify::integration::{Reason, SendError};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const MAX_REDIRECTS: usize = 5;
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// As many as there are places of one integration: with fewer, most sends of a storm would connect anew.
+const IDLE_CONNECTIONS: usize = 8;
+pub(super) const MAX_REDIRECTS: usize = 5;
 
 /// How to reach other hosts.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,7 +30,9 @@ pub(super) struct Way {
 /// The clients of one way.
 #[derive(Debug)]
 pub(super) struct Clients {
-    way: Way,
+    pub(super) way: Way,
+    /// For what needs neither TLS nor a proxy.
+    pub(super) direct: Plain,
     /// Without TLS roots, for `http://` only; with them for everything.
     plain: OnceCell<reqwest::Client>,
     secure: OnceCell<reqwest::Client>,
@@ -37,9 +42,15 @@ impl Clients {
     pub(super) fn new(way: Way) -> Self {
         Self {
             way,
+            direct: Plain::default(),
             plain: OnceCell::new(),
             secure: OnceCell::new(),
         }
+    }
+
+    /// Whether an address is reached by [`Self::direct`].
+    pub(super) fn leads_directly(&self, url: &reqwest::Url) -> bool {
+        self.way.proxy == Proxy::Direct && plain::leads(url)
     }
 
     /// The client for an address.
@@ -76,7 +87,7 @@ fn build_blocking(way: &Way, secure: bool) -> Result<reqwest::Client, SendError>
     let mut builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .connect_timeout(CONNECT_TIMEOUT)
-        .pool_max_idle_per_host(2)
+        .pool_max_idle_per_host(IDLE_CONNECTIONS)
         .pool_idle_timeout(Duration::from_secs(60))
         .redirect(redirects(way.follow_redirects))
         .http1_only();
@@ -117,20 +128,27 @@ fn without_roots() -> Result<rustls::ClientConfig, SendError> {
         .with_no_client_auth())
 }
 
+/// A `POST` stays one.
+pub(super) fn keeps_method(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
+    )
+}
+
 fn redirects(follow: bool) -> reqwest::redirect::Policy {
     if !follow {
         return reqwest::redirect::Policy::none();
     }
     reqwest::redirect::Policy::custom(|attempt| {
-        let keeps_method = matches!(
-            attempt.status(),
-            StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
-        );
         let same_origin = attempt
             .previous()
             .last()
             .is_some_and(|from| from.origin() == attempt.url().origin());
-        if keeps_method && same_origin && attempt.previous().len() <= MAX_REDIRECTS {
+        if keeps_method(attempt.status())
+            && same_origin
+            && attempt.previous().len() <= MAX_REDIRECTS
+        {
             attempt.follow()
         } else {
             attempt.stop()

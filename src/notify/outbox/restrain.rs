@@ -1,9 +1,7 @@
 //! Whom the worker leaves alone for a while: those whose circuit is open.
 
-use std::sync::Arc;
-
 use super::{CLAIMED_AT_ONCE, Place, Receivers, Worker};
-use crate::db::outbox::{Claimed, Take};
+use crate::db::outbox::{Claimed, Lane, Take};
 use crate::model::circuit::{Admission, Change};
 use crate::model::timestamp::Timestamp;
 use crate::notify::integration::{Delivered, SendError};
@@ -66,7 +64,7 @@ impl Worker {
     }
 
     /// What may be claimed for those whose circuit is open.
-    pub(super) fn restraints(&self, now: Timestamp) -> Vec<((Arc<str>, Arc<str>), Take)> {
+    pub(super) fn restraints(&self, now: Timestamp) -> Vec<(Lane, Take)> {
         let receivers = self.with.receivers.load();
         let expired_by = now - receivers.delivery.policy.expiry;
         let restraint = |(place, _): (Place, _)| {

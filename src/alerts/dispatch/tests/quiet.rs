@@ -7,7 +7,7 @@ use super::*;
 use crate::alerts::matchers;
 use crate::alerts::recurring::RecurringRequest;
 use crate::alerts::silence::{SilenceError, SilenceRequest};
-use crate::model::silence::{FORCE, RESOLVED, UNTIL};
+use crate::model::silence::{FORCE, RESOLVED, SilenceState, UNTIL};
 
 fn simulation() -> Simulation {
     check(&[ONE], "0", "")
