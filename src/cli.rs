@@ -9,6 +9,7 @@ mod check;
 mod dashboards;
 mod definitions;
 mod explain;
+mod heap;
 mod junit;
 mod labels;
 mod parse;
@@ -205,6 +206,12 @@ impl SourceArgs {
 pub fn main() -> ExitCode {
     let cli = Cli::parse_from(alertmanager::by_name(std::env::args_os()));
     let environment = Environment::read();
+    if matches!(
+        cli.command,
+        None | Some(Command::Run(_) | Command::Alertmanager(_))
+    ) {
+        heap::share(&environment);
+    }
     let code = match cli.command {
         None => run::run(cli.run.sources.into_sources(environment)),
         Some(Command::Run(args)) => run::run(args.sources.into_sources(environment)),

@@ -72,6 +72,8 @@ pub struct Environment {
     pub no_color: bool,
     /// `OUTRIGGER_TOKEN`: an API key or access token for commands that ask a running Outrigger.
     pub token: Option<Secret>,
+    /// Whether it says how many heaps glibc makes: `MALLOC_ARENA_MAX` or `GLIBC_TUNABLES`.
+    pub chooses_heaps: bool,
     /// Everything else.
     pub overrides: Overrides,
 }
@@ -130,6 +132,9 @@ impl Environment {
             config: text("OUTRIGGER_CONFIG").map(PathBuf::from),
             no_color: text("NO_COLOR").is_some() || text("TERM").as_deref() == Some("dumb"),
             token: text("OUTRIGGER_TOKEN").map(Secret::new),
+            chooses_heaps: ["MALLOC_ARENA_MAX", "GLIBC_TUNABLES"]
+                .iter()
+                .any(|name| variables.contains_key(*name)),
             overrides,
         }
     }
@@ -196,6 +201,19 @@ mod tests {
         );
         assert_eq!(overrides.data, None, "an empty variable says nothing");
         assert!(overrides.in_pod());
+    }
+
+    #[test]
+    fn who_speaks_of_heaps_chooses_their_number() {
+        let check = |name: &str, value: &str, want: bool| {
+            let pair = (name.to_owned(), value.to_owned());
+            let found = Environment::from_variables([pair]).chooses_heaps;
+            assert_eq!(found, want, "{name}={value}");
+        };
+        check("MALLOC_ARENA_MAX", "8", true);
+        check("GLIBC_TUNABLES", "glibc.malloc.arena_max=2", true);
+        check("MALLOC_ARENA_MAX", "", false);
+        check("OUTRIGGER_DATA", "data", false);
     }
 
     #[test]

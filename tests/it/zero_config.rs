@@ -165,3 +165,13 @@ fn metrics_are_clean(outrigger: &Outrigger) {
         output.status
     );
 }
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn its_threads_share_one_heap() {
+    let place = Place::new();
+    let outrigger = Outrigger::start(place.path(), &[]);
+    let heaps = |name: &String| name.starts_with("MALLOC_ARENA_MAX=");
+    let said: Vec<_> = outrigger.environment().into_iter().filter(heaps).collect();
+    assert_eq!(said, ["MALLOC_ARENA_MAX=1"]);
+}

@@ -255,12 +255,12 @@ fn process() -> Vec<Draft> {
         Draft::lines("Requests")
             .about("Requests to Outrigger each second, by route.")
             .unit(Unit::RequestsPerSecond)
-            .query(&rate("outrigger_http_requests_total", "route"), "{{route}}"),
+            .query(&rate("http_requests_total", "route"), "{{route}}"),
         Draft::heatmap(
             "Duration of requests",
             Unit::Seconds,
             &format!(
-                "sum by (le) (increase(outrigger_http_request_duration_seconds_bucket{{{OURS}}}[$__rate_interval]))"
+                "sum by (le) (increase(http_request_duration_seconds_bucket{{{OURS}}}[$__rate_interval]))"
             ),
         )
         .about("How many requests to Outrigger took how long."),
