@@ -9,6 +9,7 @@
 mod applied;
 mod build;
 mod maintenance;
+mod meaning;
 mod pictures;
 mod reload;
 mod signals;

@@ -6,8 +6,10 @@ mod alertmanager;
 mod apikey;
 mod ask;
 mod check;
+mod dashboards;
 mod definitions;
 mod explain;
+mod heap;
 mod junit;
 mod labels;
 mod parse;
@@ -94,6 +96,8 @@ enum Command {
     Apikey(apikey::ApikeyArgs),
     /// Import, export and check metric definitions, domains and objectives.
     Definitions(Box<definitions::DefinitionsArgs>),
+    /// Write dashboards for Grafana as files: the shipped ones, or one for any service.
+    Dashboards(dashboards::DashboardsArgs),
     /// Run unit tests.
     Test(test::TestArgs),
     /// Print the version.
@@ -202,6 +206,12 @@ impl SourceArgs {
 pub fn main() -> ExitCode {
     let cli = Cli::parse_from(alertmanager::by_name(std::env::args_os()));
     let environment = Environment::read();
+    if matches!(
+        cli.command,
+        None | Some(Command::Run(_) | Command::Alertmanager(_))
+    ) {
+        heap::share(&environment);
+    }
     let code = match cli.command {
         None => run::run(cli.run.sources.into_sources(environment)),
         Some(Command::Run(args)) => run::run(args.sources.into_sources(environment)),
@@ -215,6 +225,7 @@ pub fn main() -> ExitCode {
         Some(Command::User(args)) => user::user(args, environment),
         Some(Command::Apikey(args)) => apikey::apikey(args, environment),
         Some(Command::Definitions(args)) => definitions::definitions(*args, environment),
+        Some(Command::Dashboards(args)) => dashboards::dashboards(&args),
         Some(Command::Test(args)) => test::test(&args, environment.no_color),
         Some(Command::Version) => {
             terminal::print(&format!("outrigger {}\n", env!("CARGO_PKG_VERSION")));

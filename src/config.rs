@@ -9,6 +9,7 @@
 //!
 //! Nothing is opened or started here: a configuration that loads can still meet an unwritable directory.
 
+pub mod definitions;
 pub mod files;
 pub mod overrides;
 mod redact;
@@ -32,6 +33,7 @@ use crate::alerts::quiet::QuietConfig;
 use crate::alerts::route::Routing;
 use crate::auth::config::AuthConfig;
 use crate::db::sql::config as sql;
+use crate::definitions::store::managed::FileItem;
 use crate::document::Position;
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::{self};
@@ -48,6 +50,7 @@ use crate::promql::walk;
 use crate::rules::file::{self as rule_file, GroupSpec, RuleSpec};
 use crate::scrape::config::ScrapeConfigs;
 
+use self::definitions::CatalogSettings;
 use self::overrides::Overrides;
 use self::settings::Settings;
 
@@ -123,6 +126,8 @@ pub struct Config {
     pub routing_text: String,
     /// How they are told.
     pub receivers: Loaded,
+    /// Definitions of the directory, where there is one.
+    pub definitions: Option<Vec<FileItem>>,
     /// Files and directories whose change calls for a reload.
     pub watched: Vec<PathBuf>,
     /// The file's text with secrets hidden, empty for the embedded defaults.
@@ -170,6 +175,7 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
         settings.upstream_only = true;
         settings.auth = AuthConfig::default();
         settings.definitions = sql::Settings::default();
+        settings.catalog = CatalogSettings::default();
     }
     settings.signer = sources.signer.clone();
     settings.logs.no_color = sources.no_color;
@@ -237,6 +243,10 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
     if let Some(directory) = &settings.runbooks {
         watched.push(directory.clone());
     }
+    let definitions = settings.catalog.directory.as_ref().map(|directory| {
+        watched.push(directory.clone());
+        definitions::load(directory, diagnostics, &mut warnings)
+    });
     warnings.extend(diagnostics.take_warnings());
     let routing::Read {
         routing,
@@ -265,6 +275,7 @@ fn read(sources: &Sources, now: Timestamp, diagnostics: &Diagnostics) -> Option<
         routing: Arc::new(routing),
         routing_text,
         receivers,
+        definitions,
         watched,
         text: redact::secrets(&text),
         warnings,

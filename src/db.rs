@@ -58,6 +58,11 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (21, include_str!("../migrations/0021_auth.sql")),
     (30, include_str!("../migrations/0030_compact_writes.sql")),
     (31, include_str!("../migrations/0031_outbox_steps.sql")),
+    (43, include_str!("../migrations/0043_definition_files.sql")),
+    (
+        44,
+        include_str!("../migrations/0044_definition_webhooks.sql"),
+    ),
 ];
 /// The migration behind which rows are written in another form.
 const COMPACT: i64 = 30;
@@ -130,7 +135,7 @@ pub enum DbError {
         source: sqlx::Error,
     },
     /// The database cannot be used now.
-    #[error("{action}: the database does not answer: {reason}")]
+    #[error("{action}: the database cannot be used now: {reason}")]
     Unavailable {
         /// What was attempted.
         action: &'static str,
@@ -138,6 +143,8 @@ pub enum DbError {
         reason: String,
         /// When it is worth trying again.
         retry_after: Duration,
+        /// Whether it is out of reach, and not merely busy.
+        down: bool,
     },
     /// A stored value does not read back.
     #[error("{action}: stored value is not readable: {reason}")]
@@ -150,6 +157,18 @@ pub enum DbError {
 }
 
 impl DbError {
+    /// When it is worth trying again, where the database merely cannot be used now.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Unavailable { retry_after, .. } => Some(*retry_after),
+            _ => None,
+        }
+    }
+
+    fn is_down(&self) -> bool {
+        matches!(self, Self::Unavailable { down: true, .. })
+    }
+
     fn query(action: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
         move |source| Self::Query { action, source }
     }
@@ -316,6 +335,15 @@ impl Database {
     /// Counts the rows that cannot be read.
     pub fn unreadable(&self) -> &Unreadable {
         &self.unreadable
+    }
+
+    /// Connections in use, and the most there may be.
+    fn connections(&self) -> (usize, u32) {
+        let pools = [&self.writer, &self.readers];
+        let size: u32 = pools.iter().map(|pool| pool.size()).sum();
+        let idle: usize = pools.iter().map(|pool| pool.num_idle()).sum();
+        let size = usize::try_from(size).unwrap_or_default();
+        (size.saturating_sub(idle), READERS + 1)
     }
 
     fn outbox(&self) -> &Arc<Queue> {

@@ -14,13 +14,17 @@
 pub mod catalog;
 pub mod change;
 pub mod check;
+pub mod diff;
 pub mod domain;
 pub mod metric;
 pub mod objective;
 pub mod policy;
+pub mod report;
 pub mod resource;
 pub mod schema;
+pub mod search;
 pub mod store;
 #[cfg(test)]
 mod testing;
 pub mod versioning;
+pub mod yaml;

@@ -8,6 +8,7 @@ pub mod alertmanager;
 pub mod auth;
 pub mod compression;
 pub mod context;
+pub mod dashboards;
 pub mod definitions;
 pub mod errors;
 pub mod guard;

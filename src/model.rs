@@ -5,6 +5,7 @@
 pub mod ack;
 pub mod action_link;
 pub mod alert;
+pub mod circuit;
 pub mod duration;
 pub mod go_float;
 pub mod labels;

@@ -19,6 +19,7 @@ pub mod config;
 pub mod console;
 pub mod cut;
 pub mod decide;
+pub mod definition_events;
 pub mod delivery;
 pub mod discord;
 pub mod email;

@@ -1,7 +1,8 @@
 //! What alerts of other Prometheus servers lack and people want: the runbook, the owner.
 //!
-//! Only annotations are added, and never over one that the sender gave: labels, and with them fingerprint, route and group,
-//! stay the sender's. Alerts of the rules here are not touched: their rules say what they carry.
+//! Here only annotations are added, and never over one that the sender gave: labels, and with them fingerprint, route and
+//! group, stay the sender's. Alerts of the rules here are not touched: their rules say what they carry. What metric definitions
+//! add to both, labels among it, is `meaning`'s business; `definitions` says whether they do.
 
 use crate::document::fields::{Fields, Value};
 use crate::model::alert::Alert;
@@ -18,6 +19,8 @@ const RUNBOOK: &str = "runbook_url";
 pub struct Enrichment {
     /// Whether the link to a runbook of the alert's name is added.
     pub runbooks: bool,
+    /// Whether alerts get what metric definitions say of what they read: owner, tier, domain, links.
+    pub definitions: bool,
     /// What is added to alerts with certain labels; the first rule that has an annotation counts.
     pub rules: Vec<EnrichRule>,
 }
@@ -26,6 +29,7 @@ impl Default for Enrichment {
     fn default() -> Self {
         Self {
             runbooks: true,
+            definitions: true,
             rules: Vec::new(),
         }
     }
@@ -82,6 +86,7 @@ pub fn read(root: &Fields<'_>) -> Enrichment {
         return enrichment;
     };
     enrichment.runbooks = fields.bool("runbooks").unwrap_or(true);
+    enrichment.definitions = fields.bool("definitions").unwrap_or(true);
     enrichment.rules = fields.items("rules").iter().filter_map(read_rule).collect();
     fields.finish();
     enrichment
@@ -156,6 +161,8 @@ enrich:
         let link = ("runbook_url", "http://o/DiskFull");
         check("{}", &[disk], &[], &[link]);
         check("{}", &[("alertname", "Other")], &[], &[]);
+        let without = enrichment("enrich: {alerts: {definitions: false}}").unwrap();
+        assert!(enrichment("{}").unwrap().definitions && !without.definitions);
         check(
             "{}",
             &[disk],

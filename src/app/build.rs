@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
@@ -13,10 +14,12 @@ use crate::alerts::run::{self as dispatcher, Runner};
 use crate::auth::service::Auth;
 use crate::charts::pictures::{self as charts, Pictures};
 use crate::clock::Clock;
+use crate::config::definitions::CHECKS;
 use crate::config::settings::Settings;
 use crate::config::{Config, Mode};
 use crate::db::sql::Sql;
 use crate::db::{Database, signing_key};
+use crate::definitions::store::Store;
 use crate::document::diagnostics::Diagnostic;
 use crate::enrich::host::Host;
 use crate::enrich::pod::Pod;
@@ -26,6 +29,7 @@ use crate::http::definitions::figures::Figures;
 use crate::http::limits::Limiter;
 use crate::model::signature::Signer;
 use crate::notify::breaker::Circuits;
+use crate::notify::definition_events;
 use crate::notify::heartbeat::{self, Component, Heartbeat, Watched};
 use crate::notify::outbox::{self, Worker};
 use crate::promql::eval::{Engine, EngineConfig};
@@ -42,6 +46,7 @@ use crate::telemetry::progress::Progress;
 
 use super::applied::{Applied, Fixed, load_runbooks, receivers, shown};
 use super::maintenance::Maintenance;
+use super::meaning::Meaning;
 use super::pictures;
 use super::reload::Metrics as ReloadMetrics;
 
@@ -80,6 +85,7 @@ struct First {
     runner: Runner,
     worker: Worker,
     heartbeat: Heartbeat,
+    webhook_worker: definition_events::Worker,
     data_ready: watch::Sender<bool>,
 }
 
@@ -105,9 +111,10 @@ impl Parts {
         database.unreadable().register(&mut registry);
         let signer = signing_key::load_or_create(&database, rand::random(), clock.now()).await?;
         config.settings.signer.set(signer.clone());
-        let sql_metrics = crate::db::sql::metrics::Metrics::default();
-        sql_metrics.register(&mut registry);
-        let definitions = Sql::new(&settings.definitions, &database, sql_metrics)?;
+        let metrics = crate::db::sql::metrics::Metrics::default();
+        let definitions = Sql::new(&settings.definitions, &database, clock, metrics)?;
+        definitions.register(&mut registry);
+        definitions.prepare().await;
         let auth = settings.auth.enabled.then(|| {
             let metrics = crate::auth::metrics::Metrics::default();
             metrics.register(&mut registry);
@@ -226,6 +233,13 @@ impl Parts {
             }),
             metrics: heartbeat::Metrics::register(&mut registry),
         });
+        let (webhooks, webhooks_config) = watch::channel(settings.catalog.webhooks.clone());
+        let webhook_worker = definition_events::Worker {
+            database: definitions.clone(),
+            clock: clock.clone(),
+            config: webhooks_config,
+            metrics: definition_events::Metrics::register(&mut registry),
+        };
         let http_metrics = crate::http::metrics::Metrics::default();
         http_metrics.register(&mut registry);
         let limit_metrics = crate::http::limits::Metrics::default();
@@ -255,6 +269,8 @@ impl Parts {
         }
         let reload_metrics = ReloadMetrics::default();
         reload_metrics.register(&mut registry);
+        let meaning = (config.mode != Mode::RoutesOnly)
+            .then(|| Arc::new(Meaning::new(definitions.clone(), &mut registry)));
 
         let now = clock.now();
         reload_metrics.loaded(now);
@@ -269,11 +285,17 @@ impl Parts {
             runbooks,
             configuration,
             heartbeat: heartbeat_config,
+            definitions: Store::new(definitions.clone(), CHECKS),
+            behind: AtomicBool::new(false),
+            webhooks,
             pictures: pictures.clone(),
             rule_context,
+            meaning,
+            in_force: tokio::sync::Mutex::default(),
             watched: Mutex::new(config.watched.clone()),
             started_with: Fixed::of(&settings),
         });
+        applied.sync_at_start(&config, now).await?;
         Ok(Self {
             clock: clock.clone(),
             listen,
@@ -304,6 +326,7 @@ impl Parts {
                 runner,
                 worker,
                 heartbeat,
+                webhook_worker,
                 data_ready,
             })),
         })
@@ -332,6 +355,10 @@ impl Parts {
             pictures: self.pictures.clone(),
             database: self.database.clone(),
             definitions: self.definitions.clone(),
+            index: match &self.applied.meaning {
+                Some(meaning) => meaning.index(),
+                None => Arc::default(),
+            },
             circuits: self.circuits.clone(),
             runbooks: self.applied.runbooks.subscribe(),
             registry: Arc::clone(&self.registry),
@@ -361,12 +388,18 @@ impl Parts {
             runner,
             worker,
             heartbeat,
+            webhook_worker,
             data_ready,
         }) = self.first.lock().take()
         else {
             return;
         };
         tasks.spawn("notification outbox", worker.run(tasks.stop_token()));
+        let definitions = self.definitions.clone();
+        tasks.spawn(
+            "definitions' database",
+            definitions.keep(tasks.stop_token()),
+        );
         tasks.spawn("alert dispatcher", runner.run(tasks.stop_token()));
         tasks.spawn(
             "storage maintenance",
@@ -380,8 +413,24 @@ impl Parts {
             tracing::warn!("{warning}");
         }
         let expected = config.collects_host || !config.scrape.jobs.is_empty();
+        let mode = config.mode;
         self.applied.start(config).await;
+        if let Some(meaning) = &self.applied.meaning {
+            let (meaning, applied) = (Arc::clone(meaning), Arc::clone(&self.applied));
+            tasks.spawn("definitions", meaning.run(applied, tasks.stop_token()));
+        }
         tasks.spawn("heartbeat", heartbeat.run(tasks.stop_token()));
+        if self.settings.catalog.directory.is_none() {
+            let (applied, now) = (Arc::clone(&self.applied), self.clock.now());
+            tasks.spawn("definitions of files", async move {
+                // What came from a directory before can be changed again; the outcome is logged.
+                drop(applied.sync(mode, None, now).await);
+            });
+        }
+        tasks.spawn(
+            "definition webhooks",
+            webhook_worker.run(tasks.stop_token()),
+        );
         super::maintenance::watch_first_scrapes(tasks, &self.applied.targets, data_ready, expected);
         let targets = Arc::clone(&self.applied.targets);
         let stop = tasks.stop_token();

@@ -6,7 +6,8 @@ use futures_util::future::BoxFuture;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
@@ -18,6 +19,9 @@ use crate::tasks::{Stop, Tasks};
 use super::applied::Applied;
 use super::build::Parts;
 use super::watch::Watch;
+
+/// Between two attempts at what a database did not take at the start.
+const RETRY: Duration = Duration::from_secs(15);
 
 /// Figures of reloads; clones share them.
 #[derive(Clone, Debug, Default)]
@@ -168,6 +172,9 @@ impl ReloadTask {
                     Some(request) => request,
                     None => return,
                 },
+                () = tokio::time::sleep(RETRY), if self.applied.behind.load(Ordering::Relaxed) => {
+                    Request { reason: "definitions of files are still to be written".to_owned(), answer: None }
+                }
                 path = next_change(&mut watch, &self.stop) => match path {
                     Some(path) => Request { reason: format!("{} changed", path.display()), answer: None },
                     None => return,
@@ -196,7 +203,15 @@ impl ReloadTask {
             )])
         });
         self.metrics.reloads.inc();
-        match loaded {
+        let ready = match loaded {
+            Ok(config) => {
+                let items = config.definitions.as_deref();
+                let synced = self.applied.sync(config.mode, items, now).await;
+                synced.map(|()| config)
+            }
+            Err(mistakes) => Err(mistakes),
+        };
+        match ready {
             Ok(config) => {
                 self.applied.apply(config, now).await;
                 self.metrics.loaded(now);

@@ -28,6 +28,7 @@ pub use self::sessions::Tokens;
 use super::attempts::Attempts;
 use super::caller::Identity;
 use super::config::AuthConfig;
+use super::error::AuthError;
 use super::metrics::Metrics;
 use super::password::Hasher;
 use super::signing::SigningKey;
@@ -38,6 +39,11 @@ use crate::model::timestamp::Timestamp;
 
 /// How long an answer of the database is believed.
 const BELIEVED: Duration = Duration::from_secs(1);
+/// How long it is believed while the database is down: nothing can be revoked then, and who delivers alerts must not be sent
+/// away. Access tokens end by themselves long before.
+const BELIEVED_WHILE_DOWN: Duration = Duration::from_secs(24 * 3600);
+/// How often the signing keys are read again for a token whose key is not known: another process may have made it.
+const REREAD_KEYS: Duration = Duration::from_secs(10);
 /// The most accounts and keys that are remembered at a time.
 const REMEMBERED: usize = 10_000;
 
@@ -56,6 +62,7 @@ struct Inner {
     accounts: Mutex<HashMap<String, Known<Account>>>,
     proofs: Mutex<HashMap<String, Known<Identity>>>,
     signing: ArcSwap<Vec<Arc<SigningKey>>>,
+    signing_read: Mutex<Option<Timestamp>>,
     making_key: tokio::sync::Mutex<()>,
 }
 
@@ -86,6 +93,7 @@ impl Auth {
             accounts: Mutex::default(),
             proofs: Mutex::default(),
             signing: ArcSwap::default(),
+            signing_read: Mutex::default(),
             making_key: tokio::sync::Mutex::default(),
         }))
     }
@@ -111,10 +119,35 @@ fn remembered<T: Clone>(
     key: &str,
     now: Timestamp,
 ) -> Option<T> {
+    remembered_for(BELIEVED, known, key, now)
+}
+
+/// What the database said, or, where it is down, what it said last.
+fn or_remembered<T: Clone>(
+    read: Result<T, AuthError>,
+    known: &Mutex<HashMap<String, Known<T>>>,
+    key: &str,
+    now: Timestamp,
+) -> Result<T, AuthError> {
+    match read {
+        Err(AuthError::Database(error)) if error.retry_after().is_some() => {
+            let last = remembered_for(BELIEVED_WHILE_DOWN, known, key, now);
+            last.ok_or(AuthError::Database(error))
+        }
+        read => read,
+    }
+}
+
+fn remembered_for<T: Clone>(
+    believed: Duration,
+    known: &Mutex<HashMap<String, Known<T>>>,
+    key: &str,
+    now: Timestamp,
+) -> Option<T> {
     let known = known.lock();
     let found = known.get(key)?;
     // A clock that steps back makes nothing last longer.
-    let fresh = found.since <= now && now.since(found.since) < BELIEVED;
+    let fresh = found.since <= now && now.since(found.since) < believed;
     fresh.then(|| found.what.clone())
 }
 

@@ -1,5 +1,7 @@
 //! `outrigger check`: what would go wrong at the start, all at once. `outrigger check rules`: rule files alone.
 
+mod dashboards;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -28,6 +30,8 @@ pub(super) struct CheckArgs {
 enum What {
     /// Check rule files alone. Exits with 2 on mistakes.
     Rules(RulesArgs),
+    /// Check dashboards, the shipped ones or anybody's. Exits with 2 on mistakes.
+    Dashboards(dashboards::DashboardsArgs),
 }
 
 #[derive(Debug, Args)]
@@ -45,6 +49,7 @@ impl CheckArgs {
     pub(super) fn check(self, environment: Environment) -> u8 {
         match self.what {
             Some(What::Rules(args)) => check_rules(&args, environment.no_color),
+            Some(What::Dashboards(args)) => dashboards::check(&args, environment.no_color),
             None => check(&self.sources.into_sources(environment)),
         }
     }

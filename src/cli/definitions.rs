@@ -1,5 +1,7 @@
 //! `outrigger definitions`: metric definitions, domains and objectives in files and in the database.
 
+mod rules;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -8,17 +10,18 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;
 
 use crate::clock::Clock;
+use crate::config::definitions::CHECKS;
 use crate::config::overrides::Environment;
 use crate::config::settings::Settings;
 use crate::config::{self, Sources};
 use crate::db::sql::Sql;
 use crate::db::{DbError, definitions as rows};
 use crate::definitions::catalog::{self, Item};
-use crate::definitions::check::{Checks, Finding, Findings};
+use crate::definitions::check::{Finding, Findings};
 use crate::definitions::policy;
 use crate::definitions::resource::Resource;
-use crate::definitions::store::{Author, ItemReport, Outcome, Store};
-use crate::promql::parser;
+use crate::definitions::store::batch::ItemReport;
+use crate::definitions::store::{Author, Outcome, Store};
 
 use super::ask::wait;
 use super::check::report;
@@ -27,16 +30,6 @@ use super::{SourceArgs, exit};
 
 /// The largest file that is read.
 const MAX_FILE_BYTES: u64 = 64 << 20;
-
-/// How definitions are checked here.
-const CHECKS: Checks = Checks {
-    expression: |text| {
-        parser::parse(text)
-            .map(drop)
-            .map_err(|error| error.to_string())
-    },
-    strict: false,
-};
 
 #[derive(Debug, Args)]
 pub(super) struct DefinitionsArgs {
@@ -54,6 +47,8 @@ enum What {
     Check(CheckArgs),
     /// Write the policies made of metrics, for the Open Policy Agent.
     Policies(PoliciesArgs),
+    /// Print or write the rules made of thresholds and objectives: an ordinary rule file.
+    Rules(rules::RulesArgs),
 }
 
 #[derive(Debug, Args)]
@@ -116,6 +111,12 @@ pub(super) fn definitions(args: DefinitionsArgs, environment: Environment) -> u8
         What::Export(args) => with_settings(&args.sources.into_sources(environment), |settings| {
             export(settings, args.format)
         }),
+        What::Rules(args) => {
+            let (out, check) = (args.out, args.check);
+            with_settings(&args.sources.into_sources(environment), |settings| {
+                rules::rules(settings, out.as_deref(), check, no_color)
+            })
+        }
         What::Policies(args) => {
             let out = args.out;
             with_settings(&args.sources.into_sources(environment), |settings| {
@@ -158,6 +159,8 @@ fn check(files: &[PathBuf], no_color: bool) -> u8 {
             kind: item.kind,
             id,
             outcome: resource.map(|_| Outcome::Unchanged),
+            revision: None,
+            refusal: None,
             findings,
         }
     });
@@ -224,6 +227,7 @@ fn told(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Created => "created".to_owned(),
         Outcome::Unchanged => "unchanged".to_owned(),
+        Outcome::Removed => "removed".to_owned(),
         Outcome::Updated { fields, version } => {
             let version = version.as_ref().map(|version| format!(" to {version}"));
             format!(
@@ -244,6 +248,9 @@ fn tell(reports: &[ItemReport], word: impl Fn(&Outcome) -> String, no_color: boo
         if let Some(outcome) = &report.outcome {
             print(&format!("{what}: {}\n", word(outcome)));
         }
+        if let Some(refusal) = &report.refusal {
+            complain(&format!("{} {what}: {refusal}\n", err.bad("error:")));
+        }
         complain_of(what, &report.findings, err);
         for warning in &report.findings.warnings {
             print(&format!("{} {what}: {warning}\n", out.warn("warning:")));
@@ -261,6 +268,31 @@ fn complain_of(what: &str, findings: &Findings, paint: Paint) {
     if findings.untold > 0 {
         complain(&format!("{what}: and {} more\n", findings.untold));
     }
+}
+
+/// The resources of catalogs.
+///
+/// # Errors
+/// Where a file cannot be read or holds a mistake; which one is told by `outrigger definitions check`.
+pub(super) fn resources(files: &[PathBuf]) -> anyhow::Result<Vec<Resource>> {
+    let mut all = Vec::new();
+    for path in files {
+        let name = path.display();
+        let value = value(path).with_context(|| format!("read {name}"))?;
+        let (items, findings) = catalog::items(&value);
+        let mut good = findings.mistakes.is_empty();
+        for item in items {
+            let mut findings = item.findings;
+            let resource = Resource::read(item.kind, &item.value, CHECKS, &mut findings);
+            good &= resource.is_some();
+            all.extend(resource);
+        }
+        anyhow::ensure!(
+            good,
+            "{name} holds mistakes; outrigger definitions check {name} tells them"
+        );
+    }
+    Ok(all)
 }
 
 /// The items of files; `None` where a file cannot be read, which is told.

@@ -1,5 +1,7 @@
 //! `outrigger run`.
 
+use std::thread::available_parallelism;
+
 use crate::app;
 use crate::clock::Clock;
 use crate::config::{self, Sources};
@@ -7,6 +9,9 @@ use crate::config::{self, Sources};
 use super::check::report;
 use super::exit;
 use super::terminal::complain;
+
+/// Threads that run tasks, at most: on a big machine more would only keep memory.
+const MAX_WORKERS: usize = 4;
 
 pub(super) fn run(sources: Sources) -> u8 {
     // Nothing is opened before the whole configuration is known to be right.
@@ -17,7 +22,9 @@ pub(super) fn run(sources: Sources) -> u8 {
             return exit::MISTAKES;
         }
     };
+    let workers = available_parallelism().map_or(1, |cores| cores.get().min(MAX_WORKERS));
     let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
         .enable_all()
         .build()
     {

@@ -33,6 +33,10 @@ pub struct Overrides {
     pub retention: Option<String>,
     /// Base address of an OTLP/HTTP receiver.
     pub otlp_endpoint: Option<String>,
+    /// The address of definitions' PostgreSQL.
+    pub definitions_url: Option<Secret>,
+    /// Its password.
+    pub definitions_password: Option<Secret>,
     /// The downward API's variables: `POD_NAME` and so on.
     pub pod: BTreeMap<String, String>,
 }
@@ -68,6 +72,8 @@ pub struct Environment {
     pub no_color: bool,
     /// `OUTRIGGER_TOKEN`: an API key or access token for commands that ask a running Outrigger.
     pub token: Option<Secret>,
+    /// Whether it says how many heaps glibc makes: `MALLOC_ARENA_MAX` or `GLIBC_TUNABLES`.
+    pub chooses_heaps: bool,
     /// Everything else.
     pub overrides: Overrides,
 }
@@ -115,6 +121,8 @@ impl Environment {
             log_format: text("OUTRIGGER_LOG_FORMAT"),
             retention: text("OUTRIGGER_RETENTION"),
             otlp_endpoint: text("OUTRIGGER_OTLP_ENDPOINT"),
+            definitions_url: text("OUTRIGGER_DEFINITIONS_DATABASE_URL").map(Secret::new),
+            definitions_password: text("OUTRIGGER_DEFINITIONS_DATABASE_PASSWORD").map(Secret::new),
             pod: POD_VARIABLES
                 .iter()
                 .filter_map(|name| Some(((*name).to_owned(), text(name)?)))
@@ -124,6 +132,9 @@ impl Environment {
             config: text("OUTRIGGER_CONFIG").map(PathBuf::from),
             no_color: text("NO_COLOR").is_some() || text("TERM").as_deref() == Some("dumb"),
             token: text("OUTRIGGER_TOKEN").map(Secret::new),
+            chooses_heaps: ["MALLOC_ARENA_MAX", "GLIBC_TUNABLES"]
+                .iter()
+                .any(|name| variables.contains_key(*name)),
             overrides,
         }
     }
@@ -146,6 +157,8 @@ impl Overrides {
             log_format: flags.log_format.or(self.log_format),
             retention: flags.retention.or(self.retention),
             otlp_endpoint: flags.otlp_endpoint.or(self.otlp_endpoint),
+            definitions_url: flags.definitions_url.or(self.definitions_url),
+            definitions_password: flags.definitions_password.or(self.definitions_password),
             pod: if flags.pod.is_empty() {
                 self.pod
             } else {
@@ -188,6 +201,19 @@ mod tests {
         );
         assert_eq!(overrides.data, None, "an empty variable says nothing");
         assert!(overrides.in_pod());
+    }
+
+    #[test]
+    fn who_speaks_of_heaps_chooses_their_number() {
+        let check = |name: &str, value: &str, want: bool| {
+            let pair = (name.to_owned(), value.to_owned());
+            let found = Environment::from_variables([pair]).chooses_heaps;
+            assert_eq!(found, want, "{name}={value}");
+        };
+        check("MALLOC_ARENA_MAX", "8", true);
+        check("GLIBC_TUNABLES", "glibc.malloc.arena_max=2", true);
+        check("MALLOC_ARENA_MAX", "", false);
+        check("OUTRIGGER_DATA", "data", false);
     }
 
     #[test]

@@ -44,6 +44,13 @@ pub(super) fn secrets(text: &str) -> String {
             hide_path(heartbeat.get_mut(key));
         }
     }
+    let definitions = value.get_mut("definitions");
+    let webhooks = definitions
+        .and_then(|definitions| definitions.get_mut("webhooks"))
+        .and_then(Value::as_sequence_mut);
+    for webhook in webhooks.into_iter().flatten() {
+        hide_path(webhook.get_mut("url"));
+    }
     serde_yaml::to_string(&value).unwrap_or_default()
 }
 

@@ -14,7 +14,7 @@ use crate::charts::theme::Theme;
 use crate::db::sql::config as sql;
 use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
-use crate::http::definitions::cache::config::{self as cache, CacheConfig};
+use crate::http::definitions::cache::config::CacheConfig;
 use crate::http::limits::config::{self as rate_limits, LimitsConfig};
 use crate::http::server::MAX_CONNECTIONS;
 use crate::model::duration;
@@ -27,6 +27,7 @@ use crate::scrape::node::NodeConfig;
 use crate::telemetry::logs::{self, LogFormat, LogsConfig};
 use crate::telemetry::traces::TracesConfig;
 
+use super::definitions::{self, CatalogSettings};
 use super::overrides::{Overrides, StateOverrides};
 use super::{EVALUATION_INTERVAL, mistake};
 
@@ -101,6 +102,8 @@ pub struct Settings {
     pub heartbeat: Option<HeartbeatConfig>,
     /// Pictures in messages; the external URL and labels are filled in by the application.
     pub pictures: PictureConfig,
+    /// Where definitions come from, and who is told of changes.
+    pub catalog: CatalogSettings,
     /// Runbooks; the embedded ones where absent.
     pub runbooks: Option<PathBuf>,
     /// Whether Outrigger scrapes itself.
@@ -234,11 +237,11 @@ pub(super) fn read(
     }
     settings.alert_enrichment = Some(enrich::read(root));
     settings.auth = auth::read(root);
-    if let Some(definitions) = root.get("definitions").and_then(|value| value.fields()) {
-        settings.definition_cache = cache::read(&definitions, base);
-        settings.definitions = sql::read_settings(&definitions, base);
-        definitions.finish();
-    }
+    (
+        settings.definitions,
+        settings.definition_cache,
+        settings.catalog,
+    ) = definitions::read(root, base);
     settings.quiet = quiet::read(root);
     settings.heartbeat = heartbeat::read(root, base);
     if let Some(pictures) = root.get("pictures").and_then(|value| value.fields()) {
@@ -344,6 +347,7 @@ impl Settings {
                 enabled: true,
                 ..PictureConfig::default()
             },
+            catalog: CatalogSettings::default(),
             runbooks: None,
             scrape_self: true,
             node: NodeConfig::default(),
@@ -426,6 +430,24 @@ impl Settings {
         }
         if let Some(file) = &overrides.alertmanager_config {
             self.routing_file = Some(file.clone());
+        }
+        if let Some(url) = &overrides.definitions_url {
+            if let Err(message) = sql::check_address(url.expose()) {
+                let remedy = "write postgres://user@host:5432/database";
+                report("OUTRIGGER_DEFINITIONS_DATABASE_URL", message, remedy);
+            }
+            let config = &mut self.definitions.postgres;
+            let address = sql::Address::Inline(url.clone());
+            match config {
+                Some(config) => config.address = address,
+                None => *config = Some(sql::Config::at(address)),
+            }
+        }
+        if let (Some(password), Some(config)) = (
+            &overrides.definitions_password,
+            &mut self.definitions.postgres,
+        ) {
+            config.password = Some(password.clone());
         }
         if let Err(error) = logs::check_filter(&self.logs.filter) {
             report(

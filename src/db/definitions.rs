@@ -1,6 +1,13 @@
 //! Metric definitions, business domains and objectives: documents with columns to find them by, their history, and the
 //! audit of every write. What a document says is not known here.
 
+pub mod audit;
+pub mod candidates;
+pub mod events;
+pub mod keyset;
+pub mod managed;
+pub mod revisions;
+
 use super::DbError;
 use super::sql::row::Row as SqlRow;
 use super::sql::statement::Statement;
@@ -164,7 +171,7 @@ pub struct Filter {
 /// # Errors
 /// Where the database cannot be read.
 pub async fn get(database: &Sql, kind: &str, id: &str) -> Result<Option<Stored>, DbError> {
-    let row = database.optional(one(kind, id)).await?;
+    let row = database.optional(one(kind, id).or_snapshot()).await?;
     row.as_ref().map(stored).transpose()
 }
 
@@ -268,7 +275,7 @@ async fn count_on(transaction: &mut Transaction) -> Result<(), DbError> {
 pub async fn generation(database: &Sql) -> Result<i64, DbError> {
     let text = "SELECT generation FROM definition_generation WHERE id = 1";
     let statement = Statement::new("read definitions' generation", text);
-    database.one(statement).await?.get(0)
+    database.one(statement.or_snapshot()).await?.get(0)
 }
 
 /// The last revision of an identifier, also of one that was removed; 0 for one that never was.
@@ -323,7 +330,7 @@ pub async fn list(
 ) -> Result<(Vec<Stored>, i64), DbError> {
     let mut count = Statement::new("count definitions", "SELECT COUNT(*)");
     narrow(&mut count, kind, filter);
-    let total = database.one(count).await?.get(0)?;
+    let total = database.one(count.or_snapshot()).await?.get(0)?;
     let mut statement = Statement::new("list definitions", "SELECT id, revision, document");
     narrow(&mut statement, kind, filter);
     let direction = if filter.descending { " DESC" } else { "" };
@@ -331,7 +338,7 @@ pub async fn list(
     statement.push(direction).push(", id").push(direction);
     statement.push(" LIMIT ").push_bind(filter.limit);
     statement.push(" OFFSET ").push_bind(filter.offset);
-    let rows = database.all(statement).await?;
+    let rows = database.all(statement.or_snapshot()).await?;
     let page = rows.iter().map(stored).collect::<Result<_, _>>()?;
     Ok((page, total))
 }
@@ -387,7 +394,7 @@ pub async fn counts(
     statement.push_bind(kind).push(" AND ").push(column);
     statement.push(" IS NOT NULL GROUP BY ").push(column);
     statement.push(" ORDER BY ").push(column);
-    let rows = database.all(statement).await?;
+    let rows = database.all(statement.or_snapshot()).await?;
     rows.iter()
         .map(|row| Ok((row.get(0)?, row.get(1)?)))
         .collect()

@@ -15,24 +15,37 @@
 //! A transaction is the only writer of its database, with PostgreSQL across all processes (an advisory lock): it sees nothing
 //! change under it.
 
+mod availability;
 pub mod config;
 pub mod metrics;
 mod migrations;
+#[cfg(test)]
+#[expect(dead_code, reason = "tests of the program use the rest of it")]
+#[path = "../../tests/it/support/postgres.rs"]
+mod peer;
 pub mod postgres;
 pub mod row;
+mod snapshot;
+pub mod stale;
 pub mod statement;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus_client::registry::Registry;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
 use self::config::Settings;
-use self::metrics::Metrics;
-use self::postgres::Postgres;
+use self::metrics::{Gauges, Metrics};
+use self::postgres::{Condition, Postgres};
 use self::row::Row;
-use self::statement::{Statement, Value};
+use self::statement::Statement;
 use super::{Database, DbError};
-use crate::clock::Stopwatch;
+use crate::clock::{Clock, Stopwatch};
+use crate::tasks::Stop;
 
 /// A query of sqlx for whichever engine it is handed to.
 macro_rules! query {
@@ -46,8 +59,8 @@ macro_rules! query {
         let mut query = sqlx::query(text).persistent($statement.kept);
         for value in &$statement.values {
             query = match value {
-                Value::Text(text) => query.bind(text.as_deref()),
-                Value::Integer(number) => query.bind(*number),
+                $crate::db::sql::statement::Value::Text(text) => query.bind(text.as_deref()),
+                $crate::db::sql::statement::Value::Integer(number) => query.bind(*number),
             };
         }
         query
@@ -69,7 +82,7 @@ struct Inner {
 #[derive(Debug)]
 enum Engine {
     Sqlite(Database),
-    Postgres(Postgres),
+    Postgres(Box<Postgres>),
 }
 
 /// Statements that take effect together, or not at all. Dropped without [`Transaction::commit`], nothing happened.
@@ -87,6 +100,10 @@ enum TransactionOf {
 
 /// From which time on a statement is logged as slow, where the settings say nothing.
 pub const SLOW: Duration = Duration::from_millis(250);
+/// How often PostgreSQL is looked after: a snapshot is at most about this old when it goes down.
+const TEND_EVERY: Duration = Duration::from_secs(5);
+/// How long the start waits for PostgreSQL.
+const LONGEST_START: Duration = Duration::from_secs(10);
 
 impl Sql {
     /// The configured PostgreSQL, to which nothing is said yet, or the process's own file.
@@ -96,10 +113,15 @@ impl Sql {
     pub fn new(
         settings: &Settings,
         database: &Database,
+        clock: &Clock,
         metrics: Metrics,
     ) -> Result<Self, DbError> {
         let engine = match &settings.postgres {
-            Some(config) => Engine::Postgres(Postgres::new(config.clone())?),
+            Some(config) => {
+                let (config, clock) = (config.clone(), clock.clone());
+                let postgres = Postgres::new(config, clock, metrics.clone())?;
+                Engine::Postgres(Box::new(postgres))
+            }
             None => Engine::Sqlite(database.clone()),
         };
         let slow = settings.slow;
@@ -115,20 +137,61 @@ impl Sql {
     /// # Errors
     /// Where it cannot be opened or reached.
     pub async fn open(settings: &Settings, file: &Path) -> Result<Self, DbError> {
+        let metrics = Metrics::default();
         let engine = match &settings.postgres {
             Some(config) => {
-                let postgres = Postgres::new(config.clone())?;
+                let metrics = metrics.clone();
+                let postgres = Postgres::new(config.clone(), Clock::system(), metrics)?;
                 postgres.prepare().await?;
-                Engine::Postgres(postgres)
+                Engine::Postgres(Box::new(postgres))
             }
             None => Engine::Sqlite(Database::open(file).await?),
         };
-        let (metrics, slow) = (Metrics::default(), settings.slow);
+        let slow = settings.slow;
         Ok(Self(Arc::new(Inner {
             engine,
             metrics,
             slow,
         })))
+    }
+
+    /// Reaches the database and brings its schema up to date. Where it is down the process goes on without: it is tried again
+    /// by [`Sql::keep`].
+    pub async fn prepare(&self) {
+        if let Engine::Postgres(postgres) = &self.0.engine
+            && timeout(LONGEST_START, postgres.tend()).await.is_err()
+        {
+            tracing::warn!("definitions' database is not ready yet; it is tried again and again");
+        }
+    }
+
+    /// Looks after PostgreSQL until the end: whether it is back, and what to read from while it is down.
+    pub async fn keep(self, stop: Stop) {
+        let Engine::Postgres(postgres) = &self.0.engine else {
+            return;
+        };
+        let mut ticks = interval(TEND_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = ticks.tick() => postgres.tend().await,
+            }
+        }
+    }
+
+    /// How the database does.
+    pub fn condition(&self) -> Condition {
+        match &self.0.engine {
+            Engine::Sqlite(_) => Condition::Well,
+            Engine::Postgres(postgres) => postgres.condition(),
+        }
+    }
+
+    /// Registers the metrics of its statements and connections.
+    pub fn register(&self, registry: &mut Registry) {
+        self.0.metrics.register(registry);
+        registry.register_collector(Box::new(Gauges(self.clone())));
     }
 
     /// Whether it is a database that other processes on other machines may write.
@@ -152,7 +215,8 @@ impl Sql {
                 Engine::Postgres(postgres) => postgres.all(&statement).await,
             }
         };
-        self.0.measure(&statement, work).await
+        let (operation, text) = (statement.operation, &*statement.text);
+        self.0.measure(operation, text, work).await
     }
 
     /// The first row that a statement yields, where there is one.
@@ -177,12 +241,14 @@ impl Sql {
     /// # Errors
     /// Where the writer does not come free in time, or the database cannot be written.
     pub async fn begin(&self) -> Result<Transaction, DbError> {
-        let inner = match &self.0.engine {
-            Engine::Sqlite(database) => TransactionOf::Sqlite(database.begin().await?),
-            Engine::Postgres(postgres) => TransactionOf::Postgres(postgres.begin().await?),
+        let work = async {
+            Ok(match &self.0.engine {
+                Engine::Sqlite(database) => TransactionOf::Sqlite(database.begin().await?),
+                Engine::Postgres(postgres) => TransactionOf::Postgres(postgres.begin().await?),
+            })
         };
         Ok(Transaction {
-            inner,
+            inner: self.0.measure("begin transaction", "BEGIN", work).await?,
             of: Arc::clone(&self.0),
         })
     }
@@ -213,7 +279,10 @@ impl Transaction {
                 TransactionOf::Postgres(transaction) => transaction.all(&statement).await,
             }
         };
-        self.of.measure(&statement, work).await
+        let result = self.of.measure(statement.operation, &statement.text, work);
+        let result = result.await;
+        self.of.note(&result);
+        result
     }
 
     /// The first row that a statement yields, where there is one.
@@ -248,7 +317,10 @@ impl Transaction {
                 TransactionOf::Postgres(transaction) => transaction.run(&statement).await,
             }
         };
-        self.of.measure(&statement, work).await
+        let result = self.of.measure(statement.operation, &statement.text, work);
+        let result = result.await;
+        self.of.note(&result);
+        result
     }
 
     /// Makes the statements take effect; on the disk when this returns.
@@ -257,10 +329,15 @@ impl Transaction {
     /// Where the disk is full or fails, or the connection breaks; then nothing took effect, or, where it broke during the
     /// commit itself, nobody can tell.
     pub async fn commit(self) -> Result<(), DbError> {
-        match self.inner {
-            TransactionOf::Sqlite(transaction) => transaction.commit().await,
-            TransactionOf::Postgres(transaction) => transaction.commit().await,
-        }
+        let work = async {
+            match self.inner {
+                TransactionOf::Sqlite(transaction) => transaction.commit().await,
+                TransactionOf::Postgres(transaction) => transaction.commit().await,
+            }
+        };
+        let result = self.of.measure("commit transaction", "COMMIT", work).await;
+        self.of.note(&result);
+        result
     }
 }
 
@@ -268,22 +345,30 @@ impl Inner {
     /// Counts a statement, and tells of it where it took long: its name and text, never its values.
     async fn measure<T>(
         &self,
-        statement: &Statement,
+        operation: &'static str,
+        text: &str,
         work: impl Future<Output = Result<T, DbError>>,
     ) -> Result<T, DbError> {
         let watch = Stopwatch::start();
         let result = work.await;
         let took = watch.elapsed();
-        self.metrics.ran(statement.operation, took, result.is_ok());
+        self.metrics.ran(operation, took, result.is_ok());
         if took >= self.slow {
             tracing::warn!(
-                operation = statement.operation,
+                operation,
                 seconds = took.as_secs_f64(),
-                statement = &*statement.text,
+                statement = text,
                 "slow database statement"
             );
         }
         result
+    }
+
+    /// Takes note of how a part of a transaction ended.
+    fn note<T>(&self, result: &Result<T, DbError>) {
+        if let Engine::Postgres(postgres) = &self.engine {
+            postgres.note(result);
+        }
     }
 }
 
@@ -291,3 +376,6 @@ fn only(operation: &'static str, rows: Vec<Row>) -> Result<Row, DbError> {
     let missing = || DbError::query(operation)(sqlx::Error::RowNotFound);
     rows.into_iter().next().ok_or_else(missing)
 }
+
+#[cfg(test)]
+mod tests;

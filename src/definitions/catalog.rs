@@ -100,7 +100,7 @@ fn of_catalog(members: &Map<String, Value>, items: &mut Vec<Item>, findings: &mu
 }
 
 /// What a value says it is.
-fn kind_of(value: &Value) -> Option<Kind> {
+pub fn kind_of(value: &Value) -> Option<Kind> {
     let has = |name: &str| value.get(name).is_some_and(|value| !value.is_null());
     if has("metric_id") || has("name") && has("description") && has("category") {
         Some(Kind::Metric)
@@ -113,7 +113,8 @@ fn kind_of(value: &Value) -> Option<Kind> {
     }
 }
 
-fn item(kind: Kind, value: &Value, place: String) -> Item {
+/// One resource whose kind is known, older keys taken for present ones.
+pub fn item(kind: Kind, value: &Value, place: String) -> Item {
     let mut value = value.clone();
     if let Value::Object(members) = &mut value {
         rename(members, "id", kind.id_field());

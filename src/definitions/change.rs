@@ -132,6 +132,37 @@ pub fn replacement(
     })
 }
 
+/// A resource as it was at an old revision, in the place of the last one; without fields where they are the same.
+pub fn restoration(
+    last: &Resource,
+    old: Resource,
+    revision: i64,
+    author: &str,
+    now: Timestamp,
+) -> Prepared {
+    let summary = format!("Restored revision {revision}");
+    let Some(mut prepared) = replacement(last, old, author, now) else {
+        let version = match last {
+            Resource::Metric(metric) => metric.metadata.version.clone(),
+            Resource::Domain(_) | Resource::Objective(_) => None,
+        };
+        return Prepared {
+            resource: last.clone(),
+            version,
+            change: None,
+            summary,
+            fields: Vec::new(),
+        };
+    };
+    if let Resource::Metric(metric) = &mut prepared.resource
+        && let Some(change) = metric.metadata.change_history.last_mut()
+    {
+        change.changes_summary.clone_from(&summary);
+    }
+    prepared.summary = summary;
+    prepared
+}
+
 fn carry(
     metric: &mut Metric,
     version: &str,

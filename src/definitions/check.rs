@@ -108,6 +108,17 @@ impl Findings {
         );
     }
 
+    /// Adds those of another look at the same resource.
+    pub fn add(&mut self, other: Self) {
+        for mistake in other.mistakes {
+            push(&mut self.mistakes, &mut self.untold, mistake);
+        }
+        for warning in other.warnings {
+            push(&mut self.warnings, &mut self.untold, warning);
+        }
+        self.untold += other.untold;
+    }
+
     /// Adds a warning.
     pub fn warning(
         &mut self,

@@ -39,13 +39,18 @@ const KEPT: &[&str] = &[
 ];
 const KEPT_OF_DOMAINS: &[&str] = &["created_at", "updated_at"];
 
-/// The fields in which two resources differ, in their order; those of objects with the object's name before them.
-pub fn changed_fields(kind: Kind, old: &Value, new: &Value) -> Vec<String> {
-    let kept = match kind {
+/// Fields that are kept here, whatever is given.
+pub const fn kept(kind: Kind) -> &'static [&'static str] {
+    match kind {
         Kind::Metric => KEPT,
         Kind::Domain => KEPT_OF_DOMAINS,
         Kind::Objective => &[],
-    };
+    }
+}
+
+/// The fields in which two resources differ, in their order; those of objects with the object's name before them.
+pub fn changed_fields(kind: Kind, old: &Value, new: &Value) -> Vec<String> {
+    let kept = kept(kind);
     let mut changed = Vec::new();
     for field in kind.fields() {
         let (old, new) = (old.get(field.name), new.get(field.name));

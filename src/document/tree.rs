@@ -254,7 +254,9 @@ impl Builder<'_> {
 
 fn count(node: &Node) -> usize {
     1 + match &node.kind {
-        Kind::Null | Kind::Scalar { .. } => 0,
+        Kind::Null => 0,
+        // Long texts repeated by aliases count as what they cost.
+        Kind::Scalar { text, .. } => text.len() / 64,
         Kind::Sequence(items) => items.iter().map(count).sum(),
         Kind::Mapping(entries) => entries.iter().map(|entry| count(&entry.value)).sum(),
     }

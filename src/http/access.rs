@@ -48,10 +48,17 @@ pub fn needed(method: &Method, path: &str, public_metrics: bool) -> Access {
         ("api", other) => other,
         _ => None,
     };
+    if noun == Some("bulk") {
+        return of_noun(method, path, parts.next());
+    }
+    of_noun(method, path, noun)
+}
+
+fn of_noun(method: &Method, path: &str, noun: Option<&str>) -> Access {
     let (read, write) = match noun {
         // They look for themselves.
         Some("auth") => return Access::Open,
-        Some("metrics" | "policies" | "stats" | "import" | "export" | "policy") => {
+        Some("metrics" | "policies" | "stats" | "import" | "export" | "search" | "policy") => {
             (Scope::MetricsRead, Scope::MetricsWrite)
         }
         Some("domains") => (Scope::DomainsRead, Scope::DomainsWrite),
@@ -67,6 +74,36 @@ pub fn needed(method: &Method, path: &str, public_metrics: bool) -> Access {
         return Access::Needs(Role::Admin, write);
     }
     Access::Needs(Role::Editor, write)
+}
+
+/// Whether a path belongs to the definition API or to accounts, whose errors have a form of their own.
+pub fn is_about_definitions(path: &str) -> bool {
+    let mut parts = path.split('/').skip(1);
+    if parts.next() != Some("api") {
+        return false;
+    }
+    match parts.next() {
+        Some("v1") => matches!(
+            parts.next(),
+            Some(
+                "metrics"
+                    | "domains"
+                    | "objectives"
+                    | "policies"
+                    | "policy"
+                    | "stats"
+                    | "import"
+                    | "export"
+                    | "bulk"
+                    | "search"
+                    | "audit"
+                    | "auth"
+            )
+        ),
+        Some("v2") | None => false,
+        // All that is neither Prometheus's nor Alertmanager's.
+        Some(_) => true,
+    }
 }
 
 /// Whether a path is about the caller himself: there a token that is not good is told of.
@@ -145,6 +182,21 @@ mod tests {
                 needs(Role::Editor, Scope::DomainsWrite),
             );
         }
+        check(
+            Method::POST,
+            "/api/v1/bulk/domains",
+            needs(Role::Editor, Scope::DomainsWrite),
+        );
+        check(
+            Method::DELETE,
+            "/api/v1/bulk/metrics",
+            needs(Role::Admin, Scope::MetricsWrite),
+        );
+        check(
+            Method::GET,
+            "/api/v1/search",
+            needs(Role::Viewer, Scope::MetricsRead),
+        );
         assert_eq!(needed(&Method::GET, "/metrics", true), Access::Open);
         check(Method::GET, "/health.txt/../api", see);
     }

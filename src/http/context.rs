@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::db::Database;
 use crate::db::sql::Sql;
 use crate::document::diagnostics::Diagnostic;
+use crate::meaning::index::Index;
 use crate::model::alert::Alert;
 use crate::model::signature::Signer;
 use crate::model::timestamp::Timestamp;
@@ -25,6 +26,7 @@ use crate::notify::breaker::Circuits;
 use crate::notify::heartbeat;
 use crate::notify::outbox::Receivers;
 use crate::promql::eval::Engine;
+use crate::rules::known::with_missing;
 use crate::rules::manager::RuleManager;
 use crate::runbooks::Runbooks;
 use crate::scrape::manager::ScrapeManager;
@@ -64,6 +66,8 @@ pub struct Context {
     pub database: Database,
     /// Definitions.
     pub definitions: Sql,
+    /// Whose alerts are; replaced when definitions change.
+    pub index: Arc<ArcSwap<Index>>,
     /// Which receivers are left alone for a while.
     pub circuits: Circuits,
     /// Runbooks, replaced on reload.
@@ -124,15 +128,30 @@ pub struct Configuration {
 }
 
 impl Configuration {
-    /// Adds to an alert the annotations that the settings give it and the runbook that this process has for it.
-    pub fn enrich(&self, alert: &mut Alert, runbooks: &Runbooks) {
+    /// Adds to an alert what the definition of what it reads says, the annotations that the settings give it, and the runbook
+    /// that this process has for it. Where two of them have an annotation the settings count, then the definition.
+    pub fn enrich(&self, alert: &mut Alert, runbooks: &Runbooks, index: &Index) {
         let Some(enrichment) = &self.routing.enrichment else {
             return;
         };
+        let known = enrichment
+            .definitions
+            .then(|| index.of_alert(alert))
+            .flatten();
+        if let Some(known) = known {
+            alert.labels = with_missing(&alert.labels, &known.labels);
+        }
         alert.annotations = enrichment.annotations(alert, |name| {
+            let playbook = known.and_then(|known| known.annotations.get("runbook_url"));
+            if let Some(playbook) = playbook {
+                return Some(playbook.to_owned());
+            }
             let runbook = runbooks.for_alert(name)?;
             Some(format!("{}/runbooks/{}", self.external_url, runbook.slug))
         });
+        if let Some(known) = known {
+            alert.annotations = with_missing(&alert.annotations, &known.annotations);
+        }
     }
 }
 

@@ -8,7 +8,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::pages;
+use super::problem::Problem;
+use super::{access, pages};
 
 /// An error of the Prometheus API.
 #[derive(Debug)]
@@ -66,6 +67,23 @@ impl ErrorKind {
     }
 }
 
+impl ErrorKind {
+    /// The code of the taxonomy of [`Problem`].
+    fn code(self) -> &'static str {
+        match self {
+            Self::BadData => "VAL_REQUEST",
+            Self::NotFound => "RES_NOT_FOUND",
+            Self::Method => "VAL_METHOD",
+            Self::Unauthorized => "AUTH_REQUIRED",
+            Self::Forbidden => "AUTH_FORBIDDEN",
+            Self::TooLarge => "VAL_BODY_TOO_LARGE",
+            Self::TooSlow => "VAL_BODY_TIMEOUT",
+            Self::Timeout | Self::Canceled | Self::Unavailable => "SYS_UNAVAILABLE",
+            Self::Execution | Self::Internal => "SYS_INTERNAL",
+        }
+    }
+}
+
 impl ApiError {
     /// An error of a kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
@@ -119,6 +137,10 @@ pub fn answer(path: &str, kind: ErrorKind, message: &str) -> Response {
 }
 
 fn body(path: &str, kind: ErrorKind, message: &str) -> Response {
+    if access::is_about_definitions(path) {
+        let (_, status) = kind.name_and_status();
+        return Problem::new(status, kind.code(), message).into_response();
+    }
     if path.starts_with("/api/v2/") {
         let (_, status) = kind.name_and_status();
         let body = json!({"code": status.as_u16(), "message": message});

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::context::{Context, Readiness};
+use crate::db::sql::postgres::Condition;
 
 /// Answers as long as the process answers at all.
 pub async fn live(State(context): State<Arc<Context>>) -> &'static str {
@@ -22,7 +23,13 @@ pub async fn live(State(context): State<Arc<Context>>) -> &'static str {
 pub async fn ready(State(context): State<Arc<Context>>) -> Response {
     match *context.readiness.borrow() {
         Readiness::Ready if context.upstream_only => (StatusCode::OK, "OK").into_response(),
-        Readiness::Ready => (StatusCode::OK, "Outrigger is Ready.\n").into_response(),
+        Readiness::Ready => {
+            // Alerting does not depend on it: the sidecar stays ready.
+            let degraded = degraded(&context);
+            let degraded = degraded.map(|what| format!("Degraded: definitions: {what}.\n"));
+            let text = format!("Outrigger is Ready.\n{}", degraded.unwrap_or_default());
+            (StatusCode::OK, text).into_response()
+        }
         Readiness::Starting => {
             (StatusCode::SERVICE_UNAVAILABLE, "Outrigger is starting.\n").into_response()
         }
@@ -30,6 +37,26 @@ pub async fn ready(State(context): State<Arc<Context>>) -> Response {
             (StatusCode::SERVICE_UNAVAILABLE, "Outrigger is stopping.\n").into_response()
         }
     }
+}
+
+/// What is wrong with the database of definitions and accounts, where something is. Why is for the log: probes are open.
+fn degraded(context: &Context) -> Option<String> {
+    let Condition::Down {
+        since,
+        snapshot_age,
+        ..
+    } = context.definitions.condition()
+    else {
+        return None;
+    };
+    let down = context.clock.now().since(since).as_secs();
+    let reads = match snapshot_age {
+        Some(age) => format!("reads are answered as of {} s ago", age.as_secs()),
+        None => "nothing can be read".to_owned(),
+    };
+    Some(format!(
+        "the database is down for {down} s, {reads}, nothing can be written"
+    ))
 }
 
 /// 200 once the start is over, for a start-up probe; stays so until the end.
@@ -56,9 +83,10 @@ pub async fn health(State(context): State<Arc<Context>>) -> Response {
     let database = context.database.ping().await;
     let ready = *context.readiness.borrow() == Readiness::Ready;
     let healthy = ready && database.is_ok();
+    let definitions = degraded(&context);
     let status = if !healthy {
         "failing"
-    } else if stats.wal_failing || !reload_ok {
+    } else if stats.wal_failing || !reload_ok || definitions.is_some() {
         "degraded"
     } else {
         "ok"
@@ -71,6 +99,7 @@ pub async fn health(State(context): State<Arc<Context>>) -> Response {
         "parts": {
             "process": part(ready, "starting or stopping"),
             "database": database.map_or_else(|error| error.to_string(), |()| "ok".to_owned()),
+            "definitions": definitions.unwrap_or_else(|| "ok".to_owned()),
             "storage": part(!stats.wal_failing, "samples cannot be written to disk; kept in memory"),
             "configuration": part(reload_ok, "the last reload was refused; the status page says why"),
         },

@@ -14,7 +14,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, COOKIE, LOCATION};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, COOKIE, LOCATION, RETRY_AFTER};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
@@ -67,10 +67,20 @@ pub async fn identify(
     let caller = match find(auth, request.headers()).await {
         Ok(Some(caller)) => caller,
         Ok(None) => anonymous,
+        // A probe or a login page is not kept from anybody.
+        Err(AuthError::Database(_)) if matches!(access, Access::Open) => anonymous,
         Err(AuthError::Database(error)) => {
-            tracing::error!(%error, "find out who asks");
             let what = "nobody can be let in: the database does not answer";
-            return errors::answer(path, ErrorKind::Unavailable, what);
+            let mut response = errors::answer(path, ErrorKind::Unavailable, what);
+            match error.retry_after() {
+                // Said once, when it began.
+                Some(wait) => {
+                    let seconds = HeaderValue::from(wait.as_secs().max(1));
+                    response.headers_mut().insert(RETRY_AFTER, seconds);
+                }
+                None => tracing::error!(%error, "find out who asks"),
+            }
+            return response;
         }
         // Who logs in anew sends the old token along.
         Err(_) if allowed(&anonymous).is_ok() && !access::is_ones_own(path) => anonymous,
@@ -213,6 +223,8 @@ impl From<AuthError> for Problem {
             AuthError::NotFound { .. } => of(StatusCode::NOT_FOUND, "RES_NOT_FOUND"),
             AuthError::OwnAccount => of(StatusCode::BAD_REQUEST, "VAL_OWN_ACCOUNT"),
             AuthError::Hash(_) => of(StatusCode::SERVICE_UNAVAILABLE, "SYS_BUSY").retry_after(5),
+            AuthError::Database(error) if error.retry_after().is_some() => Self::unavailable(error)
+                .unwrap_or_else(|| of(StatusCode::SERVICE_UNAVAILABLE, "SYS_BUSY")),
             AuthError::Database(_) | AuthError::SigningKey(_) => {
                 tracing::error!(%error, "authentication failed inside");
                 let message = "the request failed inside; the log says why";

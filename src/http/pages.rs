@@ -8,6 +8,7 @@ pub mod error;
 mod fill;
 pub mod graph;
 pub mod handlers;
+pub mod objective;
 pub mod quiet;
 pub mod runbook;
 pub mod status;

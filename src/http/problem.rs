@@ -12,6 +12,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use crate::db::DbError;
 use crate::model::timestamp::Timestamp;
 
 /// An error as the caller is told of it; never with a secret in it.
@@ -38,6 +39,19 @@ impl Problem {
             retry_after: None,
             plain: false,
         }
+    }
+
+    /// For a database that cannot be used now, and may be later: 503. The log says why when that begins.
+    pub fn unavailable(error: &DbError) -> Option<Self> {
+        let wait = error.retry_after()?;
+        let message =
+            "the database of definitions and accounts cannot be used now; try again later";
+        let problem = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "SYS_DATABASE_UNAVAILABLE",
+            message,
+        );
+        Some(problem.retry_after(wait.as_secs().max(1)))
     }
 
     /// With what helps to mend it, such as a list of fields.

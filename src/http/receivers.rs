@@ -13,8 +13,9 @@ use axum::Json;
 use axum::extract::State as Extracted;
 use serde_json::{Value, json};
 
+use crate::model::circuit::State;
 use crate::model::timestamp::Timestamp;
-use crate::notify::breaker::{Circuit, State};
+use crate::notify::breaker::Circuit;
 use crate::notify::outbox::Place;
 
 use super::context::Context;

@@ -16,8 +16,8 @@ use super::pages::quiet as quiet_pages;
 use super::prometheus::{query, rules, series, status, targets};
 use super::quiet::{acks, preview, recurring};
 use super::{
-    auth, compression, guard, health, identity, ledger, limits, metrics, middleware, pages,
-    receivers, render, routes, storms,
+    auth, compression, dashboards, guard, health, identity, ledger, limits, metrics, middleware,
+    pages, receivers, render, routes, storms,
 };
 
 /// The largest body of a request.
@@ -96,6 +96,10 @@ fn beyond_upstream(context: &Arc<Context>) -> Router<Arc<Context>> {
         .route("/runbooks", get(pages::handlers::runbooks))
         .route("/runbooks/{slug}", get(pages::handlers::runbook))
         .route("/render/alert/{file}", get(render::alert))
+        // Dashboards, for Grafana.
+        .route("/dashboards", get(dashboards::index))
+        .route("/dashboards/{file}", get(dashboards::one))
+        .route("/dashboards/live/{file}", get(dashboards::live))
         // Prometheus's API.
         .route("/api/v1/query", get(query::instant).post(query::instant))
         .route("/api/v1/query_range", get(query::range).post(query::range))

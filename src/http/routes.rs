@@ -106,7 +106,8 @@ fn enriched(context: &Context, labels: &Labels, annotations: Labels, now: Timest
         course: Course::default(),
     };
     let configuration = Arc::clone(&context.configuration.borrow());
-    configuration.enrich(&mut alert, &context.runbooks.borrow());
+    let index = context.index.load_full();
+    configuration.enrich(&mut alert, &context.runbooks.borrow(), &index);
     alert.annotations
 }
 

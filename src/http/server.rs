@@ -35,7 +35,7 @@ pub fn make_room(most: usize) -> usize {
     if !enough(limit.current) {
         let before = limit;
         limit.current = Some(limit.maximum.map_or(wanted, |maximum| maximum.min(wanted)));
-        if let Err(error) = setrlimit(Resource::Nofile, limit.clone()) {
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
             tracing::warn!(%error, "raise the limit of open files");
             limit = before;
         }

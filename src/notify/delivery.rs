@@ -11,9 +11,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::breaker;
 use super::decide::Policy;
 use crate::document::fields::Fields;
+use crate::model::circuit;
 
 /// How notifications are delivered.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -21,7 +21,7 @@ pub struct Delivery {
     /// When to try again and when to give up.
     pub policy: Policy,
     /// When to leave a receiver alone.
-    pub breaker: breaker::Settings,
+    pub breaker: circuit::Settings,
     /// The receiver that is told of what another one was not.
     pub fallback: Option<Arc<str>>,
     /// Whether sends are no spans: Alertmanager's requests carry no trace context.
@@ -34,7 +34,7 @@ impl Delivery {
     pub fn upstream() -> Self {
         Self {
             policy: Policy::upstream(),
-            breaker: breaker::Settings::off(),
+            breaker: circuit::Settings::off(),
             untraced: true,
             ..Self::default()
         }

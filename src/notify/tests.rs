@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use prometheus_client::registry::Registry;
 use tokio::sync::Notify;
 
-use super::breaker::{self, Circuits};
+use super::breaker::Circuits;
 use super::config::{self, Console, Options};
 use super::delivery::Delivery;
 use super::message::synthetic;
@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::db::ledger::{self, LedgerFilter};
 use crate::db::{Database, outbox};
 use crate::document::{self, diagnostics::Diagnostics};
+use crate::model::circuit;
 use crate::model::notification::Notification;
 use crate::model::signature::LateSigner;
 use crate::model::timestamp::Timestamp;

@@ -14,6 +14,7 @@ use crate::promql::ast::{Expr, ValueType};
 use crate::promql::{parser, support, typecheck};
 use crate::template;
 
+use super::known::Known;
 use super::state::Holds;
 
 /// A group as written.
@@ -48,6 +49,8 @@ pub struct RuleSpec {
     pub query: String,
     /// Labels added to the result, the group's among them; templates for alerts.
     pub labels: Vec<(String, String)>,
+    /// What is known of its alerts from elsewhere than its file; not part of its identity.
+    pub known: Option<Arc<Known>>,
 }
 
 /// What a rule does with its result.
@@ -242,6 +245,7 @@ fn read_rule(value: &Value<'_>, group_labels: &[(String, String)]) -> Option<Rul
         text,
         query,
         labels,
+        known: None,
     })
 }
 

@@ -264,9 +264,20 @@ impl Group {
         saved
     }
 
-    /// Its firing alerts as they were told under other external labels, resolved.
-    pub fn renamed(&self, old: &Context, new: &Context, now: Timestamp) -> Vec<Alert> {
-        let of_rule = |rule: &Arc<Rule>| rule.renamed(old, new, now);
+    /// Its firing alerts that `next`, which takes its place, tells under other labels, resolved. Rules that are not in `next`
+    /// are ended by [`Self::retire`].
+    pub fn renamed(
+        &self,
+        next: &GroupSpec,
+        old: &Context,
+        new: &Context,
+        now: Timestamp,
+    ) -> Vec<Alert> {
+        let of_rule = |rule: &Arc<Rule>| {
+            let identity = rule.spec.identity();
+            let same = next.rules.iter().find(|next| next.identity() == identity);
+            same.map_or_else(Vec::new, |next| rule.renamed(next, old, new, now))
+        };
         self.rules.iter().flat_map(of_rule).collect()
     }
 

@@ -154,7 +154,7 @@ impl RuleManager {
                 .or_else(|| moved(&mut replaced, &spec, &known))
                 .map(|old| old.group);
             if let (Some(group), Some(told_in)) = (&earlier, &old.context) {
-                resolved.extend(group.renamed(told_in, &context, now));
+                resolved.extend(group.renamed(&spec, told_in, &context, now));
             }
             let group = Arc::new(Group::new(spec, earlier.as_deref()));
             let (alerts, keys) = match earlier {

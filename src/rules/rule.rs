@@ -23,10 +23,9 @@ use crate::tasks::Stop;
 use crate::template::alert::{AlertData, AlertTemplate};
 use crate::template::prometheus::QuerySample;
 
-use self::outgoing::{
-    end, ended, generator_url, outgoing, state_series, template_time, told_labels,
-};
+use self::outgoing::{end, generator_url, outgoing, state_series, template_time};
 use super::file::{GroupSpec, RuleKind, RuleSpec};
+use super::known::with_missing;
 use super::state::{self, Active, AlertInstance, Holds, Instances};
 use super::worst::{Watch, value_of, watched};
 
@@ -318,6 +317,7 @@ impl Rule {
         let generator_url = generator_url(&context.external_url, &self.spec.query);
         let mut series = Vec::with_capacity(2 * memory.instances.len());
         for (labels, instance) in &mut memory.instances {
+            self.make_known(instance);
             if instance.state == AlertState::Firing && instance.keep_firing_since.is_none() {
                 instance.peak = self.watch.worst.of(instance.peak, instance.value);
             }
@@ -371,22 +371,6 @@ impl Rule {
                 self.outgoing(instance, context, &generator_url, at)
             })
             .collect()
-    }
-
-    /// Its firing alerts as they were told under other external labels, resolved: what goes on firing is another alert.
-    pub fn renamed(&self, old: &Context, new: &Context, at: Timestamp) -> Vec<Alert> {
-        let mut memory = self.memory.lock();
-        let mut resolved = Vec::new();
-        for instance in memory.instances.values_mut() {
-            let labels = told_labels(instance, old);
-            if labels != told_labels(instance, new)
-                && let Some(alert) = ended(instance.clone(), old, at)
-            {
-                instance.last_sent_at = None;
-                resolved.push(alert);
-            }
-        }
-        resolved
     }
 
     /// The wall clock stepped back by this much: times follow, so that what was held stays held.
@@ -454,6 +438,9 @@ impl Rule {
     ) -> Alert {
         let mut alert = outgoing(instance, context, generator_url, at);
         alert.course.threshold = self.watch.threshold;
+        if let Some(known) = &self.spec.known {
+            alert.annotations = with_missing(&alert.annotations, &known.annotations);
+        }
         alert
     }
 

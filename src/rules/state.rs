@@ -36,6 +36,9 @@ pub struct AlertInstance {
     pub labels: Labels,
     /// Expanded annotations.
     pub annotations: Labels,
+    /// Labels that it is told with where it has none of the name; of [`super::known::Known`].
+    #[serde(default)]
+    pub known: Labels,
     /// Pending or firing; inactive once resolved.
     pub state: AlertState,
     /// Value of the expression when it last returned the series. JSON knows no infinity: it comes back as no number.
@@ -162,6 +165,7 @@ fn begin(active: Active, now: Timestamp) -> AlertInstance {
     AlertInstance {
         labels: active.labels,
         annotations: active.annotations,
+        known: Labels::empty(),
         state: AlertState::Pending,
         value: active.value,
         peak: None,

@@ -139,6 +139,11 @@ impl Collector for Process {
     }
 }
 
+/// Bytes of memory that this process holds; `None` on systems without `/proc`.
+pub fn resident_bytes() -> Option<f64> {
+    usage().map(|usage| usage.resident_bytes)
+}
+
 struct Usage {
     cpu_seconds: f64,
     resident_bytes: f64,

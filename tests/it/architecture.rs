@@ -11,7 +11,7 @@ const FLOORS: [(u8, &[&str]); 12] = [
     (11, &["app"]),
     (10, &["config"]),
     (9, &["http"]),
-    (8, &["notify", "dashboards", "runbooks"]),
+    (8, &["notify", "dashboards", "meaning", "runbooks"]),
     (7, &["rules", "charts"]),
     (
         6,

@@ -422,3 +422,75 @@ fn without_authentication_there_is_no_login_and_other_addresses_stay_refused() {
     assert!(!check("auth: {enabled: false}\n"));
     assert!(check("auth: {enabled: true}\n"));
 }
+
+#[test]
+fn older_paths_and_bulk_writes_ask_for_the_same_roles() {
+    let scene = Scene::new();
+    let token = |name| scene.log_in(name).0;
+    let (viewer, editor, admin) = (token("viewer"), token("editor"), token("admin"));
+    let list = |ids: &[&str]| {
+        let domain = |id: &&str| json!({"domain_id": id, "name": id});
+        json!({"domains": ids.iter().map(domain).collect::<Vec<_>>()})
+    };
+    let save = "/api/domains/save";
+    refused(
+        &scene.post(save, "", list(&["A"])),
+        401,
+        "AUTH_REQUIRED",
+        "",
+    );
+    refused(
+        &scene.post(save, &viewer, list(&["A"])),
+        403,
+        "AUTH_ROLE_TOO_LOW",
+        "editor",
+    );
+    assert_eq!(scene.post(save, &editor, list(&["A", "B"])).status, 200);
+    // What a list leaves out would be removed.
+    let removing = scene.post(save, &editor, list(&["A"]));
+    refused(&removing, 403, "AUTH_ROLE_TOO_LOW", "admin");
+    assert_eq!(removing.json()["error"]["details"], json!(["B"]));
+    assert_eq!(scene.post(save, &admin, list(&["A"])).status, 200);
+    let none = json!({});
+    for path in ["/api/domains/A", "/api/metrics/A", "/api/objectives/A"] {
+        refused(
+            &scene.ask("DELETE", path, "", &none),
+            401,
+            "AUTH_REQUIRED",
+            "",
+        );
+        refused(
+            &scene.ask("DELETE", path, &editor, &none),
+            403,
+            "AUTH_ROLE_TOO_LOW",
+            "admin",
+        );
+    }
+    let ids = json!({"ids": ["A"]});
+    let bulk = "/api/v1/bulk/domains";
+    refused(
+        &scene.ask("DELETE", bulk, &editor, &ids),
+        403,
+        "AUTH_ROLE_TOO_LOW",
+        "admin",
+    );
+    assert_eq!(scene.ask("DELETE", bulk, &admin, &ids).status, 200);
+    let import = json!({"data": {"domain_id": "A", "name": "A"}});
+    refused(
+        &scene.post("/api/import", &viewer, import.clone()),
+        403,
+        "AUTH_ROLE_TOO_LOW",
+        "editor",
+    );
+    assert_eq!(scene.post("/api/import", &editor, import).status, 200);
+    refused(
+        &scene.ask("GET", "/api/v1/audit", &editor, &none),
+        403,
+        "AUTH_ROLE_TOO_LOW",
+        "admin",
+    );
+    let audit = scene
+        .ask("GET", "/api/v1/audit?kind=domain", &admin, &none)
+        .json();
+    assert_eq!(audit["data"][0]["actor"], "editor", "{audit}");
+}

@@ -220,9 +220,8 @@ fn sidecars_on_one_database_find_each_others_answers_and_never_old_ones() {
         return;
     };
     let place = Place::new();
-    let settings =
-        format!("definitions: {{cache: {{redis: {{url_file: redis.url, timeout: 2s}}}}}}\n");
-    place.write("outrigger.yml", &settings);
+    let settings = "definitions: {cache: {redis: {url_file: redis.url, timeout: 2s}}}\n";
+    place.write("outrigger.yml", settings);
     place.write("redis.url", &redis.url());
     let start = |data: &str| {
         let arguments = ["--config", "outrigger.yml", "--data", data];

@@ -1,5 +1,10 @@
 //! Metric definitions, domains and objectives over HTTP and from files, as their users meet them.
 
+mod around;
+mod legacy;
+mod many;
+mod past;
+
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};

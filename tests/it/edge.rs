@@ -196,19 +196,17 @@ fn requests_are_counted_by_the_pattern_of_their_route() {
 }
 
 #[test]
-fn hundreds_of_connections_are_open_at_a_time_and_one_too_many_is_refused() {
+fn hundreds_of_connections_are_open_at_a_time() {
     let place = Place::new();
-    place.write("outrigger.yml", "web: {max_connections: 601}\n");
-    let outrigger = Outrigger::start(place.path(), &["--config", "outrigger.yml"]);
+    let outrigger = Outrigger::start(place.path(), &[]);
     let connect = || std::net::TcpStream::connect(outrigger.address()).unwrap();
     let open: Vec<_> = (0..600).map(|_| connect()).collect();
     let connections = || outrigger.metric("outrigger_http_connections");
-    wait_until("all of them", PATIENCE, || connections() == 601.0);
-    let last = connect();
-    let refused = http::get(&outrigger.address(), "/-/ready");
-    assert!(refused.is_err(), "{refused:?}");
-    drop((open, last));
-    wait_until("all to be gone", PATIENCE, || {
-        http::get(&outrigger.address(), "/-/ready").is_ok()
-    });
+    wait_until("all of them", PATIENCE, || connections() > 600.0);
+    assert_eq!(outrigger.get("/-/ready").status, 200);
+    assert_eq!(
+        outrigger.metric("outrigger_http_connections_refused_total"),
+        0.0
+    );
+    drop(open);
 }

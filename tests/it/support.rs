@@ -7,6 +7,7 @@ pub(crate) mod http;
 pub(crate) mod outrigger;
 pub(crate) mod peers;
 pub(crate) mod place;
+pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod recorder;
 pub(crate) mod redis;

@@ -130,7 +130,16 @@ fn metrics_are_clean(outrigger: &Outrigger) {
     ) else {
         return;
     };
+    // Gauges whose names the definition API's contract gives them, and nobody would today.
+    let named = ["metrics_total", "domains_total", "objectives_total"];
+    let is_named = |line: &&str| {
+        let line = line.trim_start_matches("# HELP ");
+        let line = line.trim_start_matches("# TYPE ");
+        named.contains(&line.split([' ', '{']).next().unwrap_or_default())
+    };
     let exposition = outrigger.get("/metrics").body;
+    let lines = exposition.lines().filter(|line| !is_named(line));
+    let exposition: String = lines.map(|line| format!("{line}\n")).collect();
     let mut check = Command::new(promtool);
     check
         .args(["check", "metrics"])
@@ -155,4 +164,14 @@ fn metrics_are_clean(outrigger: &Outrigger) {
         "promtool check metrics: {}\n{said}",
         output.status
     );
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn its_threads_share_one_heap() {
+    let place = Place::new();
+    let outrigger = Outrigger::start(place.path(), &[]);
+    let heaps = |name: &String| name.starts_with("MALLOC_ARENA_MAX=");
+    let said: Vec<_> = outrigger.environment().into_iter().filter(heaps).collect();
+    assert_eq!(said, ["MALLOC_ARENA_MAX=1"]);
 }

@@ -314,6 +314,7 @@ impl Auth {
             .collect();
         let keys = Arc::new(keys?);
         self.0.signing.store(Arc::clone(&keys));
+        *self.0.signing_read.lock() = Some(self.now());
         Ok(keys)
     }
 

@@ -8,7 +8,7 @@ use super::super::error::AuthError;
 use super::super::password::Cost;
 use super::super::role::{Role, Scope};
 use super::*;
-use crate::db::sql::config::Settings;
+use crate::db::sql::testing::{Engine, Fresh, over_both_engines};
 use crate::model::secret::Secret;
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -17,15 +17,12 @@ const PASSWORD: &str = "Passw0rd! of ours";
 struct Place {
     auth: Auth,
     clock: Clock,
-    directory: tempfile::TempDir,
+    fresh: Fresh,
 }
 
 impl Place {
-    async fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let database = Sql::open(&Settings::default(), &directory.path().join("a.db"))
-            .await
-            .unwrap();
+    async fn new(fresh: Fresh) -> Self {
+        let database = fresh.open().await;
         let clock = Clock::manual(Timestamp::from_millis(1_800_000_000_000));
         let config = AuthConfig {
             enabled: true,
@@ -39,21 +36,15 @@ impl Place {
         Self {
             auth: Auth::new(config, database, clock.clone(), Metrics::default()),
             clock,
-            directory,
+            fresh,
         }
     }
 
     /// What another process does at the same database.
     async fn elsewhere(&self) -> Auth {
-        let file = self.directory.path().join("a.db");
-        let database = Sql::open(&Settings::default(), &file).await;
+        let database = self.fresh.open().await;
         let config = self.auth.config().clone();
-        Auth::new(
-            config,
-            database.unwrap(),
-            self.clock.clone(),
-            Metrics::default(),
-        )
+        Auth::new(config, database, self.clock.clone(), Metrics::default())
     }
 
     async fn user(&self, name: &str, role: Role) -> UserRow {
@@ -90,9 +81,8 @@ fn new_user(name: &str, role: Role) -> NewUser {
 
 const INVALID: &str = "invalid access token";
 
-#[tokio::test]
-async fn an_access_token_lasts_a_quarter_of_an_hour_and_holds_after_a_restart() {
-    let place = Place::new().await;
+async fn an_access_token_lasts_a_quarter_of_an_hour_and_holds_after_a_restart(fresh: Fresh) {
+    let place = Place::new(fresh).await;
     place.user("ada", Role::Editor).await;
     let tokens = place.log_in("ADA").await.unwrap();
     assert_eq!(tokens.expires_in, 900);
@@ -108,9 +98,8 @@ async fn an_access_token_lasts_a_quarter_of_an_hour_and_holds_after_a_restart() 
     assert_eq!(keys["keys"].as_array().unwrap().len(), 1);
 }
 
-#[tokio::test]
-async fn a_replayed_refresh_token_ends_its_session_and_no_other() {
-    let place = Place::new().await;
+async fn a_replayed_refresh_token_ends_its_session_and_no_other(fresh: Fresh) {
+    let place = Place::new(fresh).await;
     place.user("ada", Role::Viewer).await;
     let other = place.log_in("ada").await.unwrap();
     let first = place.log_in("ada").await.unwrap();
@@ -134,9 +123,8 @@ async fn a_replayed_refresh_token_ends_its_session_and_no_other() {
     assert!(place.auth.refresh("mdr_").await.is_err());
 }
 
-#[tokio::test]
-async fn a_refresh_token_ends_after_a_week_without_use() {
-    let place = Place::new().await;
+async fn a_refresh_token_ends_after_a_week_without_use(fresh: Fresh) {
+    let place = Place::new(fresh).await;
     place.user("ada", Role::Viewer).await;
     let mut tokens = place.log_in("ada").await.unwrap();
     for _ in 0..3 {
@@ -147,9 +135,8 @@ async fn a_refresh_token_ends_after_a_week_without_use() {
     assert!(place.auth.refresh(tokens.refresh.expose()).await.is_err());
 }
 
-#[tokio::test]
-async fn who_is_suspended_demoted_or_deleted_is_so_at_once() {
-    let place = Place::new().await;
+async fn who_is_suspended_demoted_or_deleted_is_so_at_once(fresh: Fresh) {
+    let place = Place::new(fresh).await;
     let ada = place.user("ada", Role::Admin).await;
     let tokens = place.log_in("ada").await.unwrap();
     assert_eq!(place.role(&tokens.access).await, Ok(Role::Admin));
@@ -178,9 +165,8 @@ async fn who_is_suspended_demoted_or_deleted_is_so_at_once() {
     assert!(place.auth.refresh(tokens.refresh.expose()).await.is_err());
 }
 
-#[tokio::test]
-async fn what_another_process_changes_counts_within_a_second_or_two() {
-    let place = Place::new().await;
+async fn what_another_process_changes_counts_within_a_second_or_two(fresh: Fresh) {
+    let place = Place::new(fresh).await;
     let ada = place.user("ada", Role::Editor).await;
     let tokens = place.log_in("ada").await.unwrap();
     assert_eq!(place.role(&tokens.access).await, Ok(Role::Editor));
@@ -190,9 +176,8 @@ async fn what_another_process_changes_counts_within_a_second_or_two() {
     assert_eq!(place.role(&tokens.access).await, Err(INVALID.to_owned()));
 }
 
-#[tokio::test]
-async fn a_new_password_logs_out_everywhere_and_the_old_one_is_worth_nothing() {
-    let place = Place::new().await;
+async fn a_new_password_logs_out_everywhere_and_the_old_one_is_worth_nothing(fresh: Fresh) {
+    let place = Place::new(fresh).await;
     let ada = place.user("ada", Role::Viewer).await;
     let tokens = place.log_in("ada").await.unwrap();
     let cookie = place.auth.begin_browser_session(&ada).await.unwrap();
@@ -214,9 +199,8 @@ async fn a_new_password_logs_out_everywhere_and_the_old_one_is_worth_nothing() {
     assert!(place.log_in("ada").await.is_err());
 }
 
-#[tokio::test]
-async fn a_key_may_what_its_scopes_and_its_owners_role_allow() {
-    let place = Place::new().await;
+async fn a_key_may_what_its_scopes_and_its_owners_role_allow(fresh: Fresh) {
+    let place = Place::new(fresh).await;
     let ada = place.user("ada", Role::Editor).await;
     let key = |scopes: &[Scope]| NewKey {
         name: "ci".to_owned(),
@@ -267,9 +251,8 @@ async fn a_key_may_what_its_scopes_and_its_owners_role_allow() {
     assert!(place.auth.bearer(made.key.expose()).await.is_err());
 }
 
-#[tokio::test]
-async fn failures_lock_known_and_unknown_names_alike() {
-    let place = Place::new().await;
+async fn failures_lock_known_and_unknown_names_alike(fresh: Fresh) {
+    let place = Place::new(fresh).await;
     place.user("ada", Role::Viewer).await;
     for name in ["ada", "nobody"] {
         let mut said = Vec::new();
@@ -288,9 +271,8 @@ async fn failures_lock_known_and_unknown_names_alike() {
     assert!(place.log_in("ada").await.is_ok());
 }
 
-#[tokio::test]
-async fn names_and_addresses_are_taken_whatever_their_case() {
-    let place = Place::new().await;
+async fn names_and_addresses_are_taken_whatever_their_case(fresh: Fresh) {
+    let place = Place::new(fresh).await;
     place.user("ada", Role::Viewer).await;
     let taken = async |name: &str, email: &str| {
         let mut user = new_user(name, Role::Viewer);
@@ -303,9 +285,8 @@ async fn names_and_addresses_are_taken_whatever_their_case() {
     assert!(matches!(closed, Err(AuthError::RegistrationClosed)));
 }
 
-#[tokio::test]
-async fn keys_are_replaced_and_old_tokens_still_read() {
-    let place = Place::new().await;
+async fn keys_are_replaced_and_old_tokens_still_read(fresh: Fresh) {
+    let place = Place::new(fresh).await;
     place.user("ada", Role::Viewer).await;
     let before = place.log_in("ada").await.unwrap();
     let ids = async || {
@@ -341,11 +322,26 @@ async fn keys_are_replaced_and_old_tokens_still_read() {
 #[tokio::test]
 async fn only_the_owner_reads_the_file_with_the_keys() {
     use std::os::unix::fs::PermissionsExt;
-    let place = Place::new().await;
+    let fresh = Fresh::new(Engine::Sqlite, "").unwrap();
+    let directory = fresh.file().parent().unwrap().to_owned();
+    let place = Place::new(fresh).await;
     place.user("ada", Role::Viewer).await;
-    for entry in std::fs::read_dir(place.directory.path()).unwrap() {
+    for entry in std::fs::read_dir(directory).unwrap() {
         let entry = entry.unwrap();
         let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600, "{}", entry.path().display());
     }
 }
+
+over_both_engines!(
+    an_access_token_lasts_a_quarter_of_an_hour_and_holds_after_a_restart,
+    a_replayed_refresh_token_ends_its_session_and_no_other,
+    a_refresh_token_ends_after_a_week_without_use,
+    who_is_suspended_demoted_or_deleted_is_so_at_once,
+    what_another_process_changes_counts_within_a_second_or_two,
+    a_new_password_logs_out_everywhere_and_the_old_one_is_worth_nothing,
+    a_key_may_what_its_scopes_and_its_owners_role_allow,
+    failures_lock_known_and_unknown_names_alike,
+    names_and_addresses_are_taken_whatever_their_case,
+    keys_are_replaced_and_old_tokens_still_read,
+);

@@ -1,5 +1,6 @@
 //! Which database definitions and accounts are in: `definitions.database` in `outrigger.yml`.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -101,6 +102,16 @@ impl Profile {
 }
 
 impl Config {
+    /// The server of an address, with what is usual.
+    pub fn at(address: Address) -> Self {
+        Self {
+            address,
+            password_file: None,
+            password: None,
+            profile: Profile::default(),
+        }
+    }
+
     /// The address as it is now.
     ///
     /// # Errors
@@ -108,7 +119,7 @@ impl Config {
     pub(super) fn address(&self) -> Result<Secret, DbError> {
         match &self.address {
             Address::Inline(address) => Ok(address.clone()),
-            Address::File(path) => read(path, "read the address of PostgreSQL"),
+            Address::File(path) => from_file(path, "read the address of PostgreSQL"),
         }
     }
 
@@ -118,13 +129,13 @@ impl Config {
     /// Where its file cannot be read.
     pub(super) fn password(&self) -> Result<Option<Secret>, DbError> {
         match &self.password_file {
-            Some(path) => read(path, "read the password of PostgreSQL").map(Some),
+            Some(path) => from_file(path, "read the password of PostgreSQL").map(Some),
             None => Ok(self.password.clone()),
         }
     }
 }
 
-fn read(path: &Path, action: &'static str) -> Result<Secret, DbError> {
+fn from_file(path: &Path, action: &'static str) -> Result<Secret, DbError> {
     let text = std::fs::read_to_string(path).map_err(|error| DbError::Value {
         action,
         reason: format!("{}: {error}", path.display()),
@@ -137,8 +148,8 @@ fn read(path: &Path, action: &'static str) -> Result<Secret, DbError> {
     Ok(Secret::new(text))
 }
 
-/// Reads `database` of `definitions`; paths are relative to `base`.
-pub fn read_settings(definitions: &Fields<'_>, base: &Path) -> Settings {
+/// Reads `database` in `definitions`; paths are relative to `base`.
+pub fn read(definitions: &Fields<'_>, base: &Path) -> Settings {
     let mut settings = Settings::default();
     if let Some(value) = definitions.get("database")
         && let Some(database) = value.fields()
@@ -171,10 +182,9 @@ pub fn read_settings(definitions: &Fields<'_>, base: &Path) -> Settings {
             (None, None) => None,
         };
         settings.postgres = address.map(|address| Config {
-            address,
             password_file,
-            password: None,
             profile,
+            ..Config::at(address)
         });
         database.finish();
     }
@@ -194,6 +204,9 @@ pub fn check_address(text: &str) -> Result<(), String> {
             "not an address of PostgreSQL: its scheme is {:?}",
             url.scheme()
         ));
+    }
+    if url.query_pairs().any(|(name, _)| name == "password") {
+        return Err("an address of PostgreSQL has no parameter password".to_owned());
     }
     Ok(())
 }
@@ -220,14 +233,12 @@ pub(super) fn decides_on_tls(address: &Secret) -> bool {
         return true;
     };
     let names = |wanted: &[&str]| url.query_pairs().any(|(name, _)| wanted.contains(&&*name));
-    let local = match url.host() {
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        // A socket's directory is written with %2F.
-        Some(url::Host::Domain(name)) => {
-            name.is_empty() || name == "localhost" || name.to_ascii_lowercase().starts_with("%2f")
-        }
-        None => true,
-    };
+    // Hosts of this scheme are not parsed; a socket's directory is written with %2F.
+    let host = url.host_str().unwrap_or_default().to_ascii_lowercase();
+    let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    let local = ip.map_or_else(
+        |_| host.is_empty() || host == "localhost" || host.starts_with("%2f"),
+        |ip| ip.is_loopback(),
+    );
     names(&["sslmode", "ssl-mode"]) || local || names(&["host"])
 }

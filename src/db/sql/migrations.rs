@@ -7,7 +7,7 @@ use sqlx::{PgConnection, Row as _};
 use super::super::{DbError, MIGRATIONS};
 
 /// Files of SQLite's list that PostgreSQL takes too: those of definitions and accounts.
-const SHARED: &[i64] = &[20, 21];
+const SHARED: &[i64] = &[20, 21, 43, 44];
 
 /// Files for PostgreSQL alone.
 const POSTGRES: &[(i64, &str)] = &[(40, include_str!("../../../migrations/0040_postgres.sql"))];
@@ -17,11 +17,19 @@ const LOCK: i64 = 0x6f75_7472;
 
 /// The files, in the order of their numbers.
 fn files() -> Vec<(i64, &'static str)> {
-    let shared = MIGRATIONS.iter().copied();
-    let shared = shared.filter(|(version, _)| SHARED.contains(version));
-    let mut files: Vec<_> = shared.chain(POSTGRES.iter().copied()).collect();
+    let mut files: Vec<_> = shared_files().chain(POSTGRES.iter().copied()).collect();
     files.sort_by_key(|(version, _)| *version);
     files
+}
+
+fn shared_files() -> impl Iterator<Item = (i64, &'static str)> {
+    let all = MIGRATIONS.iter().copied();
+    all.filter(|(version, _)| SHARED.contains(version))
+}
+
+/// What makes the same tables in SQLite.
+pub(super) fn shared() -> impl Iterator<Item = &'static str> {
+    shared_files().map(|(_, sql)| sql)
 }
 
 /// Brings the schema up to date.

@@ -1,21 +1,32 @@
 //! PostgreSQL: its connections, and what it says otherwise than SQLite.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sqlx::pool::PoolConnection;
+use arc_swap::ArcSwap;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
-use sqlx::{ConnectOptions, Connection, Executor, Postgres as Engine};
+use sqlx::{ConnectOptions, Executor, Postgres as Engine};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use super::super::DbError;
+use super::availability::{Gate, Pass};
 use super::config::{self, Config, Profile};
+use super::metrics::Metrics;
 use super::row::Row;
+use super::snapshot::{MOST_BYTES, Snapshot};
 use super::statement::{Statement, Value};
-use super::{migrations, query};
+use super::{migrations, query, stale};
+use crate::clock::Clock;
+use crate::model::circuit::Change;
+use crate::model::timestamp::Timestamp;
 
 /// How long the schema may take, with the wait for other processes that make it too.
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a snapshot may take.
+const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One writer at a time, as in SQLite: "outw" in ASCII. In one simple query, so that beginning is one round trip.
 const BEGIN: &str =
@@ -23,12 +34,18 @@ const BEGIN: &str =
 
 /// A PostgreSQL.
 #[derive(Debug)]
-pub struct Postgres {
+pub(super) struct Postgres {
     config: Config,
     /// The address as it may be shown.
     place: String,
-    pool: PgPool,
+    clock: Clock,
+    pool: ArcSwap<PgPool>,
     migrated: OnceCell<()>,
+    gate: Gate,
+    snapshot: Snapshot,
+    metrics: Metrics,
+    /// Whether it was said that the definitions are too many for a snapshot.
+    too_large: AtomicBool,
 }
 
 /// Statements that take effect together.
@@ -38,82 +55,240 @@ pub(super) struct Transaction {
     statement_timeout: Duration,
 }
 
+/// How PostgreSQL does.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Condition {
+    /// It answers, or the definitions are in SQLite.
+    Well,
+    /// It does not.
+    Down {
+        /// Since when.
+        since: Timestamp,
+        /// Why; never a secret.
+        reason: String,
+        /// How old the snapshot is that reads are answered from; nothing where there is none.
+        snapshot_age: Option<Duration>,
+    },
+}
+
 impl Postgres {
     /// Connections as configured; none is made yet.
     ///
     /// # Errors
     /// Where the address or its password cannot be read.
-    pub fn new(config: Config) -> Result<Self, DbError> {
-        let options = options(&config)?;
-        let pool = pool(config.profile, options);
+    pub(super) fn new(config: Config, clock: Clock, metrics: Metrics) -> Result<Self, DbError> {
+        let pool = pool(config.profile, options(&config)?);
         Ok(Self {
             place: config::place(&config.address()?),
             config,
-            pool,
+            pool: ArcSwap::from_pointee(pool),
             migrated: OnceCell::new(),
+            gate: Gate::new(clock.clone()),
+            snapshot: Snapshot::default(),
+            too_large: AtomicBool::default(),
+            metrics,
+            clock,
         })
     }
 
-    /// Connects, and brings the schema up to date; the first statement does it too.
+    /// Connects, and brings the schema up to date, where that was not done yet.
     ///
     /// # Errors
     /// Where that cannot be done.
-    pub async fn prepare(&self) -> Result<(), DbError> {
+    pub(super) async fn prepare(&self) -> Result<(), DbError> {
+        const CONNECT: &str = "connect to PostgreSQL";
+        const MIGRATE: &str = "bring PostgreSQL's schema up to date";
         let migrate = || async {
-            let profile = self.config.profile;
-            let action = "connect to PostgreSQL";
-            let connected = timeout(profile.wait(), options(&self.config)?.connect()).await;
+            let wait = self.config.profile.wait();
+            let connected = timeout(wait, options(&self.config)?.connect()).await;
             let mut connection = connected
-                .map_err(|_| silent(action, profile.wait()))?
-                .map_err(|error| failed(action, error))?;
+                .map_err(|_| silent(CONNECT, wait))?
+                .map_err(|error| failed(CONNECT, error))?;
             let migrated = async {
-                let path = connection.execute("SET search_path TO outrigger").await;
-                path.map_err(|error| failed(action, error))?;
+                // What is there already is no notice in the log.
+                let session = "SET search_path TO outrigger; SET client_min_messages = warning";
+                let path = connection.execute(session).await;
+                path.map_err(|error| failed(MIGRATE, error))?;
                 migrations::migrate(&mut connection, &self.place).await
             };
             let migrated = timeout(MIGRATION_TIMEOUT, migrated).await;
             migrated
-                .map_err(|_| silent("bring PostgreSQL's schema up to date", MIGRATION_TIMEOUT))?
+                .map_err(|_| silent(MIGRATE, MIGRATION_TIMEOUT))?
                 .map_err(|error| match error {
                     DbError::Query { action, source } => failed(action, source),
                     other => other,
-                })?;
-            // What it was for is done; the server notices an end without a farewell too.
-            drop(timeout(profile.wait(), connection.close()).await);
-            Ok(())
+                })
         };
         self.migrated.get_or_try_init(migrate).await.map(drop)
     }
 
     pub(super) async fn all(&self, statement: &Statement) -> Result<Vec<Row>, DbError> {
+        let asked = self.asked(statement).await;
+        match asked {
+            Err(error) if error.is_down() && statement.or_snapshot => {
+                let Some(rows) = self.snapshot.all(statement).await else {
+                    return Err(error);
+                };
+                self.metrics.read_stale();
+                stale::note(self.snapshot.age(self.clock.now()).unwrap_or_default());
+                rows
+            }
+            asked => asked,
+        }
+    }
+
+    async fn asked(&self, statement: &Statement) -> Result<Vec<Row>, DbError> {
         let operation = statement.operation;
-        self.prepare().await?;
-        let mut connection = self.connection(operation).await?;
-        let limit = self.config.profile.statement();
-        fetch(&mut connection, statement, limit).await
+        let pass = self.enter(operation)?;
+        let work = async {
+            let acquired = self.pool.load_full().acquire().await;
+            let mut connection = acquired.map_err(|error| failed(operation, error))?;
+            let limit = self.config.profile.statement();
+            fetch(&mut connection, statement, limit).await
+        };
+        let result = work.await;
+        self.note(&result);
+        drop(pass);
+        result
     }
 
     pub(super) async fn begin(&self) -> Result<Transaction, DbError> {
         const ACTION: &str = "begin transaction";
-        self.prepare().await?;
+        let pass = self.enter(ACTION)?;
         let limit = self.config.profile.wait() + self.config.profile.statement();
-        let begun = timeout(limit, self.pool.begin_with(BEGIN)).await;
-        let inner = begun
-            .map_err(|_| silent(ACTION, limit))?
-            .map_err(|error| failed(ACTION, error))?;
+        let pool = self.pool.load_full();
+        let begun = timeout(limit, pool.begin_with(BEGIN)).await;
+        let begun = begun
+            .map_err(|_| silent(ACTION, limit))
+            .and_then(|begun| begun.map_err(|error| failed(ACTION, error)));
+        self.note(&begun);
+        drop(pass);
         Ok(Transaction {
-            inner,
+            inner: begun?,
             statement_timeout: self.config.profile.statement(),
         })
     }
 
-    pub(super) async fn close(&self) {
-        self.pool.close().await;
+    fn enter(&self, action: &'static str) -> Result<Pass<'_>, DbError> {
+        if !self.migrated.initialized() {
+            let (_, reason) = self.gate.failing().unwrap_or_default();
+            return Err(DbError::Unavailable {
+                action,
+                reason: format!("its schema is not up to date yet; {reason}"),
+                retry_after: RETRY_AFTER,
+                down: true,
+            });
+        }
+        self.gate.enter(action)
     }
 
-    async fn connection(&self, operation: &'static str) -> Result<PoolConnection<Engine>, DbError> {
-        let acquired = self.pool.acquire().await;
-        acquired.map_err(|error| failed(operation, error))
+    /// Takes note of how something ended. When the circuit opens the pool is given up as a whole: connections to a server that
+    /// hangs would hang on to their places.
+    pub(super) fn note<T>(&self, result: &Result<T, DbError>) {
+        match self.gate.note(result) {
+            Some(Change::Opened) => {
+                let reason = self.gate.failing().map(|(_, reason)| reason);
+                let reason = reason.unwrap_or_default();
+                tracing::error!(
+                    database = self.place,
+                    reason,
+                    "definitions' database is down: reads are answered from memory, writes with 503"
+                );
+                match options(&self.config) {
+                    Ok(options) => self
+                        .pool
+                        .store(Arc::new(pool(self.config.profile, options))),
+                    Err(error) => {
+                        tracing::error!(%error, "read how to reach definitions' database")
+                    }
+                }
+            }
+            Some(Change::Closed) => {
+                tracing::info!(database = self.place, "definitions' database is back");
+            }
+            None => {}
+        }
+    }
+
+    /// What must be done from time to time: the schema, where it was out of reach at the start; a look whether it is there; a
+    /// new snapshot where something was written.
+    pub(super) async fn tend(&self) {
+        if !self.migrated.initialized() {
+            let prepared = self.prepare().await;
+            let first = self.gate.failing().is_none();
+            self.note(&prepared);
+            match prepared {
+                Ok(()) => tracing::info!(database = self.place, "definitions' database is ready"),
+                Err(error) if first => {
+                    tracing::error!(%error, database = self.place, "definitions' database cannot be used; it is tried again and again");
+                    return;
+                }
+                Err(_) => return,
+            }
+        }
+        let text = "SELECT generation FROM definition_generation WHERE id = 1";
+        let statement = Statement::new("read definitions' generation", text);
+        let generation = self.asked(&statement).await;
+        let now = self.clock.now();
+        // Failures are noted, and said when the circuit opens.
+        let Ok(rows) = generation else { return };
+        let generation = rows.first().and_then(|row| row.get::<i64>(0).ok());
+        if generation.is_some_and(|generation| self.snapshot.confirm(generation, now)) {
+            return;
+        }
+        let taken = timeout(SNAPSHOT_TIMEOUT, self.take_snapshot(now)).await;
+        match taken {
+            Ok(Ok(fits)) => {
+                if !fits && !self.too_large.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(
+                        most_bytes = MOST_BYTES,
+                        "definitions are too large to be kept in memory: while their database is down they cannot be read"
+                    );
+                }
+            }
+            Ok(Err(error)) => tracing::warn!(%error, "no new snapshot of the definitions"),
+            Err(_) => tracing::warn!("no new snapshot of the definitions: it took too long"),
+        }
+    }
+
+    async fn take_snapshot(&self, now: Timestamp) -> Result<bool, DbError> {
+        const ACTION: &str = "take a snapshot of the definitions";
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        let pool = self.pool.load_full();
+        let begun = pool.begin_with(begin).await;
+        let mut transaction = begun.map_err(|error| failed(ACTION, error))?;
+        self.snapshot.take(&mut transaction, now).await
+    }
+
+    pub(super) fn condition(&self) -> Condition {
+        let Some((since, reason)) = self.gate.failing() else {
+            return Condition::Well;
+        };
+        Condition::Down {
+            since,
+            reason,
+            snapshot_age: self.snapshot.age(self.clock.now()),
+        }
+    }
+
+    /// Connections in use, and the most there may be.
+    pub(super) fn connections(&self) -> (usize, u32) {
+        let pool = self.pool.load();
+        let size = usize::try_from(pool.size()).unwrap_or_default();
+        let used = size.saturating_sub(pool.num_idle());
+        (used, self.config.profile.connections())
+    }
+
+    /// How old the snapshot is, and how many bytes of documents it holds.
+    pub(super) fn snapshot(&self) -> (Option<Duration>, i64) {
+        (self.snapshot.age(self.clock.now()), self.snapshot.bytes())
+    }
+
+    pub(super) async fn close(&self) {
+        let closed = timeout(self.config.profile.wait(), self.pool.load_full().close()).await;
+        if closed.is_err() {
+            tracing::debug!("connections to PostgreSQL did not close in time");
+        }
     }
 }
 
@@ -176,6 +351,7 @@ fn silent(action: &'static str, limit: Duration) -> DbError {
         action,
         reason: format!("no answer within {} s", limit.as_secs()),
         retry_after: RETRY_AFTER,
+        down: true,
     }
 }
 
@@ -184,22 +360,36 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// What a failure means: that the server cannot be used now, or that the statement failed.
 fn failed(action: &'static str, error: sqlx::Error) -> DbError {
-    let Some(remedy) = unavailable(&error) else {
-        return DbError::Query {
-            action,
-            source: error,
-        };
+    let (down, remedy) = match meaning(&error) {
+        Meaning::Down(remedy) => (true, remedy),
+        Meaning::Busy => (false, ""),
+        Meaning::Statement => {
+            return DbError::Query {
+                action,
+                source: error,
+            };
+        }
     };
     DbError::Unavailable {
         action,
         reason: format!("{error}{remedy}"),
         retry_after: RETRY_AFTER,
+        down,
     }
 }
 
-/// Whether an error is one of the server or the way to it, rather than of the statement; with what to do about it, where
-/// that can be told. Codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
-fn unavailable(error: &sqlx::Error) -> Option<&'static str> {
+/// What an error is one of.
+enum Meaning {
+    /// The server, or the way to it; with what to do about it, where that can be told.
+    Down(&'static str),
+    /// The server is there, and may do it later.
+    Busy,
+    /// The statement.
+    Statement,
+}
+
+/// Codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+fn meaning(error: &sqlx::Error) -> Meaning {
     let code = match error {
         sqlx::Error::Database(error) => error.code(),
         sqlx::Error::Configuration(_)
@@ -209,24 +399,22 @@ fn unavailable(error: &sqlx::Error) -> Option<&'static str> {
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::BeginFailed
-        | sqlx::Error::WorkerCrashed => return Some(""),
-        _ => return None,
+        | sqlx::Error::WorkerCrashed => return Meaning::Down(""),
+        _ => return Meaning::Statement,
     };
     let code = code.unwrap_or_default();
+    let of = |classes: &[&str]| classes.iter().any(|class| code.starts_with(class));
     match &*code {
-        "28P01" => Some("; correct the password in definitions.database"),
-        "3D000" => Some("; create the database, or name another in definitions.database"),
-        "42501" => Some("; let its user create the schema outrigger, or create it for him"),
-        // Lock and statement time-outs, deadlocks; a server that only reads, as after a switch to a standby.
-        "55P03" | "57014" | "40001" | "40P01" | "25006" | "25P03" => Some(""),
-        // The connection, its rights, the server's resources, its end and its start.
-        code if ["08", "28", "53", "57P", "58"]
-            .iter()
-            .any(|class| code.starts_with(class)) =>
-        {
-            Some("")
+        "28P01" => Meaning::Down("; correct the password in definitions.database"),
+        "3D000" => Meaning::Down("; create the database, or name another in definitions.database"),
+        "42501" => {
+            Meaning::Down("; let its user create the schema outrigger, or create it for him")
         }
-        _ => None,
+        // Lock and statement time-outs, deadlocks; a server that only reads, as after a switch to a standby.
+        "55P03" | "57014" | "40001" | "40P01" | "25006" => Meaning::Busy,
+        // The connection, its rights, the server's resources, its end and its start.
+        _ if of(&["08", "28", "53", "57P", "58"]) => Meaning::Down(""),
+        _ => Meaning::Statement,
     }
 }
 

@@ -11,6 +11,8 @@ pub struct Statement {
     pub(super) operation: &'static str,
     pub(super) text: Cow<'static, str>,
     pub(super) values: Vec<Value>,
+    /// Whether the snapshot may answer it.
+    pub(super) or_snapshot: bool,
     /// Whether the connection remembers it: compiled statements take memory.
     pub(super) kept: bool,
 }
@@ -31,8 +33,16 @@ impl Statement {
             operation,
             text: Cow::Borrowed(text),
             values: Vec::new(),
+            or_snapshot: false,
             kept: true,
         }
+    }
+
+    /// It reads of definitions, tags and their generation alone, so that it can be answered from the snapshot of these.
+    #[must_use]
+    pub fn or_snapshot(mut self) -> Self {
+        self.or_snapshot = true;
+        self
     }
 
     /// Its text was put together, but is one of few.

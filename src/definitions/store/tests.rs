@@ -1,9 +1,12 @@
+mod many;
+
 use serde_json::json;
 
 use super::*;
 use crate::db::definitions::{self as rows, Column, Filter};
-use crate::db::sql::config::Settings;
-use crate::definitions::catalog;
+use crate::db::sql::testing::{Fresh, over_both_engines};
+use crate::definitions::catalog::{self, Item};
+use crate::definitions::check::FindingKind;
 use crate::definitions::testing::{CHECKS, full};
 
 const ADA: Author<'_> = Author {
@@ -12,10 +15,8 @@ const ADA: Author<'_> = Author {
 };
 const NOW: Timestamp = Timestamp::from_millis(1_795_000_000_000);
 
-async fn store(directory: &tempfile::TempDir) -> Store {
-    let file = directory.path().join("outrigger.db");
-    let database = Sql::open(&Settings::default(), &file).await;
-    Store::new(database.unwrap(), CHECKS)
+async fn store(fresh: &Fresh) -> Store {
+    Store::new(fresh.open().await, CHECKS)
 }
 
 fn metric(id: &str, change: impl FnOnce(&mut Value)) -> Value {
@@ -38,10 +39,8 @@ async fn update(store: &Store, id: &str, body: Value, basis: Basis) -> Result<Sa
         .await
 }
 
-#[tokio::test]
-async fn a_resource_is_made_changed_and_removed_and_each_write_is_told() {
-    let directory = tempfile::tempdir().unwrap();
-    let store = store(&directory).await;
+async fn a_resource_is_made_changed_and_removed_and_each_write_is_told(fresh: Fresh) {
+    let store = store(&fresh).await;
     let made = create(&store, Kind::Metric, &metric("A", |_| {})).await;
     assert_eq!(
         (made.stored.revision, &made.outcome),
@@ -118,20 +117,16 @@ async fn a_resource_is_made_changed_and_removed_and_each_write_is_told() {
     assert_eq!(rows::generation(store.database()).await.unwrap(), 4);
 }
 
-#[tokio::test]
-async fn two_writers_on_one_revision_do_not_both_win() {
-    let directory = tempfile::tempdir().unwrap();
-    let store = store(&directory).await;
+async fn two_writers_on_one_revision_do_not_both_win(fresh: Fresh) {
+    let store = store(&fresh).await;
     create(&store, Kind::Metric, &metric("A", |_| {})).await;
     let write = |tag: &str| update(&store, "A", json!({"tags": [tag]}), Basis::OneOf(vec![1]));
     let (left, right) = tokio::join!(write("left"), write("right"));
     assert_ne!(left.is_ok(), right.is_ok(), "{left:?} {right:?}");
 }
 
-#[tokio::test]
-async fn filters_combine_and_pages_follow_each_other() {
-    let directory = tempfile::tempdir().unwrap();
-    let store = store(&directory).await;
+async fn filters_combine_and_pages_follow_each_other(fresh: Fresh) {
+    let store = store(&fresh).await;
     for (id, category, tags) in [
         ("A", "Latency", json!(["api", "slo"])),
         ("B", "Latency", json!(["web"])),
@@ -227,10 +222,8 @@ fn items(resources: &[(Kind, Value)]) -> Vec<Item> {
     catalog::items(&file).0
 }
 
-#[tokio::test]
-async fn an_import_is_all_or_nothing_and_a_dry_run_nothing() {
-    let directory = tempfile::tempdir().unwrap();
-    let store = store(&directory).await;
+async fn an_import_is_all_or_nothing_and_a_dry_run_nothing(fresh: Fresh) {
+    let store = store(&fresh).await;
     let all: Vec<(Kind, Value)> = Kind::ALL.map(|kind| (kind, full(kind))).to_vec();
     let outcomes = async |items: &[Item], dry_run| {
         let reports = store.import(items, dry_run, ADA, NOW).await.unwrap();
@@ -257,10 +250,9 @@ async fn an_import_is_all_or_nothing_and_a_dry_run_nothing() {
     );
 }
 
-#[tokio::test]
-async fn what_is_exported_is_the_same_in_another_database() {
-    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (here, there) = (store(&here).await, store(&there).await);
+async fn what_is_exported_is_the_same_in_another_database(fresh: Fresh) {
+    let other = fresh.another();
+    let (here, there) = (store(&fresh).await, store(&other).await);
     for kind in Kind::ALL {
         create(&here, kind, &full(kind)).await;
     }
@@ -279,10 +271,8 @@ async fn what_is_exported_is_the_same_in_another_database() {
     assert_eq!(catalog::catalog(&there.all().await.unwrap()), exported);
 }
 
-#[tokio::test]
-async fn a_reference_to_nothing_is_a_warning() {
-    let directory = tempfile::tempdir().unwrap();
-    let store = store(&directory).await;
+async fn a_reference_to_nothing_is_a_warning(fresh: Fresh) {
+    let store = store(&fresh).await;
     let alone = create(&store, Kind::Objective, &full(Kind::Objective)).await;
     let [warning] = alone.findings.warnings.as_slice() else {
         panic!("{:?}", alone.findings);
@@ -296,3 +286,12 @@ async fn a_reference_to_nothing_is_a_warning() {
         assert_eq!(report.findings, Findings::default(), "{}", report.id);
     }
 }
+
+over_both_engines!(
+    a_resource_is_made_changed_and_removed_and_each_write_is_told,
+    two_writers_on_one_revision_do_not_both_win,
+    filters_combine_and_pages_follow_each_other,
+    an_import_is_all_or_nothing_and_a_dry_run_nothing,
+    what_is_exported_is_the_same_in_another_database,
+    a_reference_to_nothing_is_a_warning,
+);

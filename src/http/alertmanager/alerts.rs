@@ -156,8 +156,9 @@ pub async fn post(
     let resolve_timeout = configuration.routing.resolve_timeout;
     let (mut valid, mistakes) = read(&text, resolve_timeout, context.clock.now())?;
     drop(text);
+    let index = context.index.load_full();
     for posted in &mut valid {
-        configuration.enrich(&mut posted.alert, &runbooks);
+        configuration.enrich(&mut posted.alert, &runbooks, &index);
     }
     context.alerts.post(valid).await?;
     if mistakes.is_empty() {

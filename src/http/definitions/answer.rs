@@ -51,21 +51,37 @@ pub(super) fn missing(kind: Kind) -> Fault {
 
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
-        let message = error.to_string();
-        let (status, code) = match error {
-            StoreError::NotFound { kind } => return missing(kind),
-            StoreError::Exists { .. } => (StatusCode::CONFLICT, "RES_EXISTS"),
-            StoreError::Stale { .. } => (StatusCode::PRECONDITION_FAILED, "RES_STALE"),
-            StoreError::Invalid(findings) => return invalid(&findings).into(),
-            StoreError::Database(_) | StoreError::Unreadable { .. } => {
-                tracing::error!(error = message, "definition cannot be read or written");
-                let message = "the definitions cannot be read or written; the log says why";
-                let status = StatusCode::INTERNAL_SERVER_ERROR;
-                return Problem::new(status, "SYS_DATABASE", message).into();
-            }
-        };
-        Problem::new(status, code, message).into()
+        match error {
+            StoreError::NotFound { kind } => missing(kind),
+            StoreError::Invalid(findings) => invalid(&findings).into(),
+            other => refused(&other).into(),
+        }
     }
+}
+
+/// A refused write in the common form.
+pub(super) fn refused(error: &StoreError) -> Problem {
+    let (status, code) = match error {
+        StoreError::NotFound { .. } | StoreError::NoRevision { .. } => {
+            (StatusCode::NOT_FOUND, "RES_NOT_FOUND")
+        }
+        StoreError::Exists { .. } => (StatusCode::CONFLICT, "RES_EXISTS"),
+        StoreError::Stale { .. } => (StatusCode::PRECONDITION_FAILED, "RES_STALE"),
+        StoreError::ReadOnly { .. } => (StatusCode::CONFLICT, "BIZ_READ_ONLY"),
+        StoreError::Invalid(findings) => return invalid(findings),
+        StoreError::Database(_) | StoreError::Unreadable { .. } => {
+            if let StoreError::Database(error) = error
+                && let Some(problem) = Problem::unavailable(error)
+            {
+                return problem;
+            }
+            tracing::error!(%error, "definition cannot be read or written");
+            let message = "the definitions cannot be read or written; the log says why";
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            return Problem::new(status, "SYS_DATABASE", message);
+        }
+    };
+    Problem::new(status, code, error.to_string())
 }
 
 impl From<crate::db::DbError> for Fault {

@@ -10,13 +10,12 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::answer::{self, Fault};
-use super::{Query, body, parameter, store, write_scope};
+use super::{Query, author, body, parameter, store, write_scope};
 use crate::auth::role::Role;
 use crate::db::definitions as rows;
 use crate::definitions::change::Merge;
 use crate::definitions::check::Findings;
 use crate::definitions::resource::Kind;
-use crate::definitions::store::Author;
 use crate::http::context::Context;
 use crate::http::identity::{Who, require};
 
@@ -63,10 +62,7 @@ pub(super) async fn create(
     require(&caller, Role::Editor, write_scope(kind))?;
     let strict = Query::of(&request).strict()?;
     let body = body::object(request).await?.into();
-    let author = Author {
-        name: caller.name(),
-        source: "api",
-    };
+    let author = author(&caller);
     let store = store(&context, strict);
     let saved = store
         .create(kind, &body, author, context.clock.now())
@@ -118,10 +114,7 @@ async fn change(
     let strict = Query::of(&request).strict()?;
     let basis = answer::basis(request.headers());
     let body = body::object(request).await?;
-    let author = Author {
-        name: caller.name(),
-        source: "api",
-    };
+    let author = author(&caller);
     let (store, now) = (store(&context, strict), context.clock.now());
     let saved = store
         .update((kind, &id), &body, merge, &basis, author, now)
@@ -145,10 +138,7 @@ pub(super) async fn remove(
 ) -> Result<Response, Fault> {
     require(&caller, Role::Admin, write_scope(kind))?;
     let id = identifier(id)?;
-    let author = Author {
-        name: caller.name(),
-        source: "api",
-    };
+    let author = author(&caller);
     let (store, now) = (store(&context, false), context.clock.now());
     store
         .remove((kind, &id), &answer::basis(&headers), author, now)

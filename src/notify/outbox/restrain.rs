@@ -2,8 +2,8 @@
 
 use super::{CLAIMED_AT_ONCE, Place, Receivers, Worker};
 use crate::db::outbox::{Claimed, Lane, Take};
+use crate::model::circuit::{Admission, Change};
 use crate::model::timestamp::Timestamp;
-use crate::notify::breaker::{Admission, Change};
 use crate::notify::integration::{Delivered, SendError};
 
 impl Worker {

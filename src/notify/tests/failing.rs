@@ -7,7 +7,7 @@ const GONE: Answer = Answer::Send("404 Not Found\r\nContent-Length: 7\r\n\r\nno 
 
 fn quick(failures: u32) -> Delivery {
     Delivery {
-        breaker: breaker::Settings {
+        breaker: circuit::Settings {
             failures,
             pause: Duration::from_secs(30),
             longest_pause: Duration::from_secs(60),

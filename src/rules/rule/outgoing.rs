@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Context;
+use super::{Context, Rule};
 use crate::model::alert::{Alert, AlertState, Course};
 use crate::model::labels::{Labels, LabelsBuilder, METRIC_NAME};
 use crate::model::timestamp::Timestamp;
+use crate::rules::file::RuleSpec;
+use crate::rules::known::with_missing;
 use crate::rules::state::AlertInstance;
 
 /// How long an alert counts as firing without word from its rule. Rules say themselves when it is over; where they say
@@ -21,15 +23,10 @@ pub(super) fn state_series(instance: &AlertInstance) -> Labels {
     builder.build()
 }
 
-/// An alert's labels outside: with the external ones it does not have itself.
+/// An alert's labels outside: with those known of it, and the external ones, that it does not have itself.
 pub(super) fn told_labels(instance: &AlertInstance, context: &Context) -> Labels {
-    let mut labels = LabelsBuilder::from(&instance.labels);
-    for (name, value) in &context.external_labels {
-        if labels.get(name).is_none() {
-            labels.set(name, value);
-        }
-    }
-    labels.build()
+    let labels = with_missing(&instance.labels, &instance.known);
+    with_missing(&labels, &context.external_labels)
 }
 
 pub(super) fn end(instance: &mut AlertInstance, at: Timestamp) {
@@ -78,4 +75,43 @@ pub(super) fn template_time(at: Timestamp) -> jiff::Timestamp {
 pub(super) fn generator_url(external_url: &str, query: &str) -> Arc<str> {
     let query: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
     format!("{external_url}/graph?g0.expr={query}&g0.tab=1").into()
+}
+
+impl Rule {
+    /// Its firing alerts as they were told before other external labels came, or `next`, which takes its place, knew other
+    /// things of them; resolved: what goes on firing is another alert.
+    pub fn renamed(
+        &self,
+        next: &RuleSpec,
+        old: &Context,
+        new: &Context,
+        at: Timestamp,
+    ) -> Vec<Alert> {
+        let mut memory = self.memory.lock();
+        let mut resolved = Vec::new();
+        for instance in memory.instances.values_mut() {
+            let before = instance.clone();
+            instance.known = known_labels(next);
+            if told_labels(&before, old) != told_labels(instance, new)
+                && let Some(alert) = ended(before, old, at)
+            {
+                instance.last_sent_at = None;
+                resolved.push(alert);
+            }
+        }
+        resolved
+    }
+
+    /// Notes with the alert what it is told with, so that its end finds it, even behind a restart.
+    pub(super) fn make_known(&self, instance: &mut AlertInstance) {
+        let known = self.spec.known.as_ref().map(|known| &known.labels);
+        if known.map_or(!instance.known.is_empty(), |known| *known != instance.known) {
+            instance.known = known_labels(&self.spec);
+        }
+    }
+}
+
+fn known_labels(spec: &RuleSpec) -> Labels {
+    let known = spec.known.as_ref();
+    known.map(|known| known.labels.clone()).unwrap_or_default()
 }

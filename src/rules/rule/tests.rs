@@ -2,6 +2,8 @@ use super::*;
 use crate::document::diagnostics::Diagnostics;
 use crate::promql::eval::EngineConfig;
 use crate::rules::file;
+use crate::rules::known::Known;
+use crate::rules::rule::outgoing::ended;
 use crate::storage::StorageConfig;
 
 const AT: Timestamp = Timestamp::from_millis(1000);
@@ -65,7 +67,7 @@ fn an_alert_ends_under_external_labels_that_it_does_not_carry_any_more() {
             external_labels: Labels::from_pairs(labels.iter().copied()),
             ..old.clone()
         };
-        let ended = rule.renamed(&old, &new, AT);
+        let ended = rule.renamed(&rule.spec, &old, &new, AT);
         assert_eq!(ended.len(), want, "{labels:?}");
         assert!(
             ended
@@ -254,4 +256,50 @@ fn an_evaluation_that_is_ended_changes_nothing() {
     assert_eq!(memory.health, Health::Ok);
     assert_eq!(memory.last_evaluation, Some(AT));
     assert_eq!(memory.instances.len(), 1);
+}
+
+#[test]
+fn an_alert_is_told_with_what_is_known_of_it_and_ends_under_the_labels_it_was_told_with() {
+    let knows = |owner: &str| {
+        Some(Arc::new(Known {
+            labels: Labels::from_pairs([("owner_team", owner), ("alertname", "never")]),
+            annotations: Labels::from_pairs([("runbook_url", "http://r")]),
+        }))
+    };
+    let (mut rule, group, context) = firing(100);
+    rule.spec.known = knows("shop");
+    let told = rule.evaluate(&context, &group, AT).unwrap();
+    let alert = &told.alerts[0];
+    assert_eq!(
+        (alert.labels.value("owner_team"), alert.name()),
+        ("shop", "A")
+    );
+    assert_eq!(alert.annotations.value("runbook_url"), "http://r");
+    let saved = &told.changed[0];
+    assert_eq!(
+        saved.labels.get("owner_team"),
+        None,
+        "its own labels stay its own"
+    );
+    let ended = ended(saved.clone(), &context, AT).expect("it fires");
+    assert_eq!(ended.labels, alert.labels, "also behind a restart");
+
+    let next = RuleSpec {
+        known: knows("checkout"),
+        ..rule.spec.clone()
+    };
+    let renamed = rule.renamed(&next, &context, &context, AT);
+    assert_eq!(renamed.len(), 1);
+    assert_eq!(renamed[0].labels, alert.labels);
+    assert!(renamed[0].is_resolved(AT));
+    let after = Rule::new(next.clone());
+    after.inherit(&rule);
+    let told = after
+        .evaluate(&context, &group, AT + Duration::from_secs(1))
+        .unwrap();
+    assert_eq!(told.alerts[0].labels.value("owner_team"), "checkout");
+    assert!(
+        after.renamed(&next, &context, &context, AT).is_empty(),
+        "nothing changed"
+    );
 }

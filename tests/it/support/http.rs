@@ -150,7 +150,7 @@ pub(super) fn read_body(
     Ok(body)
 }
 
-pub(super) fn header<'a>(headers: &'a Headers, name: &str) -> Option<&'a str> {
+pub(crate) fn header<'a>(headers: &'a Headers, name: &str) -> Option<&'a str> {
     headers
         .iter()
         .find(|(other, _)| other == name)

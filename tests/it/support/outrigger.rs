@@ -74,6 +74,11 @@ impl Outrigger {
         format!("http://{}", self.address())
     }
 
+    /// The environment it began with: `NAME=value`.
+    pub(crate) fn environment(&self) -> Vec<String> {
+        self.process.environment()
+    }
+
     /// What it logged so far, since its first start.
     pub(crate) fn log(&self) -> String {
         self.process.stderr()

@@ -54,6 +54,13 @@ impl Process {
         String::from_utf8_lossy(&std::fs::read(&self.errors).unwrap_or_default()).into_owned()
     }
 
+    /// The environment it began with: `NAME=value`.
+    pub(crate) fn environment(&self) -> Vec<String> {
+        let path = format!("/proc/{}/environ", self.child.id());
+        let text = std::fs::read_to_string(path).expect("read the environment of a child");
+        text.split_terminator('\0').map(str::to_owned).collect()
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.child.id())

@@ -22,7 +22,7 @@ use parking_lot::RwLock;
 use tokio::sync::Mutex;
 
 use crate::db::definition_state as rows;
-use crate::db::sql::Sql;
+use crate::db::sql::{Sql, stale};
 
 /// Length of one copy of the head.
 const COPY_BYTES: usize = 48;
@@ -126,7 +126,10 @@ impl Epochs {
             return last.1;
         }
         let question = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
-        let answer = match rows::epoch(&self.database).await {
+        let (read, age) = stale::watch(rows::epoch(&self.database)).await;
+        let answer = match read {
+            // Of a state that may not be the newest nothing is kept, and nothing kept is told.
+            Ok(_) if age.is_some() => None,
             Ok((generation, last_write)) => Some(Epoch {
                 generation,
                 last_write,
@@ -148,6 +151,7 @@ impl Epochs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
     use crate::db::Database;
     use crate::db::definitions::{self, Row};
     use crate::db::sql::config::Settings;
@@ -155,7 +159,13 @@ mod tests {
 
     async fn open(file: &std::path::Path) -> (Database, Sql) {
         let database = Database::open(file).await.unwrap();
-        let sql = Sql::new(&Settings::default(), &database, Metrics::default()).unwrap();
+        let sql = Sql::new(
+            &Settings::default(),
+            &database,
+            &Clock::system(),
+            Metrics::default(),
+        )
+        .unwrap();
         (database, sql)
     }
 

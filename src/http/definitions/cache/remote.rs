@@ -15,9 +15,9 @@ use super::answer::Answer;
 use super::config::RedisConfig;
 use super::metrics::Metrics;
 use crate::clock::Stopwatch;
+use crate::model::circuit::{self, Admission, Change, Event, Settings, State};
 use crate::model::timestamp::Timestamp;
 use crate::net::credentials::SecretSource;
-use crate::notify::breaker::{self, Admission, Change, Event, Settings, State};
 use crate::telemetry::traces::STEP;
 
 /// Three failures in a row: then a second's pause, which doubles up to half a minute.
@@ -114,7 +114,7 @@ impl Remote {
         writing: bool,
         now: Timestamp,
     ) -> Option<T> {
-        let _trial = match breaker::admission(*self.circuit.lock(), now) {
+        let _trial = match circuit::admission(*self.circuit.lock(), now) {
             Admission::All => None,
             Admission::One => Some(Trial::begin(&self.trying)?),
             Admission::Nothing(_) => return None,
@@ -136,7 +136,7 @@ impl Remote {
         };
         let change = {
             let mut circuit = self.circuit.lock();
-            let (state, change) = breaker::after(&BREAKER, *circuit, event, now);
+            let (state, change) = circuit::after(&BREAKER, *circuit, event, now);
             *circuit = state;
             change
         };

@@ -1,0 +1,157 @@
+//! `/dashboards`: what Grafana can import, as JSON. The shipped ones, one for each job out of what it exposes, and one for
+//! each domain and objective out of its definition.
+//!
+//! Links in them lead to this process's external URL. They are made anew for each request: a few milliseconds.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::context::Context;
+use super::definitions;
+use super::errors::{self, ErrorKind};
+use super::prometheus::query::run;
+use crate::dashboards::model::Dashboard;
+use crate::dashboards::service::families::{About, Gathering};
+use crate::dashboards::{meaning, service, shipped};
+use crate::model::matcher::{MatchOp, Matcher};
+use crate::storage::query::Queryable;
+
+const PATH: &str = "/dashboards/";
+/// How far back a series may have ended that still counts as the service's.
+const RECENT_MS: i64 = 15 * 60 * 1000;
+
+/// All dashboards: identity, name, purpose, address.
+pub async fn index(State(context): State<Arc<Context>>) -> Json<Value> {
+    let base = address(&context);
+    let listed: Vec<Value> = all(&context, &base)
+        .await
+        .iter()
+        .map(|dashboard| {
+            json!({
+                "uid": dashboard.uid,
+                "title": dashboard.title,
+                "description": dashboard.description,
+                "tags": dashboard.tags,
+                "panels": dashboard.all_panels().count(),
+                "url": format!("{base}/dashboards/{}.json", dashboard.uid),
+            })
+        })
+        .collect();
+    let mut jobs: Vec<String> = context
+        .targets
+        .targets()
+        .active
+        .into_iter()
+        .map(|target| target.job)
+        .collect();
+    jobs.sort();
+    jobs.dedup();
+    let live: Vec<Value> = jobs
+        .iter()
+        .map(|job| {
+            let file: String = url::form_urlencoded::byte_serialize(job.as_bytes()).collect();
+            // In a path a blank is no plus.
+            let file = file.replace('+', "%20");
+            json!({"job": job, "url": format!("{base}/dashboards/live/{file}.json")})
+        })
+        .collect();
+    Json(json!({"dashboards": listed, "live": live}))
+}
+
+/// The shipped ones, and those of what is defined.
+async fn all(context: &Context, base: &str) -> Vec<Dashboard> {
+    let mut all = shipped::all(base);
+    match definitions::store(context, false).all().await {
+        Ok(resources) => all.extend(meaning::all(&resources, base)),
+        Err(error) => tracing::warn!(%error, "read definitions for dashboards"),
+    }
+    all
+}
+
+/// One dashboard, by its identity.
+pub async fn one(
+    State(context): State<Arc<Context>>,
+    file: Result<Path<String>, PathRejection>,
+) -> Response {
+    let uid = file
+        .ok()
+        .and_then(|Path(file)| Some(file.strip_suffix(".json")?.to_owned()));
+    let base = address(&context);
+    let Some(uid) = uid else {
+        return missing("there is no such dashboard; /dashboards lists them");
+    };
+    let mut all = all(&context, &base).await.into_iter();
+    let found = all.find(|dashboard| dashboard.uid == uid);
+    match found {
+        Some(dashboard) => answer(&dashboard),
+        None => missing("there is no such dashboard; /dashboards lists them"),
+    }
+}
+
+/// The dashboard of a job, out of what its targets expose.
+pub async fn live(
+    State(context): State<Arc<Context>>,
+    file: Result<Path<String>, PathRejection>,
+) -> Response {
+    let job = file
+        .ok()
+        .and_then(|Path(file)| Some(file.strip_suffix(".json")?.to_owned()));
+    let Some(job) = job else {
+        return missing("there is no such job; /dashboards lists them");
+    };
+    let mut about: BTreeMap<String, About> = BTreeMap::new();
+    let mut is_known = false;
+    for target in context.targets.targets().active {
+        if target.job != job {
+            continue;
+        }
+        is_known = true;
+        for (family, metadata) in target.metadata.iter() {
+            about.entry(family.clone()).or_insert_with(|| About {
+                kind: metadata.kind,
+                help: metadata.help.clone(),
+            });
+        }
+    }
+    if !is_known {
+        return missing("there is no such job; /dashboards lists them");
+    }
+    let now = context.clock.now().millis();
+    let base = address(&context);
+    let made = run(&context, move |context| {
+        let matcher =
+            Matcher::new("job", MatchOp::Equal, job.as_str()).expect("equality takes any value");
+        let mut gathering = Gathering::new(about);
+        for series in context
+            .storage
+            .series(&[vec![matcher]], now - RECENT_MS, now)?
+        {
+            gathering.series(&series);
+        }
+        Ok(service::dashboard(&job, &gathering.finish(), &base))
+    })
+    .await;
+    match made {
+        Ok(dashboard) => answer(&dashboard),
+        Err(error) => error.into_response(),
+    }
+}
+
+fn address(context: &Context) -> String {
+    context.configuration.borrow().external_url.clone()
+}
+
+fn answer(dashboard: &Dashboard) -> Response {
+    ([(CONTENT_TYPE, "application/json")], dashboard.to_json()).into_response()
+}
+
+fn missing(what: &str) -> Response {
+    errors::answer(PATH, ErrorKind::NotFound, what)
+}
