@@ -151,6 +151,7 @@ impl Epochs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
     use crate::db::Database;
     use crate::db::definitions::{self, Row};
     use crate::db::sql::config::Settings;
@@ -158,7 +159,13 @@ mod tests {
 
     async fn open(file: &std::path::Path) -> (Database, Sql) {
         let database = Database::open(file).await.unwrap();
-        let sql = Sql::new(&Settings::default(), &database, Metrics::default()).unwrap();
+        let sql = Sql::new(
+            &Settings::default(),
+            &database,
+            &Clock::system(),
+            Metrics::default(),
+        );
+        let sql = sql.unwrap();
         (database, sql)
     }
 
