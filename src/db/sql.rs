@@ -82,7 +82,7 @@ struct Inner {
 #[derive(Debug)]
 enum Engine {
     Sqlite(Database),
-    Postgres(Postgres),
+    Postgres(Box<Postgres>),
 }
 
 /// Statements that take effect together, or not at all. Dropped without [`Transaction::commit`], nothing happened.
@@ -117,11 +117,11 @@ impl Sql {
         metrics: Metrics,
     ) -> Result<Self, DbError> {
         let engine = match &settings.postgres {
-            Some(config) => Engine::Postgres(Postgres::new(
-                config.clone(),
-                clock.clone(),
-                metrics.clone(),
-            )?),
+            Some(config) => {
+                let (config, clock) = (config.clone(), clock.clone());
+                let postgres = Postgres::new(config, clock, metrics.clone())?;
+                Engine::Postgres(Box::new(postgres))
+            }
             None => Engine::Sqlite(database.clone()),
         };
         let slow = settings.slow;
@@ -143,7 +143,7 @@ impl Sql {
                 let metrics = metrics.clone();
                 let postgres = Postgres::new(config.clone(), Clock::system(), metrics)?;
                 postgres.prepare().await?;
-                Engine::Postgres(postgres)
+                Engine::Postgres(Box::new(postgres))
             }
             None => Engine::Sqlite(Database::open(file).await?),
         };

@@ -21,15 +21,21 @@ pub(super) fn rows(maker: &mut Maker<'_>) -> Vec<(String, Vec<Draft>)> {
         let first = words(&family.name).into_iter().next().unwrap_or_default();
         groups.entry(first).or_default().push(family);
     }
-    // Exporters begin every name alike: their second word tells more.
+    // Exporters begin every name alike: their second word tells more, where several share it.
+    let second = |family: &Family| words(&family.name).into_iter().nth(1).unwrap_or_default();
     let mut finer: BTreeMap<String, Vec<&Family>> = BTreeMap::new();
     for (word, families) in groups {
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for family in &families {
+            *counts.entry(second(family)).or_default() += 1;
+        }
         let is_large = families.len() > MAX_IN_ROW;
         for family in families {
-            let second = words(&family.name).into_iter().nth(1);
-            let name = match second {
-                Some(second) if is_large => format!("{word} {second}"),
-                _ => word.clone(),
+            let second = second(family);
+            let is_shared = counts.get(&second).is_some_and(|count| *count > 1);
+            let name = match is_large && is_shared && !second.is_empty() {
+                true => format!("{word} {second}"),
+                false => word.clone(),
             };
             finer.entry(name).or_default().push(family);
         }

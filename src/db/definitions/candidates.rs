@@ -36,7 +36,7 @@ pub async fn find(database: &Sql, kind: &str, words: &[String]) -> Result<Vec<Ca
         statement.push(" ESCAPE '!'");
     }
     statement.push(" LIMIT ").push_bind(MOST);
-    let rows = database.all(statement).await?;
+    let rows = database.all(statement.or_snapshot()).await?;
     let candidate = |row: &Row| {
         Ok(Candidate {
             id: row.get(0)?,

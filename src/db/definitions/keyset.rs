@@ -47,7 +47,7 @@ pub async fn page(
 ) -> Result<Page, DbError> {
     let mut count = Statement::new("count definitions", "SELECT COUNT(*)");
     narrow(&mut count, kind, filter);
-    let total = database.one(count).await?.get(0)?;
+    let total = database.one(count.or_snapshot()).await?.get(0)?;
     let order = expression(filter.order);
     let mut statement = Statement::new("list definitions", "SELECT id, revision, document, ");
     statement.push(order);
@@ -73,7 +73,7 @@ pub async fn page(
     if after.is_none() {
         statement.push(" OFFSET ").push_bind(filter.offset);
     }
-    let rows = database.all(statement).await?;
+    let rows = database.all(statement.or_snapshot()).await?;
     let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
     let shown = rows.iter().take(limit);
     let items = shown.map(stored).collect::<Result<Vec<_>, _>>()?;

@@ -105,7 +105,9 @@ impl Postgres {
                 .map_err(|_| silent(CONNECT, wait))?
                 .map_err(|error| failed(CONNECT, error))?;
             let migrated = async {
-                let path = connection.execute("SET search_path TO outrigger").await;
+                // What is there already is no notice in the log.
+                let session = "SET search_path TO outrigger; SET client_min_messages = warning";
+                let path = connection.execute(session).await;
                 path.map_err(|error| failed(MIGRATE, error))?;
                 migrations::migrate(&mut connection, &self.place).await
             };

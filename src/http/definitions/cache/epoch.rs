@@ -164,8 +164,8 @@ mod tests {
             &database,
             &Clock::system(),
             Metrics::default(),
-        );
-        let sql = sql.unwrap();
+        )
+        .unwrap();
         (database, sql)
     }
 
