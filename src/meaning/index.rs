@@ -260,9 +260,10 @@ mod tests {
         let index = index();
         let check = |text: &str, want: Option<&str>| {
             let expr = parser::parse(text).unwrap();
+            let names = walk::metric_names(&expr).into_iter().map(str::to_owned);
             let found = index
-                .of_expression(&expr)
-                .map(|known| known.labels.value("metric_id"));
+                .best(names)
+                .map(|position| &*index.entries[position].rank.1);
             assert_eq!(found, want, "{text}");
         };
         let (checkout, latency) = (Some("CHECKOUT-SUCCESS"), Some("LATENCY"));

@@ -142,7 +142,8 @@ impl Store {
         let mut writer = self.writer(author, now).await?;
         let reports = write_all(&mut writer, tasks).await?;
         let refused = reports.iter().any(|report| report.outcome.is_none());
-        if !mode.dry_run && !(mode.atomic && refused) {
+        let undone = mode.dry_run || (mode.atomic && refused);
+        if !undone {
             writer.commit().await?;
         }
         Ok(reports)
