@@ -150,12 +150,14 @@ pub(super) fn routes(context: &Arc<Context>) -> Router<Arc<Context>> {
     let router = router.merge(legacy::routes());
     let router = router
         .route_layer(from_fn(told_when_stale))
-        .route_layer(cached)
-        // What is live changes without a write.
+        .route_layer(cached);
+    // What is live changes without a write: it is not kept.
+    let live = Router::new()
         .route("/api/v1/rules/generated", get(generated::generated))
         .route("/api/v1/metrics/{id}/value", get(live::value))
-        .route("/api/v1/objectives/{id}/progress", get(live::progress));
-    performance::measured(router)
+        .route("/api/v1/objectives/{id}/progress", get(live::progress))
+        .route_layer(from_fn(told_when_stale));
+    performance::measured(router.merge(live))
 }
 
 fn bulk_limit() -> DefaultBodyLimit {

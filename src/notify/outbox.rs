@@ -59,8 +59,8 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(15);
 /// Smaller steps of the wall clock do no harm.
 const CLOCK_SLACK: Duration = Duration::from_secs(1);
 /// While more waits to be sent, so many outcomes, or those of so long, are written in one transaction.
-const WRITTEN_AT_ONCE: usize = 256;
-const LONGEST_UNWRITTEN: Duration = Duration::from_millis(50);
+const WRITTEN_AT_ONCE: usize = 128;
+const LONGEST_UNWRITTEN: Duration = Duration::from_millis(20);
 /// The pause after the database failed.
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 

@@ -4,6 +4,7 @@
 //! GET    /api/metrics, /api/domains, /api/objectives   {"success": true, "data": [all of them], "count": n}
 //! POST   /api/domains/save, /api/objectives/save       {"domains": […]}: from now on these are all there are
 //! POST   /api/import                                   {"data": …}
+//! GET    /api/metrics/{id}/policy, /api/policies        Rego as text/plain; {"data": {"<name>.rego": Rego}, "count": n}
 //! others                                               as below /api/v1
 //! ```
 //!
@@ -25,7 +26,7 @@ use serde_json::{Value, json};
 use super::answer::{self, Fault};
 use super::import::{self, Envelope};
 use super::report::Report;
-use super::{author, body, bulk, items, list, performance, store, write_scope};
+use super::{author, body, bulk, items, list, performance, policies, store, write_scope};
 use crate::auth::role::Role;
 use crate::db::definitions::{self as rows, Column};
 use crate::definitions::catalog;
@@ -59,6 +60,8 @@ pub(super) fn routes() -> Router<Arc<Context>> {
     let mut router = Router::new()
         .route("/api/stats", get(stats))
         .route("/api/performance/stats", get(performance::legacy))
+        .route("/api/policies", get(policies::files))
+        .route("/api/metrics/{id}/policy", get(policies::text))
         .route(
             "/api/import",
             post(|state: State<_>, who, request: Request| {

@@ -4,6 +4,8 @@
 //! GET /api/v1/metrics/{id}/policy      {"success": true, "data": {metric_id, policy, package}}
 //! GET /api/v1/policies                 {"success": true, "data": [{metric_id, policy, package}], "count": n}
 //! GET /api/v1/policies/bundle.tar.gz   what an Open Policy Agent takes as a bundle; If-None-Match
+//! GET /api/metrics/{id}/policy         its Rego, as text/plain
+//! GET /api/policies                    {"success": true, "data": {"<name>.rego": Rego}, "count": n}
 //! ```
 
 use std::sync::Arc;
@@ -14,7 +16,7 @@ use axum::extract::{Path, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::answer::{self, Fault};
 use super::items::identifier;
@@ -45,6 +47,36 @@ pub(super) async fn all(
 ) -> Result<Response, Fault> {
     tagged(&context, &headers, |modules| {
         let data: Vec<Value> = modules.iter().map(shown).collect();
+        let count = data.len();
+        Ok(Json(json!({"success": true, "data": data, "count": count})).into_response())
+    })
+    .await
+}
+
+/// The Rego of a metric alone, as the older path has it.
+pub(super) async fn text(
+    State(context): State<Arc<Context>>,
+    id: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Fault> {
+    let id = identifier(id)?;
+    tagged(&context, &headers, |modules| {
+        let module = modules.iter().find(|module| module.metric_id == id);
+        let module = module.ok_or_else(|| answer::missing(Kind::Metric))?;
+        let kind = (CONTENT_TYPE, "text/plain; charset=utf-8");
+        Ok(([kind], module.text.clone()).into_response())
+    })
+    .await
+}
+
+/// All policies by the name of their file, as the older path has them.
+pub(super) async fn files(
+    State(context): State<Arc<Context>>,
+    headers: HeaderMap,
+) -> Result<Response, Fault> {
+    tagged(&context, &headers, |modules| {
+        let file = |module: &Module| (format!("{}.rego", module.name), module.text.clone().into());
+        let data: Map<String, Value> = modules.iter().map(file).collect();
         let count = data.len();
         Ok(Json(json!({"success": true, "data": data, "count": count})).into_response())
     })

@@ -155,3 +155,34 @@ fn what_is_no_more_says_why() {
         "VAL_METHOD",
     );
 }
+
+#[test]
+fn older_paths_give_policies_as_text_and_by_file() {
+    let place = Place::new();
+    let api = start(&place);
+    for id in ["A-1", "A_1"] {
+        let made = api.send("POST", "/api/v1/metrics", &metric(id));
+        assert_eq!(made.status, 201, "{made:?}");
+    }
+    let one = api.get("/api/metrics/A-1/policy");
+    deprecated(&one, "/api/v1/metrics/A-1/policy");
+    assert_eq!(
+        (one.status, one.header("content-type")),
+        (200, Some("text/plain; charset=utf-8"))
+    );
+    let newer = api.get("/api/v1/metrics/A-1/policy").json();
+    assert_eq!(newer["data"]["policy"], json!(one.body));
+    let all = api.get("/api/policies");
+    deprecated(&all, "/api/v1/policies");
+    let all = all.json();
+    // Identifiers that look alike as names of files have one each.
+    let files = all["data"].as_object().unwrap();
+    assert_eq!((&all["count"], files.len()), (&json!(2), 2));
+    assert!(files.keys().all(|name| name.ends_with(".rego")), "{all}");
+    assert!(files.values().any(|text| *text == newer["data"]["policy"]));
+    let missing = api.get("/api/metrics/NONE/policy");
+    assert_eq!(
+        (missing.status, &missing.json()["error"]),
+        (404, &json!("Metric not found"))
+    );
+}
