@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::ConnectInfo;
-use axum::{Extension, Router};
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
@@ -93,8 +96,12 @@ pub async fn serve(
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "set TCP_NODELAY");
         }
-        // Handlers see whom they talk to.
-        let service = TowerToHyperService::new(router.clone().layer(Extension(ConnectInfo(from))));
+        // Handlers see whom they talk to. A layer would build every route anew for each connection.
+        let routes = TowerToHyperService::new(router.clone());
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(from));
+            routes.call(request)
+        });
         let (metrics, stop) = (metrics.clone(), stop.clone());
         tasks.spawn("connection", async move {
             metrics.connections.inc();
