@@ -19,6 +19,7 @@ mod lenient;
 pub mod limits;
 pub mod metrics;
 pub mod middleware;
+pub mod openapi;
 pub mod pages;
 pub mod params;
 pub mod prefix;

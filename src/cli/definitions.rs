@@ -22,6 +22,7 @@ use crate::definitions::policy;
 use crate::definitions::resource::Resource;
 use crate::definitions::store::batch::ItemReport;
 use crate::definitions::store::{Author, Outcome, Store};
+use crate::http::openapi;
 
 use super::ask::wait;
 use super::check::report;
@@ -49,6 +50,8 @@ enum What {
     Policies(PoliciesArgs),
     /// Print or write the rules made of thresholds and objectives: an ordinary rule file.
     Rules(rules::RulesArgs),
+    /// Print the OpenAPI document of the API.
+    Openapi(OpenapiArgs),
 }
 
 #[derive(Debug, Args)]
@@ -73,6 +76,13 @@ struct ExportArgs {
     format: Format,
     #[command(flatten)]
     sources: SourceArgs,
+}
+
+#[derive(Debug, Args)]
+struct OpenapiArgs {
+    /// In which format.
+    #[arg(long, value_enum, default_value = "json")]
+    format: Format,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -117,6 +127,16 @@ pub(super) fn definitions(args: DefinitionsArgs, environment: Environment) -> u8
                 rules::rules(settings, out.as_deref(), check, no_color)
             })
         }
+        What::Openapi(args) => written(&openapi::document(true), args.format).map_or_else(
+            |error| {
+                complain(&format!("error: {error:#}\n"));
+                exit::FAILED
+            },
+            |text| {
+                print(&text);
+                exit::OK
+            },
+        ),
         What::Policies(args) => {
             let out = args.out;
             with_settings(&args.sources.into_sources(environment), |settings| {
@@ -379,10 +399,13 @@ fn export(settings: &Settings, format: Format) -> anyhow::Result<u8> {
         database.close().await;
         Ok(resources?)
     })?;
-    let catalog = catalog::catalog(&resources);
-    print(&match format {
-        Format::Yaml => serde_yaml::to_string(&catalog)?,
-        Format::Json => format!("{catalog:#}\n"),
-    });
+    print(&written(&catalog::catalog(&resources), format)?);
     Ok(exit::OK)
+}
+
+fn written(value: &Value, format: Format) -> anyhow::Result<String> {
+    Ok(match format {
+        Format::Yaml => serde_yaml::to_string(value)?,
+        Format::Json => format!("{value:#}\n"),
+    })
 }

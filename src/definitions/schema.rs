@@ -15,6 +15,8 @@ pub const LONGEST_LIST: usize = 1_000;
 pub struct Field {
     /// Its name in JSON.
     pub name: &'static str,
+    /// What it is, in a line: the first of its documentation.
+    pub about: &'static str,
     /// What it must be.
     pub kind: Kind,
     /// Whether it must be there.
@@ -84,6 +86,7 @@ pub enum Presence {
 const fn field(kind: Kind, presence: Presence) -> Field {
     Field {
         name: "",
+        about: "",
         kind,
         presence,
         secret: false,
@@ -167,17 +170,19 @@ impl Serialize for Number {
 
 /// Makes a struct, and `FIELDS`: the rules of its fields.
 macro_rules! record {
-    ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty = $rule:expr;)+ }) => {
+    ($(#[$meta:meta])* $name:ident {
+        $(#[doc = $about:literal] $(#[$field_meta:meta])* $field:ident: $type:ty = $rule:expr;)+
+    }) => {
         $(#[$meta])*
         #[derive(Clone, PartialEq, Debug, serde::Serialize, serde::Deserialize)]
         pub struct $name {
-            $($(#[$field_meta])* pub $field: $type,)+
+            $(#[doc = $about] $(#[$field_meta])* pub $field: $type,)+
         }
 
         impl $name {
             /// The rules of the fields, in their order.
             pub const FIELDS: &'static [$crate::definitions::schema::Field] = &[
-                $($crate::definitions::schema::Field { name: stringify!($field), ..$rule },)+
+                $($crate::definitions::schema::Field { name: stringify!($field), about: $about, ..$rule },)+
             ];
         }
     };

@@ -35,6 +35,8 @@ pub fn needed(method: &Method, path: &str, public_metrics: bool) -> Access {
         "health" | "assets" | "login" | "logout" | "ack" | "silence" => true,
         // Signed, and nothing else is there.
         "render" => true,
+        // What the API is like, which the program's source says as well.
+        "openapi.json" | "openapi.yaml" | "api-docs" => true,
         "metrics" => public_metrics,
         "-" => matches!(path, "/-/healthy" | "/-/ready"),
         ".well-known" => path == "/.well-known/jwks.json",
@@ -133,6 +135,8 @@ mod tests {
             "/api/v1/auth/refresh",
             "/.well-known/jwks.json",
             "/render/alert/x.png",
+            "/openapi.json",
+            "/api-docs/index.css",
             "/ack",
         ] {
             check(Method::GET, open, Access::Open);

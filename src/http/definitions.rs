@@ -64,6 +64,31 @@ use crate::promql::parser;
 
 /// All routes.
 pub(super) fn routes(context: &Arc<Context>) -> Router<Arc<Context>> {
+    let cached = from_fn_with_state(Arc::clone(context), cache::cached);
+    // The mark is made within, so that the cache keeps no such answer.
+    let router = stored()
+        .route_layer(from_fn(told_when_stale))
+        .route_layer(cached);
+    let live = changing().route_layer(from_fn(told_when_stale));
+    performance::measured(router.merge(live))
+}
+
+/// All routes as they stand, for comparing them with what is written about them.
+#[cfg(test)]
+pub(super) fn bare() -> Router<Arc<Context>> {
+    stored().merge(changing())
+}
+
+/// What is live changes without a write: it is not kept.
+fn changing() -> Router<Arc<Context>> {
+    Router::new()
+        .route("/api/v1/rules/generated", get(generated::generated))
+        .route("/api/v1/metrics/{id}/value", get(live::value))
+        .route("/api/v1/objectives/{id}/progress", get(live::progress))
+}
+
+/// What changes with a write alone, and so may be kept.
+fn stored() -> Router<Arc<Context>> {
     let import = |state: State<_>, who, request: Request| {
         import::import(Envelope::Optional, state, who, request)
     };
@@ -145,19 +170,7 @@ pub(super) fn routes(context: &Arc<Context>) -> Router<Arc<Context>> {
                 .layer(bulk_limit()),
         );
     }
-    let cached = from_fn_with_state(Arc::clone(context), cache::cached);
-    // The mark is made within, so that the cache keeps no such answer.
-    let router = router.merge(legacy::routes());
-    let router = router
-        .route_layer(from_fn(told_when_stale))
-        .route_layer(cached);
-    // What is live changes without a write: it is not kept.
-    let live = Router::new()
-        .route("/api/v1/rules/generated", get(generated::generated))
-        .route("/api/v1/metrics/{id}/value", get(live::value))
-        .route("/api/v1/objectives/{id}/progress", get(live::progress))
-        .route_layer(from_fn(told_when_stale));
-    performance::measured(router.merge(live))
+    router.merge(legacy::routes())
 }
 
 fn bulk_limit() -> DefaultBodyLimit {

@@ -17,7 +17,7 @@ use super::prometheus::{query, rules, series, status, targets};
 use super::quiet::{acks, preview, recurring};
 use super::{
     auth, compression, dashboards, guard, health, identity, ledger, limits, metrics, middleware,
-    pages, receivers, render, routes, storms,
+    openapi, pages, receivers, render, routes, storms,
 };
 
 /// The largest body of a request.
@@ -115,6 +115,7 @@ fn beyond_upstream(context: &Arc<Context>) -> Router<Arc<Context>> {
         .route("/api/v1/status/config", get(status::config))
         // What metrics mean.
         .merge(definitions::routes(context))
+        .merge(openapi::routes())
         // Routes and receivers: tried, and as they stand.
         .route("/api/v1/routes/test", post(routes::test))
         .route("/api/v1/notifications/receivers", get(receivers::receivers))

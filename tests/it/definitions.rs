@@ -1,6 +1,7 @@
 //! Metric definitions, domains and objectives over HTTP and from files, as their users meet them.
 
 mod around;
+mod document;
 mod legacy;
 mod many;
 mod past;
