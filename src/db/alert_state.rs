@@ -1,6 +1,6 @@
 //! What the routes know that no sender tells them again at once: alerts that others posted, and when each group is due.
 //!
-//! Both stand in the [`journal`]: an alert when what it says changes, its times each time it is sent. Alerts of our own rules
+//! Both stand in the `journal`: an alert when what it says changes, its times each time it is sent. Alerts of our own rules
 //! are not here: the rules restore and send them.
 
 use std::collections::BTreeMap;

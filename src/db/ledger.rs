@@ -4,8 +4,8 @@
 //! notification's id, which the entries of its alerts carry too. Annotations, values and secrets are not in it.
 //!
 //! Entries are only ever added, a flush's together, and seldom read: one row holds those of one transaction, some hundred at
-//! most ([`chunk`]). Their numbers rise with time and stay. There is no index: a search looks into each row's few bytes of
-//! hashes and reads those that may hold what it is for ([`search`]).
+//! most (`chunk`). Their numbers rise with time and stay. There is no index: a search looks into each row's few bytes of
+//! hashes and reads those that may hold what it is for (`search`).
 
 mod chunk;
 mod merge;

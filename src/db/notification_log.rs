@@ -1,6 +1,6 @@
 //! The notification log: what each receiver was last told about each group.
 //!
-//! An entry is written, into the [`journal`], when a notification enters the outbox. Until that one is delivered the entry
+//! An entry is written, into the `journal`, when a notification enters the outbox. Until that one is delivered the entry
 //! also keeps what was told before, so that a notification which never arrives does not count as told.
 //!
 //! ```text

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! At most one notification of a group and integration is being sent at a time, oldest first. The database holds what has
-//! to be told and what became of it; that something is being sent stands in memory alone ([`queue`]), for one process owns
+//! to be told and what became of it; that something is being sent stands in memory alone (`queue`), for one process owns
 //! the file. What was being sent when the process died still waits, and is sent again: a receiver can tell by the
 //! notification's id.
 //!

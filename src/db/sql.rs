@@ -8,7 +8,7 @@
 //!
 //! There is one set of statements: text with `$1`, bound [`statement::Value`]s, and rows read by place and type. A text is
 //! put together of pieces that are in the program ([`Statement::push`] takes no other), so nothing that a request says can
-//! become SQL. What both engines do not say alike stands in [`migrations`] and in [`postgres`], nowhere else.
+//! become SQL. What both engines do not say alike stands in `migrations` and in [`postgres`], nowhere else.
 //!
 //! Alerts do not come here: outbox, ledger, silences and their kind are in SQLite always, through [`Database`].
 //!

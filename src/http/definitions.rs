@@ -1,4 +1,4 @@
-//! The definition API below `/api/v1`, and the older paths ([`legacy`]).
+//! The definition API below `/api/v1`, and the older paths (`legacy`).
 //!
 //! ```text
 //! metrics, domains, objectives:

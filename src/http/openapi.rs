@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Schemas of definitions come from their rules ([`crate::definitions::schema`]), what a path asks of its caller from
-//! [`super::access`], all else from the tables [`paths`] and [`accounts`], which stand beside the routers: a test holds
+//! [`super::access`], all else from the tables `paths` and `accounts`, which stand beside the routers: a test holds
 //! their paths and methods together. Prometheus's and Alertmanager's APIs have documents of their own and are not in it.
 //!
 //! <https://spec.openapis.org/oas/v3.1.0>

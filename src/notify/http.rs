@@ -1,5 +1,5 @@
 //! Outgoing HTTP of the integrations: one client per `http_config`, access tokens, answers in classes. What needs neither TLS
-//! nor a proxy goes over connections of our own ([`plain`]), everything else through `reqwest`.
+//! nor a proxy goes over connections of our own (`plain`), everything else through `reqwest`.
 //!
 //! Clients are built at the first send, so that a receiver never used costs nothing, and again for every send where
 //! certificates stand in files, so that rotated ones count. A redirect is followed only to the same origin and only

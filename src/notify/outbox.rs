@@ -63,6 +63,8 @@ const WRITTEN_AT_ONCE: usize = 128;
 const LONGEST_UNWRITTEN: Duration = Duration::from_millis(20);
 /// The pause after the database failed.
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
+/// How long a write is believed to show that the database takes others.
+const PROVEN_FOR: Duration = Duration::from_millis(500);
 
 /// The configured integrations, by receiver and place, and how to deliver to them.
 #[derive(Debug, Default)]
@@ -155,6 +157,8 @@ pub struct Worker {
     taking: FuturesUnordered<BoxFuture<'static, Taken>>,
     /// The database failed: nothing is asked of it until the pause is over.
     resting: bool,
+    /// Since it last took a write.
+    reached: Option<Stopwatch>,
 }
 
 /// How a transaction with the outbox ended.
@@ -167,6 +171,8 @@ struct Written {
 struct Taken {
     claimed: Result<Vec<Claimed>, DbError>,
     now: Timestamp,
+    /// Whether the database was found to take writes.
+    proven: bool,
 }
 
 impl Worker {
@@ -185,6 +191,7 @@ impl Worker {
             writing: FuturesUnordered::new(),
             taking: FuturesUnordered::new(),
             resting: false,
+            reached: None,
         }
     }
 
@@ -290,9 +297,20 @@ impl Worker {
         self.looked_at = now;
         let wanted = self.wanted(now);
         let database = self.with.database.clone();
+        let silent = |since: &Stopwatch| since.elapsed() >= PROVEN_FOR;
+        let prove = self.reached.as_ref().is_none_or(silent);
         let taking = async move {
-            let claimed = table::take(&database, &wanted, now).await;
-            Taken { claimed, now }
+            let mut claimed = table::take(&database, &wanted, now).await;
+            // What waits stands in memory: that the database is stuck would show only once something was sent.
+            let proven = prove && claimed.as_ref().is_ok_and(Vec::is_empty);
+            if proven && let Err(error) = database.begin().await {
+                claimed = Err(error);
+            }
+            Taken {
+                claimed,
+                now,
+                proven,
+            }
         };
         self.taking.push(taking.boxed());
     }
@@ -315,6 +333,7 @@ impl Worker {
         let Err(error) = result else {
             // The next of a group may be due now.
             self.look = true;
+            self.reached = Some(Stopwatch::start());
             return None;
         };
         ended.append(std::mem::take(&mut self.unwritten));
@@ -368,11 +387,18 @@ impl Worker {
 
     /// Starts what there was to take, and says how long there is nothing more to do.
     fn take_in(&mut self, taken: Taken) -> Duration {
-        let Taken { claimed, now } = taken;
+        let Taken {
+            claimed,
+            now,
+            proven,
+        } = taken;
         let claimed = match claimed {
             Ok(claimed) => claimed,
             Err(error) => return self.rest(&error),
         };
+        if proven {
+            self.reached = Some(Stopwatch::start());
+        }
         for claimed in claimed {
             let lane = self
                 .lanes

@@ -2,7 +2,7 @@
 //!
 //! They are read from the database when `/metrics` is asked for and something was written since; the counters follow the
 //! audit, so that every way to create a definition counts, from the start of the process on. Categories are what people
-//! write: beyond the [`MOST`] largest they share one label.
+//! write: beyond the `MOST` largest they share one label.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
