@@ -50,22 +50,7 @@ pub fn router(context: Arc<Context>) -> Router {
         // Why somebody was, or was not, told; under its older name too.
         .route("/api/v2/ledger", get(ledger::entries))
         .route("/api/v1/notifications/log", get(ledger::entries))
-        // Alertmanager's API.
-        .route(
-            "/api/v2/alerts",
-            get(alertmanager::alerts::list).post(alertmanager::alerts::post),
-        )
-        .route("/api/v2/alerts/groups", get(alertmanager::alerts::groups))
-        .route("/api/v2/receivers", get(alertmanager::status::receivers))
-        .route("/api/v2/status", get(alertmanager::status::status))
-        .route(
-            "/api/v2/silences",
-            get(alertmanager::silences::list).post(alertmanager::silences::post),
-        )
-        .route(
-            "/api/v2/silence/{id}",
-            get(alertmanager::silences::one).delete(alertmanager::silences::expire),
-        )
+        .merge(alertmanagers(context.upstream_only))
         .merge(beyond_upstream(&context))
         .merge(authentication(context.auth.is_some()))
         .fallback(not_found)
@@ -81,6 +66,27 @@ pub fn router(context: Arc<Context>) -> Router {
         ))
         .layer(from_fn(guard::headers))
         .with_state(context)
+}
+
+/// Alertmanager's API; in its place a slash at the end of a path changes nothing, as there.
+fn alertmanagers(upstream_only: bool) -> Router<Arc<Context>> {
+    use alertmanager::{alerts, silences, status};
+    let ends: &[&str] = if upstream_only { &["", "/"] } else { &[""] };
+    let mut router = Router::new();
+    for end in ends {
+        let path = |name: &str| format!("/api/v2/{name}{end}");
+        router = router
+            .route(&path("alerts"), get(alerts::list).post(alerts::post))
+            .route(&path("alerts/groups"), get(alerts::groups))
+            .route(&path("receivers"), get(status::receivers))
+            .route(&path("status"), get(status::status))
+            .route(&path("silences"), get(silences::list).post(silences::post))
+            .route(
+                &path("silence/{id}"),
+                get(silences::one).delete(silences::expire),
+            );
+    }
+    router
 }
 
 /// What Alertmanager has not; not there in its place. Left are two pages where its own would be, probes, and the ledger,

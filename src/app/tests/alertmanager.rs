@@ -41,6 +41,9 @@ async fn in_alertmanagers_place_nothing_of_ours_is_served() {
     for path in ["/", "/silences", "/metrics", "/-/healthy", "/-/ready"] {
         check(Method::GET, path, 200).await;
     }
+    for name in ["alerts", "alerts/groups", "silences", "receivers", "status"] {
+        check(Method::GET, &format!("/api/v2/{name}/"), 200).await;
+    }
     for path in [
         "/graph",
         "/query",
@@ -53,6 +56,11 @@ async fn in_alertmanagers_place_nothing_of_ours_is_served() {
         "/api/v1/acks",
         "/api/v1/recurring-silences",
         "/api/v1/notifications/receivers",
+        "/api/v1/metrics",
+        "/api/metrics",
+        "/openapi.json",
+        "/api-docs/",
+        "/dashboards",
     ] {
         check(Method::GET, path, 404).await;
     }
