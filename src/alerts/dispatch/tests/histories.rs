@@ -80,12 +80,15 @@ proptest! {
                     simulation.until(seconds);
                 }
                 Event::Restart => {
-                    // Rules keep their state and send it again at once.
-                    let alerts: Vec<Alert> = simulation
-                        .dispatcher
+                    // Rules keep their state and send it again at once: as it is, not as it is held.
+                    let dispatcher = &simulation.dispatcher;
+                    let alerts: Vec<Alert> = dispatcher
                         .alerts
-                        .values()
-                        .map(|stored| Alert::clone(&stored.alert))
+                        .iter()
+                        .map(|(labels, stored)| {
+                            let real = dispatcher.flaps.real(labels);
+                            Alert::clone(real.map_or(&stored.alert, |(real, _)| real))
+                        })
                         .collect();
                     simulation.restart();
                     for alert in alerts {
