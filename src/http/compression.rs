@@ -148,5 +148,22 @@ fn plain(value: &HeaderValue) -> HeaderValue {
     HeaderValue::try_from(tags).unwrap_or_else(|_| value.clone())
 }
 
+/// Whether a client takes gzip, as it says itself.
+pub fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(ACCEPT_ENCODING).iter();
+    let mut codings = values.flat_map(|value| value.to_str().unwrap_or_default().split(','));
+    codings.any(|coding| {
+        let mut parts = coding.split(';').map(str::trim);
+        let gzip = parts
+            .next()
+            .is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
+        let zero = |part: &str| {
+            let weight = part.strip_prefix("q=").map(str::parse::<f32>);
+            weight.is_some_and(|weight| weight.is_ok_and(|weight| weight <= 0.0))
+        };
+        gzip && !parts.any(zero)
+    })
+}
+
 #[cfg(test)]
 mod tests;

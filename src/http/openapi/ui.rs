@@ -1,15 +1,18 @@
 //! `/api-docs`: Swagger UI, out of the binary, showing the document of this Outrigger.
 
+use std::io::Read as _;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, Request};
-use axum::http::header::{CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, VARY};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use flate2::read::GzDecoder;
 use utoipa_swagger_ui::{Config, SwaggerFile};
 
+use crate::http::compression::accepts_gzip;
 use crate::http::context::Context;
 use crate::http::errors::{self, ErrorKind};
 
@@ -35,7 +38,7 @@ fn file(name: &str, request: &Request) -> Response {
     // Relative, so that it is found below a prefix as well; no other host checks the document.
     let config = Config::from("../openapi.json").validator_url("none");
     match utoipa_swagger_ui::serve(name, Arc::new(config)) {
-        Ok(Some(file)) => answer(file),
+        Ok(Some(file)) => answer(file, accepts_gzip(request.headers())),
         Ok(None) => {
             let path = request.uri().path();
             errors::answer(path, ErrorKind::NotFound, "there is no such page")
@@ -47,14 +50,27 @@ fn file(name: &str, request: &Request) -> Response {
     }
 }
 
-fn answer(file: SwaggerFile<'static>) -> Response {
-    let gzipped = file.gzpipped;
-    let mut response = file.bytes.into_owned().into_response();
+/// Most files are in the binary as gzip, and go out so; who does not take that is given them unpacked.
+fn answer(file: SwaggerFile<'static>, accepts_gzip: bool) -> Response {
+    let packed = file.gzpipped;
+    let mut bytes = file.bytes.into_owned();
+    if packed && !accepts_gzip {
+        let mut plain = Vec::new();
+        if let Err(error) = GzDecoder::new(bytes.as_slice()).read_to_end(&mut plain) {
+            tracing::error!(%error, "unpack a file of Swagger UI");
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        }
+        bytes = plain;
+    }
+    let mut response = bytes.into_response();
     let headers = response.headers_mut();
     if let Ok(kind) = HeaderValue::try_from(file.content_type) {
         headers.insert(CONTENT_TYPE, kind);
     }
-    if gzipped {
+    if packed {
+        headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+    }
+    if packed && accepts_gzip {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));

@@ -26,6 +26,11 @@ fn the_document_and_its_pages_come_out_of_the_binary() {
     assert_eq!(page.header("content-type"), Some("text/html"));
     let policy = page.header("content-security-policy").unwrap();
     assert!(policy.contains("script-src 'self';"), "{policy}");
+    // Plain for who does not say that he takes gzip.
+    assert_eq!(page.header("content-encoding"), None);
+    assert!(page.body.contains("swagger-ui-bundle.js"), "{}", page.body);
+    let packed = api.ask("GET", "/api-docs/", &[("accept-encoding", "gzip")], "");
+    assert_eq!(packed.header("content-encoding"), Some("gzip"));
     let setup = api.get("/api-docs/swagger-initializer.js");
     assert!(setup.body.contains("../openapi.json"), "{}", setup.body);
     for file in ["swagger-ui-bundle.js", "swagger-ui.css"] {

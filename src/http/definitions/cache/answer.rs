@@ -8,9 +8,7 @@ use std::io::Write as _;
 use std::sync::OnceLock;
 
 use axum::body::{Body, Bytes};
-use axum::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, VARY,
-};
+use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, VARY};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use flate2::Compression;
@@ -18,7 +16,7 @@ use flate2::write::GzEncoder;
 
 use super::super::answer::not_modified;
 use super::STALE;
-use crate::http::compression::{LEAST_BYTES, is_worthwhile};
+use crate::http::compression::{LEAST_BYTES, accepts_gzip, is_worthwhile};
 use crate::http::errors::{self, ErrorKind};
 use crate::http::metrics::PlainSize;
 use crate::http::problem::Problem;
@@ -171,25 +169,10 @@ impl Answer {
     }
 }
 
-/// Whether a client takes gzip, as it says itself.
-fn accepts_gzip(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(ACCEPT_ENCODING).iter();
-    let mut codings = values.flat_map(|value| value.to_str().unwrap_or_default().split(','));
-    codings.any(|coding| {
-        let mut parts = coding.split(';').map(str::trim);
-        let gzip = parts
-            .next()
-            .is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
-        let zero = |part: &str| {
-            let weight = part.strip_prefix("q=").map(str::parse::<f32>);
-            weight.is_some_and(|weight| weight.is_ok_and(|weight| weight <= 0.0))
-        };
-        gzip && !parts.any(zero)
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use axum::http::header::ACCEPT_ENCODING;
+
     use super::*;
 
     fn answer(body: &str) -> Answer {
