@@ -67,6 +67,23 @@ impl Choice<'_> {
 }
 
 impl Frame<'_> {
+    /// The dashboard of the instances that a metric family is of, by job; people call an instance so.
+    pub fn around_instances(&self, label: &str, family: &str, layout: Layout<'_>) -> Dashboard {
+        let job = Choice {
+            name: "job",
+            label: "Job",
+            of: "job",
+            selector: family,
+        };
+        let instance = Choice {
+            name: "instance",
+            label,
+            of: "instance",
+            selector: &format!("{family}{{job=~\"$job\"}}"),
+        };
+        self.around(&[job, instance], layout)
+    }
+
     /// The dashboard.
     pub fn around(&self, choices: &[Choice<'_>], layout: Layout<'_>) -> Dashboard {
         let mut variables = vec![datasource()];

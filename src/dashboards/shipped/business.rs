@@ -5,7 +5,7 @@ use crate::dashboards::layout::Layout;
 use crate::dashboards::model::Dashboard;
 use crate::dashboards::panel::{Column, Draft};
 use crate::dashboards::unit::Unit;
-use crate::dashboards::variables::{Choice, Frame};
+use crate::dashboards::variables::Frame;
 
 const TARGETS: &str = r#"job=~"$job",instance=~"$instance""#;
 const WRITES: &str = r#"job=~"$job",instance=~"$instance",method=~"POST|PUT|PATCH|DELETE""#;
@@ -22,23 +22,7 @@ pub(super) fn dashboard(alerts: &Alerts, outrigger: &str) -> Dashboard {
         tags: &["business"],
         outrigger,
     };
-    frame.around(
-        &[
-            Choice {
-                name: "job",
-                label: "Job",
-                of: "job",
-                selector: "metrics_total",
-            },
-            Choice {
-                name: "instance",
-                label: "Instance",
-                of: "instance",
-                selector: r#"metrics_total{job=~"$job"}"#,
-            },
-        ],
-        layout,
-    )
+    frame.around_instances("Instance", "metrics_total", layout)
 }
 
 /// Instances of one service share a database: the largest of them knows it all.

@@ -5,7 +5,7 @@ use crate::dashboards::layout::Layout;
 use crate::dashboards::model::Dashboard;
 use crate::dashboards::panel::{Column, Draft};
 use crate::dashboards::unit::Unit;
-use crate::dashboards::variables::{Choice, Frame};
+use crate::dashboards::variables::Frame;
 
 const HOSTS: &str = r#"job=~"$job",instance=~"$instance""#;
 /// Disks that somebody can clean: not memory, images and what container runtimes mount.
@@ -27,23 +27,7 @@ pub(super) fn dashboard(alerts: &Alerts, outrigger: &str) -> Dashboard {
         tags: &["infrastructure", "use"],
         outrigger,
     };
-    frame.around(
-        &[
-            Choice {
-                name: "job",
-                label: "Job",
-                of: "job",
-                selector: "node_boot_time_seconds",
-            },
-            Choice {
-                name: "instance",
-                label: "Host",
-                of: "instance",
-                selector: r#"node_boot_time_seconds{job=~"$job"}"#,
-            },
-        ],
-        layout,
-    )
+    frame.around_instances("Host", "node_boot_time_seconds", layout)
 }
 
 fn rate(metric: &str, selector: &str) -> String {

@@ -5,7 +5,7 @@ use crate::dashboards::layout::Layout;
 use crate::dashboards::model::Dashboard;
 use crate::dashboards::panel::Draft;
 use crate::dashboards::unit::Unit;
-use crate::dashboards::variables::{Choice, Frame};
+use crate::dashboards::variables::Frame;
 
 const OURS: &str = r#"job=~"$job",instance=~"$instance""#;
 const UP: [(&str, &str, &str); 2] = [("0", "down", "red"), ("1", "up", "green")];
@@ -25,23 +25,7 @@ pub(super) fn dashboard(alerts: &Alerts, outrigger: &str) -> Dashboard {
         tags: &["alerting", "self"],
         outrigger,
     };
-    frame.around(
-        &[
-            Choice {
-                name: "job",
-                label: "Job",
-                of: "job",
-                selector: "outrigger_build_info",
-            },
-            Choice {
-                name: "instance",
-                label: "Instance",
-                of: "instance",
-                selector: r#"outrigger_build_info{job=~"$job"}"#,
-            },
-        ],
-        layout,
-    )
+    frame.around_instances("Instance", "outrigger_build_info", layout)
 }
 
 fn rate(metric: &str, by: &str) -> String {
