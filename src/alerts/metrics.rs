@@ -10,6 +10,7 @@ use super::dispatch::{Counts, Writes};
 use super::route::Routing;
 use crate::model::notification::Decision;
 use crate::telemetry::progress::Progress;
+use crate::telemetry::pulse::Pulses;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StateLabels {
@@ -88,6 +89,8 @@ pub struct Metrics {
     pub ledger_pruned: Counter,
     /// When the dispatcher last went round its loop.
     pub progress: Progress,
+    /// What has moved.
+    pub pulses: Pulses,
 }
 
 impl Metrics {
@@ -239,18 +242,24 @@ impl Metrics {
     }
 
     pub(super) fn silence_changed(&self, action: &'static str) {
+        self.pulses.silences.beat();
         self.silence_changes
             .get_or_create(&ActionLabels { action })
             .inc();
     }
 
     pub(super) fn ack_changed(&self, action: &'static str) {
+        self.pulses.silences.beat();
         self.ack_changes
             .get_or_create(&ActionLabels { action })
             .inc();
     }
 
     pub(super) fn count(&self, writes: &Writes) {
+        self.pulses.alerts.beat();
+        if !writes.silences.is_empty() || !writes.ended_acks.is_empty() {
+            self.pulses.silences.beat();
+        }
         for row in &writes.outbox {
             let labels = IntegrationLabels {
                 receiver: row.notification.receiver.to_string(),
