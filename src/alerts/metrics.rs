@@ -94,6 +94,14 @@ pub struct Metrics {
 }
 
 impl Metrics {
+    /// Which also count on what moves.
+    pub fn with(pulses: Pulses) -> Self {
+        Self {
+            pulses,
+            ..Self::default()
+        }
+    }
+
     /// Names them.
     pub fn register(&self, registry: &mut Registry) {
         registry.register(

@@ -16,8 +16,8 @@ use super::pages::quiet as quiet_pages;
 use super::prometheus::{query, rules, series, status, targets};
 use super::quiet::{acks, preview, recurring};
 use super::{
-    auth, compression, dashboards, guard, health, identity, ledger, limits, metrics, middleware,
-    openapi, pages, receivers, render, routes, storms,
+    auth, compression, dashboards, guard, health, identity, ledger, limits, live, metrics,
+    middleware, openapi, pages, receivers, render, routes, storms,
 };
 
 /// The largest body of a request.
@@ -102,6 +102,7 @@ fn beyond_upstream(context: &Arc<Context>) -> Router<Arc<Context>> {
     Router::new()
         // Pages.
         .route("/theme", post(pages::shell::choose))
+        .route("/events", get(live::events))
         .route("/graph", get(pages::handlers::graph))
         .route("/query", get(pages::handlers::graph))
         .route("/runbooks", get(pages::handlers::runbooks))

@@ -47,6 +47,14 @@ pub struct Metrics {
 }
 
 impl Metrics {
+    /// Which also count on what moves.
+    pub fn with(pulses: Pulses) -> Self {
+        Self {
+            pulses,
+            ..Self::default()
+        }
+    }
+
     /// Adds them to a registry.
     pub fn register(&self, registry: &mut Registry) {
         registry.register(

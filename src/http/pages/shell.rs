@@ -14,6 +14,7 @@ use axum::response::Response;
 use super::see_other;
 use crate::auth::caller::Caller;
 use crate::http::context::Context;
+use crate::http::live;
 use crate::http::params::Params;
 
 tokio::task_local! {
@@ -38,6 +39,8 @@ pub struct Shell {
     pub accounts: bool,
     /// What was chosen.
     pub theme: Theme,
+    /// How far what is shown has moved, for the script: `alerts=3 rules=17`.
+    pub generations: String,
     /// The page's own address, to come back to.
     pub here: String,
 }
@@ -125,6 +128,7 @@ pub async fn around(State(context): State<Arc<Context>>, request: Request, next:
         },
         accounts: context.auth.is_some(),
         theme: Theme::of(request.headers()),
+        generations: live::as_text(&live::generations(&context)),
         here: request.uri().path_and_query().map_or_else(
             || "/".to_owned(),
             |address| super::here(Some(address.as_str())).to_owned(),
