@@ -18,6 +18,7 @@ pub mod identity;
 pub mod ledger;
 mod lenient;
 pub mod limits;
+pub mod live;
 pub mod metrics;
 pub mod middleware;
 pub mod openapi;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 
-use super::{STYLE, error, fill, graph, runbook, status};
+use super::{error, fill, graph, runbook, status};
 use crate::http::context::Context;
 use crate::http::errors::ApiError;
 use crate::http::params::Params;
@@ -87,13 +87,4 @@ pub async fn runbook(
         )
             .into_response(),
     }
-}
-
-/// `/assets/style.css`.
-pub async fn style() -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, "text/css; charset=utf-8"),
-        (header::CACHE_CONTROL, "max-age=300"),
-    ];
-    (headers, STYLE).into_response()
 }
