@@ -2,14 +2,16 @@
 //!
 //! A set is loaded whole and never changes; a reload makes a new one and swaps it in. Loading does not fail: a file that
 //! cannot be read becomes a [`Fault`], a mistake inside one becomes a note on its page, and the rest works. A slug is
-//! looked up in a map and never becomes a path. Nothing in a runbook is run: a `promql` block gets a link to the query
-//! page.
+//! looked up in a map and never becomes a path. Of a runbook's code only `promql` blocks are ever run, and those by who
+//! shows the page (`blocks`); commands stay text.
 //!
 //! Loading reads files and renders; callers on the runtime do it in a blocking task.
 
+pub mod blocks;
 pub mod front_matter;
 pub mod markdown;
 mod nearest;
+pub mod placeholders;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +21,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use self::front_matter::{FrontMatter, split};
-use self::markdown::{Heading, render};
+use self::markdown::{Heading, Piece, Step, render};
 
 /// The largest file that is read, in bytes.
 pub const MAX_FILE_BYTES: usize = 1 << 20;
@@ -52,8 +54,10 @@ pub struct Runbook {
     pub headings: Vec<Heading>,
     /// The text of each `promql` block, in order.
     pub queries: Vec<String>,
-    /// The page below its title, sanitised.
-    pub html: String,
+    /// Whom to turn to, and when; from the table below the heading "Escalation".
+    pub escalation: Vec<Step>,
+    /// The page below its title.
+    pub pieces: Vec<Piece>,
 }
 
 /// A file that is not served, and why.
@@ -214,7 +218,7 @@ impl Runbook {
     fn new(slug: &str, text: &str) -> Self {
         let mut problems = Vec::new();
         let (front_matter, body) = split(text, &mut problems);
-        let page = render(slug, body);
+        let page = render(body);
         problems.extend(page.problems);
         let title = page
             .title
@@ -228,7 +232,8 @@ impl Runbook {
             problems,
             headings: page.headings,
             queries: page.queries,
-            html: page.html,
+            escalation: page.escalation,
+            pieces: page.pieces,
         }
     }
 }
