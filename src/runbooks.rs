@@ -9,6 +9,7 @@
 
 pub mod blocks;
 pub mod front_matter;
+pub mod lint;
 pub mod markdown;
 mod nearest;
 pub mod placeholders;
@@ -119,6 +120,19 @@ impl Runbooks {
     pub fn for_alert(&self, alert: &str) -> Option<&Runbook> {
         self.list()
             .find(|runbook| runbook.front_matter.alert.as_deref() == Some(alert))
+    }
+
+    /// Where the runbook of an alert is: at the address that settings give for all of them, else the page here, where there
+    /// is one. `here` is this process's external URL.
+    pub fn address(&self, alert: &str, here: &str, elsewhere: Option<&str>) -> Option<String> {
+        let page = self.for_alert(alert);
+        match elsewhere {
+            Some(base) => {
+                let slug = page.map_or_else(|| slug_of(alert), |page| page.slug.clone());
+                Some(format!("{}/{slug}", base.trim_end_matches('/')))
+            }
+            None => page.map(|page| format!("{here}/runbooks/{}", page.slug)),
+        }
     }
 
     /// All runbooks in the order of their slugs.
@@ -236,6 +250,31 @@ impl Runbook {
             pieces: page.pieces,
         }
     }
+}
+
+/// The slug of an alert's name: `high-error-rate` of `HighErrorRate`, `api-instance-down` of `APIInstanceDown`. What may not
+/// stand in a link becomes a hyphen.
+pub fn slug_of(alert: &str) -> String {
+    let letters: Vec<char> = alert.chars().collect();
+    let mut out = String::with_capacity(alert.len() + 8);
+    for (index, &c) in letters.iter().enumerate() {
+        let before = index.checked_sub(1).map(|before| letters[before]);
+        let after = letters.get(index + 1);
+        let begins = c.is_ascii_uppercase()
+            && before.is_some_and(|before| {
+                before.is_ascii_lowercase()
+                    || before.is_ascii_digit()
+                    || (before.is_ascii_uppercase() && after.is_some_and(char::is_ascii_lowercase))
+            });
+        if begins {
+            out.push('-');
+        }
+        out.push(match c {
+            c if c.is_ascii_alphanumeric() || matches!(c, '_' | '.') => c.to_ascii_lowercase(),
+            _ => '-',
+        });
+    }
+    out
 }
 
 /// Whether a name may stand in a link as it is. `..` passes and harms nothing: a slug is never joined to a path.

@@ -420,3 +420,35 @@ fn a_missing_runbook_offers_the_nearest_names() {
     check(&"a".repeat(1_000_000), None);
     check("../../etc/passwd", None);
 }
+
+#[test]
+fn an_alert_is_led_to_its_runbook_wherever_that_is() {
+    let runbooks = Runbooks::embedded();
+    let check = |alert: &str, elsewhere: Option<&str>, expected: Option<&str>| {
+        let address = runbooks.address(alert, "http://o", elsewhere);
+        assert_eq!(address.as_deref(), expected, "{alert}");
+    };
+    let wiki = Some("https://wiki.example.org/r/");
+    check("TargetDown", None, Some("http://o/runbooks/target-down"));
+    check("Nothing", None, None);
+    check(
+        "TargetDown",
+        wiki,
+        Some("https://wiki.example.org/r/target-down"),
+    );
+    check(
+        "HTTP5xxRate",
+        wiki,
+        Some("https://wiki.example.org/r/http5xx-rate"),
+    );
+    check(
+        "a b/../c?d",
+        wiki,
+        Some("https://wiki.example.org/r/a-b-..-c-d"),
+    );
+    for runbook in runbooks.list() {
+        if let Some(alert) = &runbook.front_matter.alert {
+            assert_eq!(slug_of(alert), runbook.slug);
+        }
+    }
+}
