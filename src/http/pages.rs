@@ -4,11 +4,14 @@
 //! except a runbook's body, which was sanitised when it was loaded. The pages need no script and ask no other host for
 //! anything, and [`SECURITY_HEADERS`] hold the browser to it. Lists are bounded: see [`view::Bounded`].
 
+pub mod alerts;
 pub mod error;
 mod fill;
 pub mod graph;
 pub mod handlers;
+pub mod ledger;
 pub mod objective;
+pub mod paged;
 pub mod quiet;
 pub mod runbook;
 pub mod status;
@@ -36,6 +39,10 @@ pub const SECURITY_HEADERS: [(&str, &str); 4] = [
 pub enum Section {
     /// `/`.
     Status,
+    /// `/alerts` and what is below.
+    Alerts,
+    /// `/ledger`.
+    Ledger,
     /// `/graph`.
     Query,
     /// `/silences`, and what links in messages lead to.
@@ -48,7 +55,14 @@ pub enum Section {
 
 impl Section {
     /// Those that are shown, in order.
-    pub const ALL: &'static [Self] = &[Self::Status, Self::Query, Self::Silences, Self::Runbooks];
+    pub const ALL: &'static [Self] = &[
+        Self::Status,
+        Self::Alerts,
+        Self::Silences,
+        Self::Query,
+        Self::Ledger,
+        Self::Runbooks,
+    ];
 
     /// Those that are shown in Alertmanager's place: it has no others.
     pub const UPSTREAM: &'static [Self] = &[Self::Status, Self::Silences];
@@ -57,6 +71,8 @@ impl Section {
     pub fn name(self) -> &'static str {
         match self {
             Self::Status => "Status",
+            Self::Alerts => "Alerts",
+            Self::Ledger => "Ledger",
             Self::Query => "Query",
             Self::Silences => "Silences",
             Self::Runbooks => "Runbooks",
@@ -68,6 +84,8 @@ impl Section {
     pub fn path(self) -> &'static str {
         match self {
             Self::Status | Self::Elsewhere => "/",
+            Self::Alerts => "/alerts",
+            Self::Ledger => "/ledger",
             Self::Query => "/graph",
             Self::Silences => "/silences",
             Self::Runbooks => "/runbooks",

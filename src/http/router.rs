@@ -99,6 +99,13 @@ fn beyond_upstream(context: &Arc<Context>) -> Router<Arc<Context>> {
         // Pages.
         .route("/graph", get(pages::handlers::graph))
         .route("/query", get(pages::handlers::graph))
+        .route("/alerts", get(pages::alerts::list::show))
+        .route("/alerts/{fingerprint}", get(pages::alerts::one::show))
+        .route(
+            "/alerts/{fingerprint}/chart.svg",
+            get(pages::alerts::one::chart),
+        )
+        .route("/ledger", get(pages::ledger::list::show))
         .route("/runbooks", get(pages::handlers::runbooks))
         .route("/runbooks/{slug}", get(pages::handlers::runbook))
         .route("/render/alert/{file}", get(render::alert))

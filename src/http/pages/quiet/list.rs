@@ -117,7 +117,7 @@ pub async fn act(State(context): State<Arc<Context>>, params: Params) -> Respons
 }
 
 /// To a page that may be loaded again.
-pub(super) fn see_other(path: &str) -> Response {
+pub(in crate::http::pages) fn see_other(path: &str) -> Response {
     let mut response = StatusCode::SEE_OTHER.into_response();
     if let Ok(value) = HeaderValue::from_str(path) {
         response.headers_mut().insert(LOCATION, value);
@@ -126,7 +126,7 @@ pub(super) fn see_other(path: &str) -> Response {
 }
 
 /// Never kept by a browser or a proxy: it holds tokens.
-pub(super) fn uncached(status: StatusCode, html: String) -> Response {
+pub(in crate::http::pages) fn uncached(status: StatusCode, html: String) -> Response {
     let headers = [(CACHE_CONTROL, "no-store")];
     (status, headers, Html(html)).into_response()
 }
