@@ -51,7 +51,7 @@ fn is_reserved(c: char) -> bool {
 }
 
 /// How Alertmanager prints a matcher in group keys: the name quoted only where it holds a reserved character.
-pub(super) fn format(matcher: &Matcher) -> String {
+pub fn format(matcher: &Matcher) -> String {
     use crate::model::labels::quote;
     let name = matcher.name();
     let name = if name.is_empty() || name.contains(is_reserved) {

@@ -5,6 +5,8 @@
 //! anything, and [`SECURITY_HEADERS`] hold the browser to it. Lists are bounded: see [`view::Bounded`].
 
 pub mod alerts;
+pub mod catalogue;
+pub mod dashboards;
 pub mod error;
 mod fill;
 pub mod graph;
@@ -43,6 +45,10 @@ pub enum Section {
     Alerts,
     /// `/ledger`.
     Ledger,
+    /// `/definitions` and what is below.
+    Definitions,
+    /// `/dashboards`.
+    Dashboards,
     /// `/graph`.
     Query,
     /// `/silences`, and what links in messages lead to.
@@ -61,6 +67,8 @@ impl Section {
         Self::Silences,
         Self::Query,
         Self::Ledger,
+        Self::Definitions,
+        Self::Dashboards,
         Self::Runbooks,
     ];
 
@@ -73,6 +81,8 @@ impl Section {
             Self::Status => "Status",
             Self::Alerts => "Alerts",
             Self::Ledger => "Ledger",
+            Self::Definitions => "Definitions",
+            Self::Dashboards => "Dashboards",
             Self::Query => "Query",
             Self::Silences => "Silences",
             Self::Runbooks => "Runbooks",
@@ -86,6 +96,8 @@ impl Section {
             Self::Status | Self::Elsewhere => "/",
             Self::Alerts => "/alerts",
             Self::Ledger => "/ledger",
+            Self::Definitions => "/definitions",
+            Self::Dashboards => "/dashboards",
             Self::Query => "/graph",
             Self::Silences => "/silences",
             Self::Runbooks => "/runbooks",

@@ -106,6 +106,18 @@ fn beyond_upstream(context: &Arc<Context>) -> Router<Arc<Context>> {
             get(pages::alerts::one::chart),
         )
         .route("/ledger", get(pages::ledger::list::show))
+        .route("/definitions", get(pages::catalogue::list::metrics))
+        .route("/definitions/metrics", get(pages::catalogue::list::metrics))
+        .route("/definitions/domains", get(pages::catalogue::list::domains))
+        .route(
+            "/definitions/objectives",
+            get(pages::catalogue::list::objectives),
+        )
+        .route("/definitions/{kind}/{id}", get(pages::catalogue::one::show))
+        .route(
+            "/definitions/metrics/{id}/chart.svg",
+            get(pages::catalogue::chart::chart),
+        )
         .route("/runbooks", get(pages::handlers::runbooks))
         .route("/runbooks/{slug}", get(pages::handlers::runbook))
         .route("/render/alert/{file}", get(render::alert))

@@ -4,10 +4,10 @@
 //! their rules alone and stand in no group.
 
 mod episodes;
-mod fill;
+pub(super) mod fill;
 pub mod list;
 pub mod one;
-mod scene;
+pub(super) mod scene;
 #[cfg(test)]
 mod tests;
 pub(super) mod wanted;

@@ -1,6 +1,7 @@
 //! Lists that are searched and paged: addresses that keep what was asked for, numbers of pages, texts of bounded length.
 
 use crate::charts::text::clean;
+use crate::model::go_float;
 use crate::model::words::is_unprintable;
 
 /// The longest text that a page takes to search for, in bytes: it stands in each of its links.
@@ -131,6 +132,12 @@ pub fn tidy(text: &str, limit: usize) -> String {
     tidy
 }
 
+/// A number as people read it: six digits.
+pub fn number(value: f64) -> String {
+    let short: f64 = format!("{value:.5e}").parse().unwrap_or(value);
+    go_float::format_sample(short)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,6 +167,19 @@ mod tests {
             (None, Some("/x?q=a%26b&page=2")),
         );
         check(31, "99", "31–31 of 31", (Some("/x?q=a%26b&page=3"), None));
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        for (value, want) in [
+            (0.987_654_32, "0.987654"),
+            (1e9, "1e+09"),
+            (990.0, "990"),
+            (f64::INFINITY, "+Inf"),
+            (f64::NAN, "NaN"),
+        ] {
+            assert_eq!(number(value), want);
+        }
     }
 
     #[test]

@@ -8,11 +8,10 @@ use super::wanted::{Wanted, find};
 use super::{AlertsPage, Block, Count, Heading, Row, State};
 use crate::alerts::dispatch::view::Snapshot;
 use crate::http::context::Context;
-use crate::http::pages::paged::{Paging, tidy};
+use crate::http::pages::paged::{LONGEST_FILTER, Paging, number, refusal, tidy};
 use crate::http::pages::view;
 use crate::model::action_link::{Action, LINK_LASTS, Subject, link};
 use crate::model::alert::{Alert, AlertState, Course};
-use crate::model::go_float;
 use crate::model::labels::{ALERT_NAME, Labels};
 use crate::model::signature::Signer;
 use crate::model::timestamp::Timestamp;
@@ -34,7 +33,7 @@ const SEVERITIES: usize = 12;
 const OWNERS: [&str; 3] = ["owner_team", "owner", "team"];
 
 /// What the routes and the rules know now; the second says that the routes did not answer in time.
-pub(super) async fn scene(context: &Context) -> (Scene, bool) {
+pub(in crate::http::pages) async fn scene(context: &Context) -> (Scene, bool) {
     let asked = async {
         let snapshot = context.alerts.snapshot().await?;
         let (_, flapping) = context.alerts.calming().await?;
@@ -150,7 +149,8 @@ fn severities(scene: &Scene, chosen: &str) -> Vec<String> {
     let given = scene.alerts.iter();
     let given = given.map(|seen| seen.alert.labels.value("severity"));
     for severity in given.chain([chosen]) {
-        if !severity.is_empty() && severity.len() <= SHORT && !known.contains(&severity) {
+        let plain = severity.len() <= SHORT && refusal(severity).is_none();
+        if !severity.is_empty() && plain && !known.contains(&severity) {
             known.push(severity);
         }
         if known.len() == SEVERITIES {
@@ -240,7 +240,7 @@ pub(super) fn row(seen: &Seen, group: Option<&Labels>, eye: &Eye<'_>) -> Row {
         more_labels: all - labels.len(),
         labels,
         summary: text(alert.annotations.get("summary"), LONG),
-        value: alert.value.map(go_float::format_sample),
+        value: alert.value.map(number),
         since: alert.starts_at,
         owner: OWNERS.into_iter().find_map(|name| {
             let of = |labels: &Labels| text(labels.get(name), SHORT);
@@ -255,7 +255,7 @@ pub(super) fn row(seen: &Seen, group: Option<&Labels>, eye: &Eye<'_>) -> Row {
 fn links(alert: &Alert) -> Vec<(String, String)> {
     let mut links = Vec::new();
     let mut add = |name: &str, url: &str| {
-        if url.len() <= super::super::paged::LONGEST_FILTER
+        if url.len() <= LONGEST_FILTER
             && let Some(url) = view::safe_link(url)
         {
             links.push((name.to_owned(), url.to_owned()));

@@ -25,7 +25,7 @@ pub async fn show(
     let may_act = caller.allowed(Role::Editor, Scope::MonitoringWrite).is_ok();
     let (scene, incomplete) = fill::scene(&context).await;
     // Ten thousand alerts are some milliseconds of work.
-    let drawn = tokio::task::spawn_blocking(move || {
+    let filled = tokio::task::spawn_blocking(move || {
         let eye = Eye {
             now: context.clock.now(),
             signer: &context.signer,
@@ -37,12 +37,12 @@ pub async fn show(
             None => StatusCode::OK,
         };
         let page = fill::page(&scene, wanted, params.get("page"), incomplete, &eye);
-        (status, render_list(&page))
+        (status, page)
     });
-    match drawn.await {
-        Ok((status, html)) => uncached(status, html),
+    match filled.await {
+        Ok((status, page)) => uncached(status, render_list(&page)),
         Err(error) => {
-            tracing::error!(%error, "draw the list of alerts");
+            tracing::error!(%error, "fill the list of alerts");
             let status = StatusCode::INTERNAL_SERVER_ERROR;
             let message = "The page failed inside; the log says why.";
             uncached(status, error::render(status.as_u16(), message))

@@ -12,23 +12,23 @@ use crate::model::timestamp::Timestamp;
 
 /// What is said of an alert, as a set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct States(u8);
+pub(in crate::http::pages) struct States(u8);
 
 impl States {
-    pub(super) fn of(states: &[State]) -> Self {
+    pub(in crate::http::pages) fn of(states: &[State]) -> Self {
         Self(states.iter().fold(0, |all, state| all | Self::bit(*state)))
     }
 
-    pub(super) fn has(self, state: State) -> bool {
+    pub(in crate::http::pages) fn has(self, state: State) -> bool {
         self.0 & Self::bit(state) != 0
     }
 
-    pub(super) fn meets(self, other: Self) -> bool {
+    pub(in crate::http::pages) fn meets(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
 
     /// The strongest first.
-    pub(super) fn list(self) -> impl Iterator<Item = State> {
+    pub(in crate::http::pages) fn list(self) -> impl Iterator<Item = State> {
         State::ALL.into_iter().filter(move |state| self.has(*state))
     }
 
@@ -46,35 +46,35 @@ impl States {
 
 /// An alert and what is said of it.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
-    pub(super) alert: Arc<Alert>,
-    pub(super) states: States,
-    pub(super) silenced_by: Vec<Arc<str>>,
-    pub(super) inhibited_by: Option<String>,
-    pub(super) acked_by: Option<Arc<str>>,
+pub(in crate::http::pages) struct Seen {
+    pub(in crate::http::pages) alert: Arc<Alert>,
+    pub(in crate::http::pages) states: States,
+    pub(in crate::http::pages) silenced_by: Vec<Arc<str>>,
+    pub(in crate::http::pages) inhibited_by: Option<String>,
+    pub(in crate::http::pages) acked_by: Option<Arc<str>>,
     /// The groups it is in, by their places.
-    pub(super) groups: Vec<usize>,
+    pub(in crate::http::pages) groups: Vec<usize>,
 }
 
 /// A group of alerts.
 #[derive(Clone, Debug)]
-pub(super) struct Group {
-    pub(super) receiver: Arc<str>,
-    pub(super) labels: Labels,
-    pub(super) next: Timestamp,
-    pub(super) muted_by: Vec<String>,
+pub(in crate::http::pages) struct Group {
+    pub(in crate::http::pages) receiver: Arc<str>,
+    pub(in crate::http::pages) labels: Labels,
+    pub(in crate::http::pages) next: Timestamp,
+    pub(in crate::http::pages) muted_by: Vec<String>,
 }
 
 /// All of them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Scene {
-    pub(super) alerts: Vec<Seen>,
-    pub(super) groups: Vec<Group>,
+pub(in crate::http::pages) struct Scene {
+    pub(in crate::http::pages) alerts: Vec<Seen>,
+    pub(in crate::http::pages) groups: Vec<Group>,
 }
 
 impl Scene {
     /// From what the routes and the rules know.
-    pub(super) fn of(
+    pub(in crate::http::pages) fn of(
         snapshot: Snapshot,
         pending: Vec<Alert>,
         flapping: &HashSet<Fingerprint>,
