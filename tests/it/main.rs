@@ -28,6 +28,8 @@ mod meaning;
 mod memory_source;
 mod pages;
 mod pages_alerts;
+mod pages_definitions;
+mod pages_silences;
 mod pictures;
 mod postgres;
 mod prometheus_shapes;
