@@ -180,6 +180,15 @@ pub(super) fn clock_text(at: &Timestamp) -> String {
     }
 }
 
+/// The instant for people and for machines. This is HTML.
+pub(super) fn clock(at: &Timestamp) -> String {
+    format!(
+        r#"<time datetime="{}">{}</time>"#,
+        at.to_rfc3339(),
+        clock_text(at)
+    )
+}
+
 /// As [`exact`]; a dash where there is none.
 pub(super) fn took(duration: &Option<Duration>) -> String {
     duration.as_ref().map_or_else(|| "–".to_owned(), exact)
