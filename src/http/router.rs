@@ -17,8 +17,8 @@ use super::pages::runbook::live as runbooks;
 use super::prometheus::{query, rules, series, status, targets};
 use super::quiet::{acks, preview, recurring};
 use super::{
-    auth, compression, dashboards, guard, health, identity, ledger, limits, metrics, middleware,
-    openapi, pages, receivers, render, routes, storms,
+    auth, compression, dashboards, guard, health, identity, ledger, limits, live, metrics,
+    middleware, openapi, pages, receivers, render, routes, storms,
 };
 
 /// The largest body of a request.
@@ -38,7 +38,7 @@ pub fn router(context: Arc<Context>) -> Router {
             "/silences",
             get(quiet_pages::list::show).post(quiet_pages::list::act),
         )
-        .route("/assets/style.css", get(pages::handlers::style))
+        .route("/assets/{name}", get(pages::assets::serve))
         // Probes and metrics.
         .route("/metrics", metrics)
         .route("/health", get(health::health))
@@ -58,6 +58,10 @@ pub fn router(context: Arc<Context>) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         // The last one is the outermost.
+        .layer(from_fn_with_state(
+            Arc::clone(&context),
+            pages::shell::around,
+        ))
         .layer(from_fn_with_state(Arc::clone(&context), limits::limit))
         .layer(from_fn_with_state(Arc::clone(&context), identity::identify))
         .layer(from_fn_with_state(Arc::clone(&context), guard::guard))
@@ -98,6 +102,8 @@ fn beyond_upstream(context: &Arc<Context>) -> Router<Arc<Context>> {
     }
     Router::new()
         // Pages.
+        .route("/theme", post(pages::shell::choose))
+        .route("/events", get(live::events))
         .route("/graph", get(pages::handlers::graph))
         .route("/query", get(pages::handlers::graph))
         .route("/runbooks", get(runbooks::index))

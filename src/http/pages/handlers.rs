@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::header;
 use axum::response::{Html, IntoResponse, Response};
 
-use super::{STYLE, fill, graph, status};
+use super::{fill, graph, status};
 use crate::http::context::Context;
 use crate::http::errors::ApiError;
 use crate::http::params::Params;
@@ -59,13 +58,4 @@ fn time_of(params: &Params) -> Result<Option<Timestamp>, ApiError> {
         Some(at) => Some(at),
         None => params.time("time")?,
     })
-}
-
-/// `/assets/style.css`.
-pub async fn style() -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, "text/css; charset=utf-8"),
-        (header::CACHE_CONTROL, "max-age=300"),
-    ];
-    (headers, STYLE).into_response()
 }
