@@ -4,19 +4,18 @@
 //! the message, a day at most; where there are no samples that old it begins with the first. What was pending and
 //! firing when is read from `ALERTS`, so that earlier episodes are seen too.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::chart::{
     Badge, Chart, Emphasis, Level, Line, MAX_LINES, Shade, ShadeKind, Threshold, Tone,
 };
+use super::states;
 use super::unit::guess;
-use crate::model::labels::{ALERT_NAME, Labels, METRIC_NAME};
+use crate::model::labels::{ALERT_NAME, Labels};
 use crate::model::matcher::Matcher;
-use crate::model::sample::Sample;
 use crate::model::timestamp::Timestamp;
-use crate::promql::ast::{BinaryOp, Expr, ExprKind, Selector, TimeModifiers, ValueType};
+use crate::promql::ast::{BinaryOp, Expr, ValueType};
 use crate::promql::comparison::{Reading, looked_for, readings};
 use crate::promql::eval::{Deadline, Engine, EvalError, Query, QueryRange, QueryValue};
 use crate::promql::typecheck::type_of;
@@ -32,7 +31,6 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 const SHORTEST_MS: i64 = 60_000;
 /// The least time between points, in milliseconds.
 const LEAST_STEP_MS: i64 = 250;
-const ALERTS: &str = "ALERTS";
 
 /// The rule behind an alert, as far as a chart needs it.
 #[derive(Clone, Debug)]
@@ -211,7 +209,7 @@ fn pick<'a>(
     otherwise.ok_or(ChartError::NoData)
 }
 
-fn evaluate(
+pub(super) fn evaluate(
     text: &str,
     expr: &Expr,
     range: QueryRange,
@@ -356,52 +354,14 @@ fn shades(
 ) -> Result<Vec<Shade>, ChartError> {
     let external = |name: &str| sight.external_labels.iter().any(|added| added == name);
     let labels = subject.labels.iter().filter(|(name, _)| !external(name));
-    let mut matchers = vec![Matcher::equal(METRIC_NAME, ALERTS)];
-    matchers.extend(labels.map(|(name, value)| Matcher::equal(name, value)));
-    let expr = Expr {
-        span: 0..0,
-        kind: ExprKind::Selector(Selector {
-            matchers,
-            at: TimeModifiers::default(),
-            extension: None,
-        }),
-    };
-    let series = evaluate("", &expr, range, sight)?;
-    let mut found: HashMap<&'static str, Vec<Sample>> = HashMap::new();
-    for series in series {
-        let state = match series.labels.value("alertstate") {
-            "pending" => "pending",
-            "firing" => "firing",
-            _ => continue,
-        };
-        // An alert with more labels has the same ones too: only the alert's own count.
-        if series.labels.len()
-            == subject
-                .labels
-                .iter()
-                .filter(|(name, _)| !external(name))
-                .count()
-                + 2
-        {
-            found.insert(state, series.samples);
-        }
-    }
-    let mut shades = Vec::new();
-    for (state, kind) in [
-        ("pending", ShadeKind::Pending),
-        ("firing", ShadeKind::Firing),
-    ] {
-        let samples = found.remove(state).unwrap_or_default();
-        for run in samples.chunk_by(|a, b| b.timestamp_ms - a.timestamp_ms <= range.step_ms * 3 / 2)
-        {
-            let (first, last) = (run[0], run[run.len() - 1]);
-            shades.push(Shade {
-                kind,
-                start: Timestamp::from_millis(first.timestamp_ms),
-                end: Timestamp::from_millis((last.timestamp_ms + range.step_ms).min(range.end_ms)),
-            });
-        }
-    }
+    let own: Vec<(&str, &str)> = labels.collect();
+    let matchers = own
+        .iter()
+        .map(|(name, value)| Matcher::equal(*name, *value))
+        .collect();
+    // An alert with more labels has the same ones too: only the alert's own count, with name and state.
+    let count = own.len() + 2;
+    let mut shades = states::shades(matchers, &|labels| labels.len() == count, range, sight)?;
     if !shades.iter().any(|shade| shade.kind == ShadeKind::Firing) {
         let (start, end) = (
             Timestamp::from_millis(range.start_ms),
@@ -413,12 +373,7 @@ fn shades(
             end: subject.ended.unwrap_or(end).clamp(start, end),
         });
     }
-    shades.sort_by_key(|shade| shade.start);
-    // A sample stands for the step behind it: the next state ends it.
-    for index in 1..shades.len() {
-        let next = shades[index].start;
-        shades[index - 1].end = shades[index - 1].end.min(next);
-    }
+    states::in_turn(&mut shades);
     Ok(shades)
 }
 
