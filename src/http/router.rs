@@ -97,8 +97,11 @@ fn beyond_upstream(context: &Arc<Context>) -> Router<Arc<Context>> {
     }
     Router::new()
         // Pages.
-        .route("/graph", get(pages::handlers::graph))
-        .route("/query", get(pages::handlers::graph))
+        .route("/graph", get(pages::graph::serve::page))
+        .route("/query", get(pages::graph::serve::page))
+        .route("/graph.csv", get(pages::graph::serve::download))
+        .route("/assets/query.js", get(pages::graph::serve::script))
+        .route("/assets/promql.json", get(pages::graph::serve::words))
         .route("/runbooks", get(pages::handlers::runbooks))
         .route("/runbooks/{slug}", get(pages::handlers::runbook))
         .route("/render/alert/{file}", get(render::alert))
