@@ -268,7 +268,7 @@
   }
 
   // The chart: what the values are under the pointer, which line a row of the legend is, and a nearer look by dragging.
-  const chart = document.querySelector('.chart[data-query]');
+  const chart = document.querySelector('.course[data-query]');
   const legend = document.getElementById('legend');
   if (!chart) return;
   if (legend) {

@@ -119,14 +119,6 @@ async fn calming(context: &Context, now: Timestamp) -> Vec<String> {
     lines
 }
 
-/// The alerts of the rule behind a runbook, firing first.
-pub(super) fn alerts_named(context: &Context, name: &str) -> Bounded<AlertRow> {
-    alerts(&context.rules.groups())
-        .into_iter()
-        .filter(|alert| alert.name == name)
-        .collect()
-}
-
 /// Pending and firing alerts, firing and oldest first.
 fn alerts(groups: &[Arc<Group>]) -> Vec<AlertRow> {
     let mut rows = Vec::new();

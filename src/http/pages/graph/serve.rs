@@ -16,8 +16,6 @@ use crate::http::params::Params;
 use crate::http::prometheus::query::run as run_query;
 use crate::promql::reference;
 
-/// The script of the page.
-const SCRIPT: &str = include_str!("../../../../templates/query.js");
 /// The longest a page waits for its query.
 pub(super) const LONGEST: Duration = Duration::from_secs(10);
 /// How long what a script asks for is kept by the browser.
@@ -79,15 +77,6 @@ pub async fn download(
         ),
     ];
     Ok((headers, text).into_response())
-}
-
-/// `/assets/query.js`.
-pub async fn script() -> Response {
-    let headers = [
-        (CONTENT_TYPE, "text/javascript; charset=utf-8"),
-        (CACHE_CONTROL, CACHING),
-    ];
-    (headers, SCRIPT).into_response()
 }
 
 /// `/assets/promql.json`: the language's words, each with its form and its help.
