@@ -112,7 +112,7 @@ pub fn draw(source: &Source, subject: &Subject, sight: Sight<'_>) -> Result<Char
         range = steps(range.end_ms - span.max(SHORTEST_MS), range.end_ms);
         picked = pick(source, &result_labels, range, sight)?;
     }
-    let threshold = threshold(source, &picked, &result_labels, range, sight)?;
+    let threshold = threshold(&source.text, &picked, &result_labels, range, sight)?;
     let shades = shades(subject, range, sight)?;
     let (lines, more_lines) = lines(&picked, &result_labels, threshold.as_ref());
     let mut chart = Chart {
@@ -135,6 +135,45 @@ pub fn draw(source: &Source, subject: &Subject, sight: Sight<'_>) -> Result<Char
         more_lines,
         threshold,
         shades,
+        ..Chart::default()
+    };
+    chart.unit = guess::unit(picked.way.values, chart.extent());
+    Ok(chart)
+}
+
+/// How far back [`course`] looks.
+const COURSE: Duration = LEAD;
+
+/// The chart of an expression by itself: the values it compares over the last hour, against their threshold. Blocking.
+///
+/// # Errors
+/// Where the expression fails, or there is nothing to see.
+pub fn course(
+    text: &str,
+    expr: &Expr,
+    until: Timestamp,
+    sight: Sight<'_>,
+) -> Result<Chart, ChartError> {
+    let range = steps((until - COURSE).millis(), until.millis());
+    let nobody = Labels::empty();
+    let picked = pick_of(text, expr, &nobody, range, sight)?;
+    let threshold = threshold(text, &picked, &nobody, range, sight)?;
+    let more_lines = picked.series.len().saturating_sub(MAX_LINES);
+    let shown = picked.series.iter().take(MAX_LINES);
+    let mut chart = Chart {
+        title: picked.way.values.to_string(),
+        start: Timestamp::from_millis(range.start_ms),
+        end: Timestamp::from_millis(range.end_ms),
+        step: Duration::from_millis(u64::try_from(range.step_ms).unwrap_or(1)),
+        lines: shown
+            .map(|series| Line {
+                name: series.labels.to_string(),
+                emphasis: Emphasis::Plain,
+                points: series.samples.clone(),
+            })
+            .collect(),
+        more_lines,
+        threshold,
         ..Chart::default()
     };
     chart.unit = guess::unit(picked.way.values, chart.extent());
@@ -186,8 +225,18 @@ fn pick<'a>(
     range: QueryRange,
     sight: Sight<'_>,
 ) -> Result<Picked<'a>, ChartError> {
+    pick_of(&source.text, &source.expr, wanted, range, sight)
+}
+
+fn pick_of<'a>(
+    text: &str,
+    expr: &'a Expr,
+    wanted: &Labels,
+    range: QueryRange,
+    sight: Sight<'_>,
+) -> Result<Picked<'a>, ChartError> {
     let mut otherwise = None;
-    for way in readings(&source.expr) {
+    for way in readings(expr) {
         let way = Reading {
             values: looked_for(way.values),
             ..way
@@ -195,7 +244,7 @@ fn pick<'a>(
         if !matches!(type_of(way.values), ValueType::Vector | ValueType::Scalar) {
             continue;
         }
-        let series = evaluate(&source.text, way.values, range, sight)?;
+        let series = evaluate(text, way.values, range, sight)?;
         let picked = Picked { way, series };
         if picked
             .series
@@ -246,7 +295,7 @@ fn likeness(labels: &Labels, wanted: &Labels) -> Option<usize> {
 }
 
 fn threshold(
-    source: &Source,
+    text: &str,
     picked: &Picked<'_>,
     wanted: &Labels,
     range: QueryRange,
@@ -255,7 +304,7 @@ fn threshold(
     let Some(compared) = picked.way.threshold else {
         return Ok(None);
     };
-    let mut series = evaluate(&source.text, compared.level, range, sight)?;
+    let mut series = evaluate(text, compared.level, range, sight)?;
     // Of several the one that was compared with the alert's: no label of it differs.
     let fits = |labels: &Labels| {
         labels

@@ -32,7 +32,7 @@ pub fn needed(method: &Method, path: &str, public_metrics: bool) -> Access {
     let mut parts = path.split('/').skip(1);
     let first = parts.next().unwrap_or_default();
     let open = match first {
-        "health" | "assets" | "login" | "logout" | "ack" | "silence" => true,
+        "health" | "assets" | "login" | "logout" | "theme" | "ack" | "silence" => true,
         // Signed, and nothing else is there.
         "render" => true,
         // What the API is like, which the program's source says as well.
@@ -131,6 +131,7 @@ mod tests {
             "/-/healthy",
             "/assets/style.css",
             "/login",
+            "/theme",
             "/api/auth/login",
             "/api/v1/auth/refresh",
             "/.well-known/jwks.json",

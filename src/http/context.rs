@@ -36,6 +36,7 @@ use crate::tasks::Tasks;
 use super::definitions::cache::Cache;
 use super::definitions::figures::Figures;
 use super::limits::Limiter;
+use super::live::Live;
 use super::metrics::Metrics;
 
 /// Everything a handler may need; built once by the application.
@@ -76,6 +77,8 @@ pub struct Context {
     pub registry: Arc<Registry>,
     /// Metrics of this module.
     pub metrics: Metrics,
+    /// Tells pages what has moved.
+    pub live: Live,
     /// Configuration as shown, replaced on reload.
     pub configuration: watch::Receiver<Arc<Configuration>>,
     /// How far the start has come.
@@ -146,8 +149,8 @@ impl Configuration {
             if let Some(playbook) = playbook {
                 return Some(playbook.to_owned());
             }
-            let runbook = runbooks.for_alert(name)?;
-            Some(format!("{}/runbooks/{}", self.external_url, runbook.slug))
+            let elsewhere = enrichment.runbook_base.as_deref();
+            runbooks.address(name, &self.external_url, elsewhere)
         });
         if let Some(known) = known {
             alert.annotations = with_missing(&alert.annotations, &known.annotations);

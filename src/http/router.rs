@@ -13,11 +13,12 @@ use super::context::Context;
 use super::definitions;
 use super::errors::{self, ErrorKind};
 use super::pages::quiet as quiet_pages;
+use super::pages::runbook::live as runbooks;
 use super::prometheus::{query, rules, series, status, targets};
 use super::quiet::{acks, preview, recurring};
 use super::{
-    auth, compression, dashboards, guard, health, identity, ledger, limits, metrics, middleware,
-    openapi, pages, receivers, render, routes, storms,
+    auth, compression, dashboards, guard, health, identity, ledger, limits, live, metrics,
+    middleware, openapi, pages, receivers, render, routes, storms,
 };
 
 /// The largest body of a request.
@@ -37,7 +38,7 @@ pub fn router(context: Arc<Context>) -> Router {
             "/silences",
             get(quiet_pages::list::show).post(quiet_pages::list::act),
         )
-        .route("/assets/style.css", get(pages::handlers::style))
+        .route("/assets/{name}", get(pages::assets::serve))
         // Probes and metrics.
         .route("/metrics", metrics)
         .route("/health", get(health::health))
@@ -57,6 +58,10 @@ pub fn router(context: Arc<Context>) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         // The last one is the outermost.
+        .layer(from_fn_with_state(
+            Arc::clone(&context),
+            pages::shell::around,
+        ))
         .layer(from_fn_with_state(Arc::clone(&context), limits::limit))
         .layer(from_fn_with_state(Arc::clone(&context), identity::identify))
         .layer(from_fn_with_state(Arc::clone(&context), guard::guard))
@@ -97,10 +102,18 @@ fn beyond_upstream(context: &Arc<Context>) -> Router<Arc<Context>> {
     }
     Router::new()
         // Pages.
+        .route("/theme", post(pages::shell::choose))
+        .route("/events", get(live::events))
         .route("/graph", get(pages::handlers::graph))
         .route("/query", get(pages::handlers::graph))
-        .route("/runbooks", get(pages::handlers::runbooks))
-        .route("/runbooks/{slug}", get(pages::handlers::runbook))
+        .route("/runbooks", get(runbooks::index))
+        .route("/runbooks/{slug}", get(runbooks::page))
+        .route("/runbooks/{slug}/chart/{theme}", get(runbooks::chart))
+        .route("/runbooks/{slug}/block/{number}", get(runbooks::block))
+        .route(
+            "/runbooks/{slug}/block/{number}/{theme}",
+            get(runbooks::block_chart),
+        )
         .route("/render/alert/{file}", get(render::alert))
         // Dashboards, for Grafana.
         .route("/dashboards", get(dashboards::index))

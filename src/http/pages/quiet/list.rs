@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, LOCATION};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::StatusCode;
+use axum::http::header::CACHE_CONTROL;
 use axum::response::{Html, IntoResponse, Response};
 use serde_json::json;
 
@@ -21,7 +21,7 @@ use crate::alerts::run::recurring::RecurringChangeError;
 use crate::alerts::run::silences::ChangeError;
 use crate::alerts::silence::SilenceRequest;
 use crate::http::context::Context;
-use crate::http::pages::error;
+use crate::http::pages::{error, see_other};
 use crate::http::params::Params;
 use crate::model::duration;
 use crate::model::labels::Labels;
@@ -114,15 +114,6 @@ pub async fn act(State(context): State<Arc<Context>>, params: Params) -> Respons
             answer(&context, &params, StatusCode::BAD_REQUEST, notice).await
         }
     }
-}
-
-/// To a page that may be loaded again.
-pub(super) fn see_other(path: &str) -> Response {
-    let mut response = StatusCode::SEE_OTHER.into_response();
-    if let Ok(value) = HeaderValue::from_str(path) {
-        response.headers_mut().insert(LOCATION, value);
-    }
-    response
 }
 
 /// Never kept by a browser or a proxy: it holds tokens.
