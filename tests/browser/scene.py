@@ -154,10 +154,12 @@ class Scene:
         assert run.returncode == 0, f"{arguments}: {run.stdout}{run.stderr}"
         return run.stdout
 
-    def start(self):
-        self.log = open(self.folder / "log", "w+", encoding="utf-8")
+    def start(self, port=None):
+        """Starts it; on the port it had, where it ran before."""
+        self.port = port or free_port()
+        self.log = open(self.folder / "log", "w", encoding="utf-8")
         self.process = subprocess.Popen(
-            [os.environ["OUTRIGGER"], "run", "--config", "outrigger.yml", "--data", "data", "--listen", f"127.0.0.1:{free_port()}"],
+            [os.environ["OUTRIGGER"], "run", "--config", "outrigger.yml", "--data", "data", "--listen", f"127.0.0.1:{self.port}"],
             cwd=self.folder, stdout=self.log, stderr=self.log, env={**os.environ, "NO_COLOR": "1"})
 
         def listening():
@@ -179,14 +181,21 @@ class Scene:
     def __exit__(self, *_):
         self.stop()
 
-    def stop(self):
+    def end(self):
+        """Ends Outrigger alone."""
         if self.process and self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(20)
+                self.process.wait(25)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        if self.process:
+            self.log.close()
+            self.process = None
+
+    def stop(self):
+        self.end()
         self.service.shutdown()
         self.service.server_close()
         self.recorder.stop()

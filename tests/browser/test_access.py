@@ -35,7 +35,7 @@ class Access(BrowserTest):
         def inside():
             page.get_by_label("Name").fill(name)
             page.get_by_label("Password").fill(PASSWORD)
-            page.get_by_role("button", name="Log in").click()
+            page.get_by_role("button", name=re.compile("(Log|Sign) in")).click()
             page.wait_for_load_state()
             return "/login" not in page.url
         # A running one notices a new account within two seconds.
@@ -63,7 +63,7 @@ class Access(BrowserTest):
                 self.look(window, f"login-{theme}-{width}")
                 page.get_by_label("Name").fill("ann")
                 page.get_by_label("Password").fill("not this one")
-                page.get_by_role("button", name="Log in").click()
+                page.get_by_role("button", name=re.compile("(Log|Sign) in")).click()
                 page.get_by_role("alert").wait_for()
                 self.look(window, f"login-refused-{theme}-{width}")
 
@@ -97,7 +97,7 @@ class Access(BrowserTest):
     def test_after_the_logout_nothing_is_left(self):
         window = self.login("ann")
         page = window.open("/login")
-        page.get_by_role("button", name=re.compile("Log out")).first.click()
+        page.get_by_role("button", name=re.compile("(Log|Sign) out")).first.click()
         page.wait_for_load_state()
         page = window.open("/silences")
         self.assertIn("/login", page.url)
