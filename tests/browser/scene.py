@@ -226,6 +226,24 @@ class Scene:
         """Alerts of this name that Alertmanager's API shows."""
         return [alert for alert in self.json("/api/v2/alerts") if alert["labels"]["alertname"] == name]
 
+    def define(self):
+        """A metric, its domain and an objective."""
+        metric = json.loads((ROOT / "tests/data/definitions/metric.json").read_text(encoding="utf-8"))
+        metric["telemetry"] = {"value": "1 - sum(rate(http_requests_total{status='500'}[10s])) / sum(rate(http_requests_total[10s]))",
+                               "families": ["http_requests_total"]}
+        span = {"start": "2026-01-01T00:00:00.000Z", "end": "2099-01-01T00:00:00.000Z"}
+        key_result = {"kr_id": "KR-1", "name": "Two nines", "description": "From nothing.", "target_value": 0.99, "baseline_value": 0,
+                      "unit": "ratio", "direction": "increase", "metric_ids": ["CHECKOUT-SUCCESS"]}
+        for kind, document in (
+            ("metrics", metric),
+            ("domains", {"domain_id": "SHOP", "name": "Shop", "owner_team": "shop", "description": "What sells."}),
+            ("objectives", {"objective_id": "OBJ-SHOP", "name": "A checkout that works", "description": "Nobody loses a cart.",
+                            "timeframe": span, "owner_team": "shop", "status": "active", "key_results": [key_result]}),
+        ):
+            status, text = self.ask(f"/api/v1/{kind}", document)
+            assert status == 201, f"{kind}: {status} {text[:500]}"
+        wait_until("a value", lambda: self.ask("/api/v1/metrics/CHECKOUT-SUCCESS/value")[0] == 200)
+
     def message(self, condition, what):
         """The first message to Slack that fulfils the condition."""
         return wait_until(what, lambda: next((m for m in list(self.recorder.messages) if condition(json.dumps(m))), None))

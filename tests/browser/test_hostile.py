@@ -5,7 +5,7 @@ import re
 import urllib.parse
 
 from browser import NARROW, BrowserTest
-from pages import PAGES
+from pages import fixed
 from scene import Scene, wait_until
 
 SCRIPT = "<script>window.hacked=1;alert(1)</script>"
@@ -74,7 +74,7 @@ class Hostile(BrowserTest):
         scene.fingerprints = [alert["fingerprint"] for alert in scene.json("/api/v2/alerts")]
 
     def paths(self):
-        fixed = [path for _, path, _ in PAGES if "{" not in path]
+        fixed = [path for _, path, _ in fixed()]
         quoted = [urllib.parse.quote(text[:2000], safe="") for text in HOSTILE]
         return fixed + ["/runbooks/hostile", "/runbooks/broken"] + [
             path.format(text) for text in quoted for path in (
@@ -102,9 +102,7 @@ class Hostile(BrowserTest):
     def test_pages_with_it_keep_their_shape(self):
         for width in (1280, NARROW):
             window = self.window(width=width, theme="dark" if width == NARROW else "light", expect_status=(200, 404))
-            for name, path, _ in PAGES:
-                if "{" in path:
-                    continue
+            for name, path, _ in fixed():
                 window.open(path)
                 with self.subTest(name, width=width):
                     window.shoot(f"hostile-{name}-{width}")
@@ -112,6 +110,22 @@ class Hostile(BrowserTest):
             window.open("/runbooks/hostile")
             window.shoot(f"hostile-runbook-{width}")
             self.assertIsNone(window.too_wide())
+
+    def test_each_alert_and_the_rule_is_a_page(self):
+        window = self.window(width=NARROW, expect_status=(200,))
+        for number, fingerprint in enumerate(self.scene.fingerprints):
+            page = window.open(f"/alerts/{fingerprint}")
+            with self.subTest(number):
+                self.assertIsNone(page.evaluate("window.hacked ?? null"))
+                self.assertIsNone(window.too_wide())
+                self.assertEqual(page.locator("a[href^='javascript:']").count(), 0)
+        window.shoot(f"hostile-alert-{NARROW}")
+        page = window.open("/rules")
+        page.get_by_role("link", name="HostileOne").first.click()
+        page.wait_for_load_state()
+        self.assertIn("HostileOne", page.locator("h1").first.inner_text())
+        self.assertIsNone(window.too_wide())
+        window.shoot(f"hostile-rule-{NARROW}")
 
     def test_a_broken_runbook_says_why_and_the_others_work(self):
         window = self.window()

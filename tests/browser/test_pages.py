@@ -27,6 +27,7 @@ class Pages(BrowserTest):
             "matchers": [{"name": "alertname", "value": "DatabasePoolExhaustion", "isRegex": False, "isEqual": True}],
             "startsAt": "2020-01-01T00:00:00Z", "endsAt": "2100-01-01T00:00:00Z", "createdBy": "ann", "comment": "known"})
         assert status == 200, text
+        scene.define()
 
     def path(self, path):
         return re.sub(r"\{(\w+)\}", lambda match: self.scene.filled[match.group(1)], path)
