@@ -10,6 +10,7 @@ pub mod compression;
 pub mod context;
 pub mod dashboards;
 pub mod definitions;
+mod entity_tag;
 pub mod errors;
 pub mod guard;
 pub mod health;

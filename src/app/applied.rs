@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use crate::alerts::enrich::RUNBOOK;
 use crate::alerts::run::AlertSink;
 use crate::auth::config::AuthConfig;
 use crate::charts::pictures::Pictures;
@@ -24,7 +25,8 @@ use crate::model::timestamp::Timestamp;
 use crate::notify::definition_events::WebhookConfig;
 use crate::notify::heartbeat::HeartbeatConfig;
 use crate::notify::outbox::Receivers;
-use crate::rules::file::GroupSpec;
+use crate::rules::file::{GroupSpec, RuleKind};
+use crate::rules::known::Known;
 use crate::rules::manager::RuleManager;
 use crate::rules::rule;
 use crate::runbooks::Runbooks;
@@ -68,6 +70,8 @@ pub(super) struct InForce {
     scope: Option<Scope>,
     interval: Duration,
     owners: bool,
+    /// Our external URL, and where runbooks are instead; absent where no link is added.
+    runbooks: Option<(String, Option<String>)>,
 }
 
 /// Settings that only a restart changes.
@@ -135,6 +139,9 @@ impl Applied {
             scope,
             interval: settings.evaluation_interval,
             owners: enrichment.is_some_and(|enrichment| enrichment.definitions),
+            runbooks: enrichment
+                .filter(|enrichment| enrichment.runbooks)
+                .map(|enrichment| (config.external_url.clone(), enrichment.runbook_base.clone())),
             groups: config.rules,
         });
         self.apply_rules(next).await;
@@ -161,6 +168,12 @@ impl Applied {
             if in_force.owners {
                 meaning.index().load().annotate(&mut groups);
             }
+        }
+        if let Some((here, elsewhere)) = &in_force.runbooks {
+            let runbooks = Arc::clone(&self.runbooks.borrow());
+            link_runbooks(&mut groups, |alert| {
+                runbooks.address(alert, here, elsewhere.as_deref())
+            });
         }
         self.rules.apply(groups, in_force.context.clone()).await;
     }
@@ -289,6 +302,25 @@ impl Applied {
         let mut shown = Configuration::clone(&self.configuration.borrow());
         shown.last_reload = Some(Reload { at: now, mistakes });
         self.configuration.send_replace(Arc::new(shown));
+    }
+}
+
+/// Puts the link to its runbook on each alerting rule that gives none, behind what definitions say.
+fn link_runbooks(groups: &mut [GroupSpec], address: impl Fn(&str) -> Option<String>) {
+    for rule in groups.iter_mut().flat_map(|group| &mut group.rules) {
+        let RuleKind::Alerting { annotations, .. } = &rule.kind else {
+            continue;
+        };
+        let known = rule.known.as_ref();
+        let is_known = known.is_some_and(|known| known.annotations.get(RUNBOOK).is_some());
+        if is_known || annotations.iter().any(|(name, _)| name == RUNBOOK) {
+            continue;
+        }
+        if let Some(address) = address(&rule.name) {
+            let mut known = known.map(|known| Known::clone(known)).unwrap_or_default();
+            known.annotations = known.annotations.with(RUNBOOK, &address);
+            rule.known = Some(Arc::new(known));
+        }
     }
 }
 

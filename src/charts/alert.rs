@@ -112,7 +112,7 @@ pub fn draw(source: &Source, subject: &Subject, sight: Sight<'_>) -> Result<Char
         range = steps(range.end_ms - span.max(SHORTEST_MS), range.end_ms);
         picked = pick(source, &result_labels, range, sight)?;
     }
-    let threshold = threshold(source, &picked, &result_labels, range, sight)?;
+    let threshold = threshold(&source.text, &picked, &result_labels, range, sight)?;
     let shades = shades(subject, range, sight)?;
     let (lines, more_lines) = lines(&picked, Some(&result_labels), threshold.as_ref());
     let mut chart = Chart {
@@ -141,20 +141,54 @@ pub fn draw(source: &Source, subject: &Subject, sight: Sight<'_>) -> Result<Char
     Ok(chart)
 }
 
+/// How far back [`course`] looks.
+const COURSE: Duration = LEAD;
+
+/// The chart of an expression by itself: the values it compares over the last hour, against their threshold. Blocking.
+///
+/// # Errors
+/// Where the expression fails, or there is nothing to see.
+pub fn course(
+    text: &str,
+    expr: &Expr,
+    until: Timestamp,
+    sight: Sight<'_>,
+) -> Result<Chart, ChartError> {
+    let range = steps((until - COURSE).millis(), until.millis());
+    let mut chart = of_all(text, expr, range, sight)?;
+    chart.title = std::mem::take(&mut chart.subtitle);
+    Ok(chart)
+}
+
 /// The chart of a whole rule: all it compares, shaded where any alert with these labels was pending or firing. Blocking.
 ///
 /// # Errors
 /// Where the expression fails, or there is nothing to see.
 pub fn draw_rule(
-    source: &Source,
+    text: &str,
+    expr: &Expr,
     alerts: Option<&Labels>,
-    until: Timestamp,
-    span: Duration,
+    (until, span): (Timestamp, Duration),
     sight: Sight<'_>,
 ) -> Result<Chart, ChartError> {
     let range = steps((until - span).millis(), until.millis());
-    let picked = pick(source, &Labels::empty(), range, sight)?;
-    let threshold = threshold(source, &picked, &Labels::empty(), range, sight)?;
+    let mut chart = of_all(text, expr, range, sight)?;
+    if let Some(labels) = alerts {
+        chart.shades = shades_of_all(labels, range, sight)?;
+    }
+    Ok(chart)
+}
+
+/// All values that an expression compares, none of them the one that matters; the subtitle says what they are.
+fn of_all(
+    text: &str,
+    expr: &Expr,
+    range: QueryRange,
+    sight: Sight<'_>,
+) -> Result<Chart, ChartError> {
+    let nobody = Labels::empty();
+    let picked = pick_of(text, expr, &nobody, range, sight)?;
+    let threshold = threshold(text, &picked, &nobody, range, sight)?;
     let (lines, more_lines) = lines(&picked, None, threshold.as_ref());
     let mut chart = Chart {
         subtitle: picked.way.values.to_string(),
@@ -164,10 +198,6 @@ pub fn draw_rule(
         lines,
         more_lines,
         threshold,
-        shades: match alerts {
-            Some(labels) => shades_of_all(labels, range, sight)?,
-            None => Vec::new(),
-        },
         ..Chart::default()
     };
     chart.unit = guess::unit(picked.way.values, chart.extent());
@@ -219,8 +249,18 @@ fn pick<'a>(
     range: QueryRange,
     sight: Sight<'_>,
 ) -> Result<Picked<'a>, ChartError> {
+    pick_of(&source.text, &source.expr, wanted, range, sight)
+}
+
+fn pick_of<'a>(
+    text: &str,
+    expr: &'a Expr,
+    wanted: &Labels,
+    range: QueryRange,
+    sight: Sight<'_>,
+) -> Result<Picked<'a>, ChartError> {
     let mut otherwise = None;
-    for way in readings(&source.expr) {
+    for way in readings(expr) {
         let way = Reading {
             values: looked_for(way.values),
             ..way
@@ -228,7 +268,7 @@ fn pick<'a>(
         if !matches!(type_of(way.values), ValueType::Vector | ValueType::Scalar) {
             continue;
         }
-        let series = evaluate(&source.text, way.values, range, sight)?;
+        let series = evaluate(text, way.values, range, sight)?;
         let picked = Picked { way, series };
         if picked
             .series
@@ -279,7 +319,7 @@ fn likeness(labels: &Labels, wanted: &Labels) -> Option<usize> {
 }
 
 fn threshold(
-    source: &Source,
+    text: &str,
     picked: &Picked<'_>,
     wanted: &Labels,
     range: QueryRange,
@@ -288,7 +328,7 @@ fn threshold(
     let Some(compared) = picked.way.threshold else {
         return Ok(None);
     };
-    let mut series = evaluate(&source.text, compared.level, range, sight)?;
+    let mut series = evaluate(text, compared.level, range, sight)?;
     // Of several the one that was compared with the alert's: no label of it differs.
     let fits = |labels: &Labels| {
         labels

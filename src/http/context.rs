@@ -149,8 +149,8 @@ impl Configuration {
             if let Some(playbook) = playbook {
                 return Some(playbook.to_owned());
             }
-            let runbook = runbooks.for_alert(name)?;
-            Some(format!("{}/runbooks/{}", self.external_url, runbook.slug))
+            let elsewhere = enrichment.runbook_base.as_deref();
+            runbooks.address(name, &self.external_url, elsewhere)
         });
         if let Some(known) = known {
             alert.annotations = with_missing(&alert.annotations, &known.annotations);

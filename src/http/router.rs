@@ -12,6 +12,7 @@ use super::alertmanager;
 use super::context::Context;
 use super::definitions;
 use super::errors::{self, ErrorKind};
+use super::pages::runbook::live as runbooks;
 use super::pages::{quiet as quiet_pages, rule};
 use super::prometheus::{query, rules, series, status, targets};
 use super::quiet::{acks, preview, recurring};
@@ -113,8 +114,14 @@ fn beyond_upstream(context: &Arc<Context>) -> Router<Arc<Context>> {
         .route("/events", get(live::events))
         .route("/graph", get(pages::handlers::graph))
         .route("/query", get(pages::handlers::graph))
-        .route("/runbooks", get(pages::handlers::runbooks))
-        .route("/runbooks/{slug}", get(pages::handlers::runbook))
+        .route("/runbooks", get(runbooks::index))
+        .route("/runbooks/{slug}", get(runbooks::page))
+        .route("/runbooks/{slug}/chart/{theme}", get(runbooks::chart))
+        .route("/runbooks/{slug}/block/{number}", get(runbooks::block))
+        .route(
+            "/runbooks/{slug}/block/{number}/{theme}",
+            get(runbooks::block_chart),
+        )
         .route("/render/alert/{file}", get(render::alert))
         // Dashboards, for Grafana.
         .route("/dashboards", get(dashboards::index))

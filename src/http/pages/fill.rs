@@ -164,14 +164,6 @@ pub(super) fn graph(context: &Context, text: &str, at: Option<Timestamp>) -> Gra
     page
 }
 
-/// The alerts of the rule behind a runbook, firing first.
-pub(super) fn alerts_named(context: &Context, name: &str) -> Bounded<AlertRow> {
-    alerts(&context.rules.groups())
-        .into_iter()
-        .filter(|alert| alert.name == name)
-        .collect()
-}
-
 fn evaluate(context: &Context, text: &str, at: Timestamp) -> Result<QueryResult, QueryError> {
     let plain = |message: String| QueryError {
         message,

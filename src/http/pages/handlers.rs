@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::extract::State;
 use axum::response::{Html, IntoResponse, Response};
 
-use super::{error, fill, graph, overview, rules, runbook, status, targets};
+use super::{fill, graph, overview, rules, status, targets};
 use crate::http::context::Context;
 use crate::http::errors::ApiError;
 use crate::http::params::Params;
@@ -78,31 +76,4 @@ fn time_of(params: &Params) -> Result<Option<Timestamp>, ApiError> {
         Some(at) => Some(at),
         None => params.time("time")?,
     })
-}
-
-/// `/runbooks`.
-pub async fn runbooks(State(context): State<Arc<Context>>) -> Html<String> {
-    Html(runbook::index(&context.runbooks.borrow()))
-}
-
-/// `/runbooks/{slug}`.
-pub async fn runbook(
-    State(context): State<Arc<Context>>,
-    slug: Result<Path<String>, PathRejection>,
-) -> Response {
-    // What is not UTF-8 is no runbook's name.
-    let slug = slug.map_or_else(|_| "\u{fffd}".to_owned(), |Path(slug)| slug);
-    let runbooks = Arc::clone(&context.runbooks.borrow());
-    match runbooks.get(&slug) {
-        Some(page) => {
-            let alert = page.front_matter.alert.as_deref();
-            let live = alert.map(|alert| fill::alerts_named(&context, alert));
-            Html(runbook::render(page, context.clock.now(), live.as_ref())).into_response()
-        }
-        None => (
-            StatusCode::NOT_FOUND,
-            Html(error::missing_runbook(&slug, &runbooks.missing(&slug))),
-        )
-            .into_response(),
-    }
 }

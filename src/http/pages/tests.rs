@@ -442,34 +442,6 @@ fn every_kind_of_result_is_shown() {
 }
 
 #[test]
-fn every_shipped_runbook_is_a_whole_page() {
-    let runbooks = Runbooks::embedded();
-    for runbook in runbooks.list() {
-        check_document(&runbook::render(runbook, now(), None));
-    }
-    let html = runbook::index(&runbooks);
-    check_document(&html);
-    for runbook in runbooks.list() {
-        assert!(html.contains(&format!("href=\"/runbooks/{}\"", runbook.slug)));
-    }
-}
-
-#[test]
-fn a_runbook_says_whether_its_alert_fires_now() {
-    let runbooks = Runbooks::embedded();
-    let page = runbooks.get("high-error-rate").unwrap();
-    let none = Bounded::default();
-    assert!(runbook::render(page, now(), Some(&none)).contains("Not firing and not pending now."));
-    assert!(!runbook::render(page, now(), None).contains("Not firing"));
-    let live = Bounded::map(0..1, |_| {
-        alert("HighErrorRate", AlertState::Firing, "critical", 640)
-    });
-    let html = runbook::render(page, now(), Some(&live));
-    check_document(&html);
-    assert!(html.contains("10m 40s ago"), "{html}");
-}
-
-#[test]
 fn a_missing_runbook_offers_the_nearest() {
     let missing = Runbooks::embedded().missing("high-eror-rate");
     let html = error::missing_runbook("high-eror-rate", &missing);

@@ -117,6 +117,11 @@ pub(super) fn rough(duration: &Duration) -> String {
     }
 }
 
+/// The time between two instants.
+pub(super) fn lasted(from: &Timestamp, until: &Timestamp) -> String {
+    rough(&until.since(*from))
+}
+
 /// `in the future` where the clock stepped back.
 pub(super) fn ago(now: &Timestamp, then: &Timestamp) -> String {
     match now.millis().cmp(&then.millis()) {
