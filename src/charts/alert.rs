@@ -171,8 +171,17 @@ pub fn draw_rule(
     (until, span): (Timestamp, Duration),
     sight: Sight<'_>,
 ) -> Result<Chart, ChartError> {
-    let range = steps((until - span).millis(), until.millis());
+    let mut range = steps((until - span).millis(), until.millis());
     let mut chart = of_all(text, expr, range, sight)?;
+    // A young process has few samples: the window begins with them.
+    let points = chart.lines.iter().filter_map(|line| line.points.first());
+    let first = points.map(|sample| sample.timestamp_ms).min();
+    let first = first.unwrap_or(range.start_ms);
+    if first - range.start_ms > (range.end_ms - range.start_ms) / 4 {
+        let span = (range.end_ms - first) / 20 * 21;
+        range = steps(range.end_ms - span.max(SHORTEST_MS), range.end_ms);
+        chart = of_all(text, expr, range, sight)?;
+    }
     if let Some(labels) = alerts {
         chart.shades = shades_of_all(labels, range, sight)?;
     }
@@ -189,7 +198,8 @@ fn of_all(
     let nobody = Labels::empty();
     let picked = pick_of(text, expr, &nobody, range, sight)?;
     let threshold = threshold(text, &picked, &nobody, range, sight)?;
-    let (lines, more_lines) = lines(&picked, None, threshold.as_ref());
+    let (mut lines, more_lines) = lines(&picked, None, threshold.as_ref());
+    tell_apart(&mut lines, &picked.series);
     let mut chart = Chart {
         subtitle: picked.way.values.to_string(),
         start: Timestamp::from_millis(range.start_ms),
@@ -202,6 +212,32 @@ fn of_all(
     };
     chart.unit = guess::unit(picked.way.values, chart.extent());
     Ok(chart)
+}
+
+/// Takes out of the lines' names what they all have in common: the legend has little room.
+fn tell_apart(lines: &mut [Line], series: &[Series]) {
+    let [first, others @ ..] = series else {
+        return;
+    };
+    if others.is_empty() {
+        return;
+    }
+    let common = |name: &str| {
+        let value = first.labels.get(name);
+        value.is_some() && others.iter().all(|other| other.labels.get(name) == value)
+    };
+    let short: HashMap<String, String> = series
+        .iter()
+        .map(|series| {
+            let own = series.labels.filter(|name| !common(name));
+            (series.labels.to_string(), own.to_string())
+        })
+        .collect();
+    for line in lines {
+        if let Some(name) = short.get(&line.name).filter(|name| *name != "{}") {
+            line.name.clone_from(name);
+        }
+    }
 }
 
 /// The labels that the expression's result has of the alert's: without those that the rule and this Outrigger add.

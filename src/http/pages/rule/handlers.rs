@@ -254,8 +254,7 @@ fn draw(
     let labels = Labels::from_pairs(labels.chain([(ALERT_NAME, spec.name.as_str())]));
     let alerts = (spec.kind != RuleKind::Recording).then_some(&labels);
     let until = context.clock.now() - group.spec.query_offset;
-    let span = SPAN.min(until.since(context.started) + Duration::from_secs(900));
-    let mut chart = draw_rule(&spec.text, &spec.expr, alerts, (until, span), sight)?;
+    let mut chart = draw_rule(&spec.text, &spec.expr, alerts, (until, SPAN), sight)?;
     chart.title = spec.name.clone();
     Ok(svg::draw(&chart, theme))
 }
