@@ -157,7 +157,7 @@
 
   // Keys.
   const links = () => [...document.querySelectorAll('nav [data-key]')];
-  let going = 0;
+  let going = -Infinity;
 
   document.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
@@ -166,7 +166,7 @@
       return;
     }
     const went = performance.now() - going < 1500;
-    going = 0;
+    going = -Infinity;
     if (went) {
       const link = links().find((link) => link.dataset.key === event.key);
       if (link) { event.preventDefault(); link.click(); }

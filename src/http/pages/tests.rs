@@ -1,3 +1,5 @@
+mod watch;
+
 use std::time::Duration;
 
 use super::graph::{GraphPage, QueryError, Row};
