@@ -38,6 +38,7 @@ mod real_targets;
 mod reload;
 mod routing;
 mod rule_tests;
+mod runbook_drills;
 mod shutdown;
 mod slack_bot;
 mod storage_trouble;

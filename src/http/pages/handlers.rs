@@ -5,14 +5,32 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{Html, IntoResponse, Response};
 
-use super::{fill, graph, status};
+use super::{fill, graph, overview, rules, status, targets};
 use crate::http::context::Context;
 use crate::http::errors::ApiError;
 use crate::http::params::Params;
 use crate::http::prometheus::query::run as run_query;
 use crate::model::timestamp::Timestamp;
 
-/// `/`.
+/// `/`: the overview; in Alertmanager's place how it stands.
+pub async fn home(State(context): State<Arc<Context>>) -> Html<String> {
+    if context.upstream_only {
+        return Html(status::render(&fill::status(&context).await));
+    }
+    Html(overview::render(&fill::overview::overview(&context).await))
+}
+
+/// `/targets`.
+pub async fn targets(State(context): State<Arc<Context>>, params: Params) -> Html<String> {
+    Html(targets::render(&fill::targets::targets(&context, &params)))
+}
+
+/// `/rules`.
+pub async fn rules(State(context): State<Arc<Context>>, params: Params) -> Html<String> {
+    Html(rules::render(&fill::rules::rules(&context, &params)))
+}
+
+/// `/status`.
 pub async fn status(State(context): State<Arc<Context>>) -> Html<String> {
     Html(status::render(&fill::status(&context).await))
 }
