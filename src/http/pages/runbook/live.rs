@@ -19,6 +19,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{Html, IntoResponse, Response};
 
 use super::{Last, Live, Panel, Sent};
+use crate::auth::role::{Role, Scope};
 use crate::charts::alert::{self as alert_chart, ChartError, Sight, Subject};
 use crate::charts::chart::Chart;
 use crate::charts::svg;
@@ -26,6 +27,7 @@ use crate::charts::theme::Theme;
 use crate::db::ledger::{self, LedgerEntry, LedgerFilter};
 use crate::http::context::Context;
 use crate::http::errors::{ApiError, ErrorKind};
+use crate::http::identity::Who;
 use crate::http::pages::{error, runbook};
 use crate::http::params::Params;
 use crate::http::prometheus::query::run as run_query;
@@ -82,7 +84,12 @@ pub async fn index(State(context): State<Arc<Context>>) -> Html<String> {
 }
 
 /// `/runbooks/{slug}`.
-pub async fn page(State(context): State<Arc<Context>>, slug: Slug, params: Params) -> Response {
+pub async fn page(
+    State(context): State<Arc<Context>>,
+    Who(caller): Who,
+    slug: Slug,
+    params: Params,
+) -> Response {
     // What is not UTF-8 is no runbook's name.
     let slug = slug.map_or_else(|_| "\u{fffd}".to_owned(), |Path(slug)| slug);
     let runbooks = Arc::clone(&context.runbooks.borrow());
@@ -90,7 +97,13 @@ pub async fn page(State(context): State<Arc<Context>>, slug: Slug, params: Param
         return missing(&context, &slug);
     };
     let now = context.clock.now();
-    let live = live(&context, page, &params, now).await;
+    let mut live = live(&context, page, &params, now).await;
+    let may_act = caller.allowed(Role::Editor, Scope::MonitoringWrite).is_ok();
+    if let Some(panel) = live.panel.as_mut().filter(|_| !may_act) {
+        // Whoever follows a signed link may do what it says.
+        let rows = &mut panel.instances.rows;
+        rows.iter_mut().for_each(|one| one.actions.clear());
+    }
     let headers = [(CACHE_CONTROL, "no-store")];
     (headers, Html(runbook::render(page, now, &live))).into_response()
 }
@@ -298,7 +311,7 @@ async fn live(context: &Arc<Context>, page: &Runbook, params: &Params, now: Time
         last,
         notifications: sent,
         silence: address("/silences", &[("matchers", &named(&alert))], "#new"),
-        ledger: address("/api/v2/ledger", &[("filter", &named(&alert))], ""),
+        ledger: address("/ledger", &[("filter", &named(&alert))], ""),
         dashboards: dashboards(page),
         alert,
     });
@@ -359,7 +372,9 @@ fn choose(live: &mut Live, page: &Runbook, found: &Found, params: &Params) {
 }
 
 /// `?instance=…`, for the addresses of a page.
-fn parameters<'a>(labels: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+pub(in crate::http::pages) fn parameters<'a>(
+    labels: impl Iterator<Item = (&'a str, &'a str)>,
+) -> String {
     let pairs = url::form_urlencoded::Serializer::new(String::new())
         .extend_pairs(labels.take(MAX_LABELS))
         .finish();
