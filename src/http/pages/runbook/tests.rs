@@ -10,7 +10,7 @@ fn now() -> Timestamp {
 /// A document whose pictures are ours and which holds nothing that acts.
 fn check_page(html: &str) {
     assert!(html.starts_with("<!DOCTYPE html>") && html.trim_end().ends_with("</html>"));
-    for once in ["<main id=\"page-main\">", "<h1", "<title>"] {
+    for once in ["<main id=\"page-main\"", "<h1", "<title>"] {
         assert_eq!(html.matches(once).count(), 1, "{once} in {html}");
     }
     for never in ["<script>", "style=\"", "<iframe", "onerror=\"", "<img src"] {
@@ -73,8 +73,12 @@ fn every_shipped_runbook_is_a_whole_page() {
     for runbook in runbooks.list() {
         check_page(&render(runbook, now(), &Live::default()));
     }
-    let html = index(&runbooks);
+    let active = HashMap::from([("TargetDown".to_owned(), AlertState::Firing)]);
+    let html = index(&runbooks, &active);
     check_page(&html);
+    let at = |slug: &str| html.find(&format!("/runbooks/{slug}\"")).unwrap();
+    assert!(at("target-down") < at("api-instance-down"), "{html}");
+    assert_eq!(html.matches(">firing<").count(), 1);
     for runbook in runbooks.list() {
         assert!(html.contains(&format!("href=\"/runbooks/{}\"", runbook.slug)));
     }
