@@ -221,6 +221,15 @@ pub(super) fn clock_text(at: &Timestamp) -> String {
     }
 }
 
+/// The instant for people and for machines. This is HTML.
+pub(super) fn clock(at: &Timestamp) -> String {
+    format!(
+        r#"<time datetime="{}">{}</time>"#,
+        at.to_rfc3339(),
+        clock_text(at)
+    )
+}
+
 /// As [`exact`]; a dash where there is none.
 pub(super) fn took(duration: &Option<Duration>) -> String {
     duration.as_ref().map_or_else(|| "–".to_owned(), exact)
@@ -250,6 +259,20 @@ pub(super) fn exact(duration: &Duration) -> String {
     format!("{text} {unit}")
 }
 
+/// `12.3 kB`.
+pub(super) fn bytes(bytes: &usize) -> String {
+    match *bytes as f64 {
+        bytes if bytes < 1e3 => format!("{bytes} B"),
+        bytes if bytes < 1e6 => format!("{:.1} kB", bytes / 1e3),
+        bytes => format!("{:.1} MB", bytes / 1e6),
+    }
+}
+
+/// A number in groups of three.
+pub(super) fn number(number: &u64) -> String {
+    count(&Some(*number))
+}
+
 /// A number in groups of three; a dash where there is none.
 pub(super) fn count(number: &Option<u64>) -> String {
     let Some(number) = number else {
@@ -264,6 +287,11 @@ pub(super) fn count(number: &Option<u64>) -> String {
         out.push(digit);
     }
     out
+}
+
+/// `1 target answers`, `3 targets answer`.
+pub(super) fn several(count: &usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if *count == 1 { one } else { many })
 }
 
 /// What a bounded list does not show; nothing where it shows all. This is HTML.
