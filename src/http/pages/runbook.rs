@@ -80,8 +80,10 @@ pub struct Instance {
     pub severity: Option<String>,
     /// The other labels.
     pub labels: Vec<(String, String)>,
-    /// The value as Prometheus writes it; empty where nobody said.
+    /// The value as people read it; empty where nobody said.
     pub value: String,
+    /// What it passed: `> 5%`.
+    pub limit: Option<String>,
     /// When it became pending, or began to fire.
     pub since: Timestamp,
     /// Whether the page's words are filled in with its labels.

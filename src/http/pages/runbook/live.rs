@@ -48,7 +48,7 @@ const BLOCK: Duration = Duration::from_millis(15);
 /// The longest search for the last time it fired.
 const LAST_FIRED: Duration = Duration::from_millis(10);
 /// The longest reading of the ledger.
-const LEDGER: Duration = Duration::from_millis(80);
+const LEDGER: Duration = Duration::from_millis(150);
 /// Rows of a query on the page, and on its own.
 const ROWS: usize = 10;
 const ALL_ROWS: usize = 100;

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use crate::alerts::dispatch::view::AlertSnapshot;
 use crate::charts::alert::Source;
+use crate::charts::chart::comparison;
+use crate::charts::unit::guess;
 use crate::http::context::Context;
 use crate::http::pages::runbook::{Instance, RuleShown};
 use crate::http::pages::view::Bounded;
@@ -14,6 +16,7 @@ use crate::model::duration;
 use crate::model::go_float;
 use crate::model::labels::{ALERT_NAME, Labels};
 use crate::model::timestamp::Timestamp;
+use crate::promql::comparison::{looked_for, readings};
 use crate::rules::file::{RuleKind, RuleSpec};
 use crate::rules::rule::Health;
 
@@ -35,6 +38,26 @@ pub(super) struct Found {
 struct RuleFound {
     shown: RuleShown,
     source: Source,
+}
+
+impl RuleFound {
+    /// A value as people read it, and what it passed: `39.5%` and `> 5%`.
+    fn told(&self, value: f64) -> (String, Option<String>) {
+        let ways = readings(&self.source.expr);
+        let Some(way) = ways.first() else {
+            return (go_float::format_sample(value), None);
+        };
+        let passed = way
+            .threshold
+            .and_then(|passed| Some((passed.op, passed.number()?)));
+        let (low, high) = passed.map_or((value, value), |(_, level)| {
+            (value.min(level), value.max(level))
+        });
+        let extent = (low.is_finite() && high.is_finite()).then_some((low, high));
+        let unit = guess::unit(looked_for(way.values), extent);
+        let limit = passed.map(|(op, level)| format!("{} {}", comparison(op), unit.value(level)));
+        (unit.value(value), limit)
+    }
 }
 
 #[derive(Debug)]
@@ -232,7 +255,16 @@ impl Found {
         let ordered = chosen.into_iter().chain(others).take(SHOWN);
         Bounded {
             rows: ordered
-                .map(|alert| row(context, alert, slug, is_chosen(&alert), now))
+                .map(|alert| {
+                    let rule = alert.rule.and_then(|rule| self.rules.get(rule));
+                    let told = alert.value.zip(rule).map(|(value, rule)| rule.told(value));
+                    let (value, limit) = told.unwrap_or_default();
+                    Instance {
+                        value,
+                        limit,
+                        ..row(context, alert, slug, is_chosen(&alert), now)
+                    }
+                })
                 .collect(),
             more: self.alerts.len().saturating_sub(SHOWN),
         }
@@ -282,7 +314,8 @@ fn row(
             .filter(|(name, _)| *name != "severity")
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect(),
-        value: alert.value.map(go_float::format_sample).unwrap_or_default(),
+        value: String::new(),
+        limit: None,
         since: alert.since,
         chosen,
         choose: format!("/runbooks/{slug}{}", super::parameters(others())),
