@@ -50,7 +50,7 @@ const BLOCK: Duration = Duration::from_millis(15);
 /// The longest search for the last time it fired.
 const LAST_FIRED: Duration = Duration::from_millis(10);
 /// The longest reading of the ledger.
-const LEDGER: Duration = Duration::from_millis(40);
+const LEDGER: Duration = Duration::from_millis(150);
 /// Rows of a query on the page, and on its own.
 const ROWS: usize = 10;
 const ALL_ROWS: usize = 100;
@@ -80,7 +80,8 @@ type SlugAnd<T> = Result<Path<(String, T)>, PathRejection>;
 
 /// `/runbooks`.
 pub async fn index(State(context): State<Arc<Context>>) -> Html<String> {
-    Html(runbook::index(&context.runbooks.borrow()))
+    let active = instances::active(&context);
+    Html(runbook::index(&context.runbooks.borrow(), &active))
 }
 
 /// `/runbooks/{slug}`.
@@ -126,7 +127,7 @@ pub async fn block(
     let now = context.clock.now();
     let mut live = Live::default();
     let found = found_instances(&context, page).await;
-    choose(&mut live, page, &found, &params);
+    choose(&mut live, &found, &params);
     let values = live.values.clone();
     let outcome = run_query(&context, move |context| {
         let deadline = deadline(context, context.query_timeout);
@@ -160,7 +161,7 @@ pub async fn block_chart(
     };
     let mut live = Live::default();
     let found = found_instances(&context, page).await;
-    choose(&mut live, page, &found, &params);
+    choose(&mut live, &found, &params);
     let text = blocks::filled(&query, &live.values);
     let now = context.clock.now();
     drawn(&context, theme, move |context, deadline| {
@@ -185,7 +186,7 @@ pub async fn chart(
     };
     let mut live = Live::default();
     let found = found_instances(&context, page).await;
-    choose(&mut live, page, &found, &params);
+    choose(&mut live, &found, &params);
     let name = page.front_matter.alert.clone().unwrap_or_default();
     let Some((source, subject)) = found.to_draw(&name, live.parameters.is_empty(), &params) else {
         return no_such();
@@ -288,7 +289,7 @@ async fn found_instances(context: &Context, page: &Runbook) -> Found {
 async fn live(context: &Arc<Context>, page: &Runbook, params: &Params, now: Timestamp) -> Live {
     let mut live = Live::default();
     let found = found_instances(context, page).await;
-    choose(&mut live, page, &found, params);
+    choose(&mut live, &found, params);
     let queries = page.queries.clone();
     let values = live.values.clone();
     let alert = page.front_matter.alert.clone();
@@ -346,7 +347,7 @@ fn dashboards(page: &Runbook) -> Vec<(String, Option<String>)> {
 
 /// Labels of the address: what words are filled in with, and what links carry on. Where the address says nothing and there is
 /// one alert, its labels are taken.
-fn choose(live: &mut Live, page: &Runbook, found: &Found, params: &Params) {
+fn choose(live: &mut Live, found: &Found, params: &Params) {
     live.labels = labels_of(params);
     let given = Labels::from_pairs(live.labels.iter().map(|(name, value)| (name, value)));
     let own = match live.labels.is_empty() {
@@ -367,8 +368,6 @@ fn choose(live: &mut Live, page: &Runbook, found: &Found, params: &Params) {
                 .map(|(name, value)| (name.as_str(), value.as_str())),
         ),
     };
-    // A guide has no alert, but its words may be filled in all the same.
-    debug_assert!(page.front_matter.alert.is_some() || found.only().is_none());
 }
 
 /// `?instance=…`, for the addresses of a page.
