@@ -6,6 +6,7 @@
 //! What is around each of them is [`shell`]. Lists are bounded: see [`view::Bounded`].
 
 pub mod assets;
+pub mod configuration;
 pub mod error;
 mod fill;
 pub mod graph;

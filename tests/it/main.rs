@@ -27,6 +27,7 @@ mod http_edges;
 mod meaning;
 mod memory_source;
 mod pages;
+mod pages_query;
 mod pictures;
 mod postgres;
 mod prometheus_shapes;
