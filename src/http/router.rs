@@ -12,8 +12,8 @@ use super::alertmanager;
 use super::context::Context;
 use super::definitions;
 use super::errors::{self, ErrorKind};
-use super::pages::quiet as quiet_pages;
 use super::pages::runbook::live as runbooks;
+use super::pages::{quiet as quiet_pages, rule};
 use super::prometheus::{query, rules, series, status, targets};
 use super::quiet::{acks, preview, recurring};
 use super::{
@@ -33,7 +33,7 @@ pub fn router(context: Arc<Context>) -> Router {
     }
     Router::new()
         // Pages.
-        .route("/", get(pages::handlers::status))
+        .route("/", get(pages::handlers::home))
         .route(
             "/silences",
             get(quiet_pages::list::show).post(quiet_pages::list::act),
@@ -102,6 +102,14 @@ fn beyond_upstream(context: &Arc<Context>) -> Router<Arc<Context>> {
     }
     Router::new()
         // Pages.
+        .route("/status", get(pages::handlers::status))
+        .route("/targets", get(pages::handlers::targets))
+        .route("/rules", get(pages::handlers::rules))
+        .route("/rules/{group}/{rule}", get(rule::handlers::show))
+        .route(
+            "/rules/{group}/{rule}/chart.svg",
+            get(rule::handlers::chart),
+        )
         .route("/theme", post(pages::shell::choose))
         .route("/events", get(live::events))
         .route("/graph", get(pages::graph::serve::page))
@@ -109,6 +117,25 @@ fn beyond_upstream(context: &Arc<Context>) -> Router<Arc<Context>> {
         .route("/status/configuration", get(pages::configuration::serve))
         .route("/graph.csv", get(pages::graph::serve::download))
         .route("/assets/promql.json", get(pages::graph::serve::words))
+        .route("/alerts", get(pages::alerts::list::show))
+        .route("/alerts/{fingerprint}", get(pages::alerts::one::show))
+        .route(
+            "/alerts/{fingerprint}/chart.svg",
+            get(pages::alerts::one::chart),
+        )
+        .route("/ledger", get(pages::ledger::list::show))
+        .route("/definitions", get(pages::catalogue::list::metrics))
+        .route("/definitions/metrics", get(pages::catalogue::list::metrics))
+        .route("/definitions/domains", get(pages::catalogue::list::domains))
+        .route(
+            "/definitions/objectives",
+            get(pages::catalogue::list::objectives),
+        )
+        .route("/definitions/{kind}/{id}", get(pages::catalogue::one::show))
+        .route(
+            "/definitions/metrics/{id}/chart.svg",
+            get(pages::catalogue::chart::chart),
+        )
         .route("/runbooks", get(runbooks::index))
         .route("/runbooks/{slug}", get(runbooks::page))
         .route("/runbooks/{slug}/chart/{theme}", get(runbooks::chart))
@@ -129,6 +156,7 @@ fn beyond_upstream(context: &Arc<Context>) -> Router<Arc<Context>> {
         .route("/api/v1/labels", get(series::names).post(series::names))
         .route("/api/v1/label/{name}/values", get(series::values))
         .route("/api/v1/rules", get(rules::rules))
+        .route("/api/v1/rules/{group}/{rule}", get(rule::handlers::json))
         .route("/api/v1/alerts", get(rules::alerts))
         .route("/api/v1/targets", get(targets::targets))
         .route("/api/v1/metadata", get(targets::metadata))

@@ -26,7 +26,7 @@ fn the_status_page_shows_targets_rules_alerts_and_notifications() {
         "service",
     ];
     wait_until("everything on the page", PATIENCE, || {
-        page = outrigger.get("/").body;
+        page = outrigger.get("/status").body;
         parts.iter().all(|part| page.contains(part))
     });
     let answer = outrigger.get("/");

@@ -1,5 +1,9 @@
 //! From the state of the product to the structs of the pages.
 
+pub(super) mod overview;
+pub(super) mod rules;
+pub(super) mod targets;
+
 use std::sync::Arc;
 
 use super::status::{
@@ -54,24 +58,14 @@ pub(super) async fn status(context: &Context) -> StatusPage {
             .filter(|rule| is_failing(rule))
             .count(),
     };
-    let notifications = match outbox::recent(&context.database, NOTIFICATIONS).await {
-        Ok(summaries) => summaries.iter().map(notification_row).collect(),
-        Err(error) => {
-            tracing::error!(%error, "read notifications for the status page");
-            Bounded::default()
-        }
-    };
+    let notifications = recent(context, NOTIFICATIONS).await;
     StatusPage {
         now,
         upstream_only: context.upstream_only,
         calming: calming(context, now).await,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         uptime: now.since(context.started),
-        readiness: match *context.readiness.borrow() {
-            context::Readiness::Ready => Readiness::Ready,
-            context::Readiness::Starting => Readiness::NotReady("starting".to_owned()),
-            context::Readiness::Stopping => Readiness::NotReady("stopping".to_owned()),
-        },
+        readiness: readiness(context),
         config_file: configuration
             .file
             .as_ref()
@@ -88,6 +82,25 @@ pub(super) async fn status(context: &Context) -> StatusPage {
             .into_iter()
             .chain(heartbeat(context, now))
             .collect(),
+    }
+}
+
+fn readiness(context: &Context) -> Readiness {
+    match *context.readiness.borrow() {
+        context::Readiness::Ready => Readiness::Ready,
+        context::Readiness::Starting => Readiness::NotReady("starting".to_owned()),
+        context::Readiness::Stopping => Readiness::NotReady("stopping".to_owned()),
+    }
+}
+
+/// The last notifications, as many as this.
+async fn recent(context: &Context, most: u32) -> Bounded<NotificationRow> {
+    match outbox::recent(&context.database, most).await {
+        Ok(summaries) => summaries.iter().map(notification_row).collect(),
+        Err(error) => {
+            tracing::error!(%error, "read notifications for a page");
+            Bounded::default()
+        }
     }
 }
 
@@ -136,7 +149,7 @@ fn alerts(groups: &[Arc<Group>]) -> Vec<AlertRow> {
     rows
 }
 
-fn firing_first(rows: &mut [AlertRow]) {
+pub(super) fn firing_first(rows: &mut [AlertRow]) {
     rows.sort_by(|a, b| {
         (b.state, a.since, &a.name, &a.labels).cmp(&(a.state, b.since, &b.name, &b.labels))
     });
@@ -164,7 +177,7 @@ fn posted_row(alert: &Alert) -> AlertRow {
     }
 }
 
-fn alert_row(rule: &Rule, instance: &AlertInstance) -> AlertRow {
+pub(super) fn alert_row(rule: &Rule, instance: &AlertInstance) -> AlertRow {
     AlertRow {
         name: rule.spec.name.clone(),
         state: instance.state,
@@ -229,7 +242,7 @@ fn group_row(group: &Group) -> GroupRow {
     }
 }
 
-fn rule_row(rule: &Rule) -> RuleRow {
+pub(super) fn rule_row(rule: &Rule) -> RuleRow {
     let memory = rule.memory();
     let alerting = rule.spec.kind != file::RuleKind::Recording;
     let (health, error) = match &memory.health {
