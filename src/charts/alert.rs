@@ -4,7 +4,10 @@
 //! the message, a day at most; where there are no samples that old it begins with the first. What was pending and
 //! firing when is read from `ALERTS`, so that earlier episodes are seen too.
 
+<<<<<<< HEAD
 use std::collections::{BTreeSet, HashMap};
+=======
+>>>>>>> main
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -204,7 +207,11 @@ pub fn draw_rule(
         more_lines,
         threshold,
         shades: match alerts {
-            Some(labels) => shades_of_all(labels, range, sight)?,
+            Some(labels) => {
+                let own = labels.iter();
+                let own = own.map(|(name, value)| Matcher::equal(name, value));
+                states::shades(own.collect(), &|_| true, range, sight)?
+            }
             None => Vec::new(),
         },
         ..Chart::default()
@@ -437,6 +444,7 @@ fn shades(
     sight: Sight<'_>,
 ) -> Result<Vec<Shade>, ChartError> {
     let external = |name: &str| sight.external_labels.iter().any(|added| added == name);
+<<<<<<< HEAD
     let own = subject.labels.filter(|name| !external(name));
     let series = states(&own, range, sight)?;
     let mut found: HashMap<&'static str, Vec<Sample>> = HashMap::new();
@@ -460,6 +468,17 @@ fn shades(
         let times: Vec<i64> = samples.iter().map(|sample| sample.timestamp_ms).collect();
         shades.extend(runs(&times, kind, range));
     }
+=======
+    let labels = subject.labels.iter().filter(|(name, _)| !external(name));
+    let own: Vec<(&str, &str)> = labels.collect();
+    let matchers = own
+        .iter()
+        .map(|(name, value)| Matcher::equal(*name, *value))
+        .collect();
+    // An alert with more labels has the same ones too: only the alert's own count, with name and state.
+    let count = own.len() + 2;
+    let mut shades = states::shades(matchers, &|labels| labels.len() == count, range, sight)?;
+>>>>>>> main
     if !shades.iter().any(|shade| shade.kind == ShadeKind::Firing) {
         let (start, end) = (
             Timestamp::from_millis(range.start_ms),
@@ -471,6 +490,7 @@ fn shades(
             end: subject.ended.unwrap_or(end).clamp(start, end),
         });
     }
+<<<<<<< HEAD
     Ok(in_order(shades))
 }
 
@@ -532,6 +552,10 @@ pub(super) fn in_order(mut shades: Vec<Shade>) -> Vec<Shade> {
         shades[index - 1].end = shades[index - 1].end.min(next);
     }
     shades
+=======
+    states::in_turn(&mut shades);
+    Ok(shades)
+>>>>>>> main
 }
 
 #[cfg(test)]
