@@ -56,8 +56,7 @@ impl<S: Send + Sync> FromRequest<S> for Params {
 }
 
 impl Params {
-    /// Of a query string.
-    #[cfg(test)]
+    /// Those of a query string.
     pub fn of_query(query: &str) -> Self {
         Self(
             url::form_urlencoded::parse(query.as_bytes())

@@ -112,8 +112,10 @@ fn beyond_upstream(context: &Arc<Context>) -> Router<Arc<Context>> {
         )
         .route("/theme", post(pages::shell::choose))
         .route("/events", get(live::events))
-        .route("/graph", get(pages::handlers::graph))
-        .route("/query", get(pages::handlers::graph))
+        .route("/graph", get(pages::graph::serve::page))
+        .route("/query", get(pages::graph::serve::page))
+        .route("/graph.csv", get(pages::graph::serve::download))
+        .route("/assets/promql.json", get(pages::graph::serve::words))
         .route("/alerts", get(pages::alerts::list::show))
         .route("/alerts/{fingerprint}", get(pages::alerts::one::show))
         .route(

@@ -227,6 +227,7 @@ fn query(expression: &str, outcome: graph::Outcome) -> GraphPage {
             ),
             ("bad".to_owned(), "javascript:alert(1)".to_owned()),
         ],
+        ..GraphPage::empty(expression)
     }
 }
 
