@@ -48,6 +48,10 @@ pub fn needed(method: &Method, path: &str, public_metrics: bool) -> Access {
     let noun = match (first, parts.next()) {
         ("api", Some("v1")) => parts.next(),
         ("api", other) => other,
+        // Their pages.
+        ("definitions", Some("domains")) => Some("domains"),
+        ("definitions", Some("objectives")) => Some("objectives"),
+        ("definitions", _) => Some("metrics"),
         _ => None,
     };
     if noun == Some("bulk") {
@@ -202,6 +206,14 @@ mod tests {
             "/api/v1/search",
             needs(Role::Viewer, Scope::MetricsRead),
         );
+        for (path, scope) in [
+            ("/definitions", Scope::MetricsRead),
+            ("/definitions/metrics/x", Scope::MetricsRead),
+            ("/definitions/domains", Scope::DomainsRead),
+            ("/definitions/objectives/x", Scope::ObjectivesRead),
+        ] {
+            check(Method::GET, path, needs(Role::Viewer, scope));
+        }
         assert_eq!(needed(&Method::GET, "/metrics", true), Access::Open);
         check(Method::GET, "/health.txt/../api", see);
     }

@@ -5,13 +5,18 @@
 //! holds the one that adds to them. They ask no other host for anything, and [`SECURITY_HEADERS`] hold the browser to it.
 //! What is around each of them is [`shell`]. Lists are bounded: see [`view::Bounded`].
 
+pub mod alerts;
 pub mod assets;
+pub mod catalogue;
+pub mod dashboards;
 pub mod error;
 mod fill;
 pub mod graph;
 pub mod handlers;
+pub mod ledger;
 pub mod objective;
 pub mod overview;
+pub mod paged;
 mod paging;
 pub mod quiet;
 pub mod rule;
@@ -45,6 +50,8 @@ pub const SECURITY_HEADERS: [(&str, &str); 4] = [
 pub enum Section {
     /// `/`.
     Overview,
+    /// `/alerts` and what is below.
+    Alerts,
     /// `/silences`, and what links in messages lead to.
     Silences,
     /// `/rules`, and each of them.
@@ -53,6 +60,12 @@ pub enum Section {
     Targets,
     /// `/graph`.
     Query,
+    /// `/ledger`.
+    Ledger,
+    /// `/definitions` and what is below.
+    Definitions,
+    /// `/dashboards`.
+    Dashboards,
     /// `/runbooks` and what is below.
     Runbooks,
     /// `/status`.
@@ -67,10 +80,14 @@ impl Section {
     /// Those that are shown, in order.
     pub const ALL: &'static [Self] = &[
         Self::Overview,
+        Self::Alerts,
         Self::Silences,
         Self::Rules,
         Self::Targets,
         Self::Query,
+        Self::Ledger,
+        Self::Definitions,
+        Self::Dashboards,
         Self::Runbooks,
         Self::Status,
     ];
@@ -82,11 +99,15 @@ impl Section {
     fn entry(self) -> (&'static str, &'static str, Option<char>, bool) {
         match self {
             Self::Overview => ("Overview", "/", Some('o'), false),
+            Self::Alerts => ("Alerts", "/alerts", Some('a'), false),
             Self::Silences => ("Silences", "/silences", Some('s'), false),
             Self::Rules => ("Rules", "/rules", Some('r'), true),
             Self::Targets => ("Targets", "/targets", Some('t'), false),
             Self::Query => ("Query", "/graph", Some('q'), false),
-            Self::Runbooks => ("Runbooks", "/runbooks", Some('b'), true),
+            Self::Ledger => ("Ledger", "/ledger", Some('l'), false),
+            Self::Definitions => ("Definitions", "/definitions", Some('d'), true),
+            Self::Dashboards => ("Dashboards", "/dashboards", Some('h'), false),
+            Self::Runbooks => ("Runbooks", "/runbooks", Some('b'), false),
             Self::Status => ("Status", "/status", Some('u'), true),
             Self::Home => ("Status", "/", Some('u'), false),
             Self::Elsewhere => ("", "/", None, false),

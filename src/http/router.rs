@@ -112,8 +112,29 @@ fn beyond_upstream(context: &Arc<Context>) -> Router<Arc<Context>> {
         )
         .route("/theme", post(pages::shell::choose))
         .route("/events", get(live::events))
-        .route("/graph", get(pages::handlers::graph))
-        .route("/query", get(pages::handlers::graph))
+        .route("/graph", get(pages::graph::serve::page))
+        .route("/query", get(pages::graph::serve::page))
+        .route("/graph.csv", get(pages::graph::serve::download))
+        .route("/assets/promql.json", get(pages::graph::serve::words))
+        .route("/alerts", get(pages::alerts::list::show))
+        .route("/alerts/{fingerprint}", get(pages::alerts::one::show))
+        .route(
+            "/alerts/{fingerprint}/chart.svg",
+            get(pages::alerts::one::chart),
+        )
+        .route("/ledger", get(pages::ledger::list::show))
+        .route("/definitions", get(pages::catalogue::list::metrics))
+        .route("/definitions/metrics", get(pages::catalogue::list::metrics))
+        .route("/definitions/domains", get(pages::catalogue::list::domains))
+        .route(
+            "/definitions/objectives",
+            get(pages::catalogue::list::objectives),
+        )
+        .route("/definitions/{kind}/{id}", get(pages::catalogue::one::show))
+        .route(
+            "/definitions/metrics/{id}/chart.svg",
+            get(pages::catalogue::chart::chart),
+        )
         .route("/runbooks", get(runbooks::index))
         .route("/runbooks/{slug}", get(runbooks::page))
         .route("/runbooks/{slug}/chart/{theme}", get(runbooks::chart))

@@ -485,6 +485,8 @@ static SANITISER: LazyLock<Builder<'static>> = LazyLock::new(|| {
         .add_allowed_classes("div", ["scroll", "footnote-definition"])
         .add_allowed_classes("sup", ["footnote-reference", "footnote-definition-label"])
         .add_allowed_classes("p", ["run"])
+        // A wide block scrolls by itself, which takes the focus where there is no mouse.
+        .set_tag_attribute_value("pre", "tabindex", "0")
         .add_tag_attributes("div", ["id"]);
     for heading in ["h1", "h2", "h3", "h4", "h5", "h6"] {
         sanitiser.add_tag_attributes(heading, ["id"]);

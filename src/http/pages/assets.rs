@@ -20,13 +20,16 @@ use crate::http::errors::{self, ErrorKind};
 pub const STYLE: &str = include_str!("../../../templates/style.css");
 /// The script: what pages do beyond links and forms.
 pub const SCRIPT: &str = include_str!("../../../templates/app.js");
+/// The script of the query page.
+const QUERY: &str = include_str!("../../../templates/query.js");
 /// The mark beside the name.
 const ICON: &str = include_str!("../../../templates/icon.svg");
 
-static ASSETS: LazyLock<[Asset; 3]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 4]> = LazyLock::new(|| {
     [
         Asset::new("style.css", "text/css; charset=utf-8", STYLE),
         Asset::new("app.js", "text/javascript; charset=utf-8", SCRIPT),
+        Asset::new("query.js", "text/javascript; charset=utf-8", QUERY),
         Asset::new("icon.svg", "image/svg+xml", ICON),
     ]
 });

@@ -6,14 +6,12 @@ pub(super) mod targets;
 
 use std::sync::Arc;
 
-use super::graph::{GraphPage, Outcome as QueryOutcome, QueryError, Row};
 use super::status::{
     ConfigError, Counts, GroupRow, Health, NotificationRow, Outcome, Readiness, ReceiverRow,
     Reload, RuleKind, RuleRow, StatusPage, TargetRow,
 };
 use super::view::{AlertRow, Bounded};
 use crate::alerts::storm::StormSnapshot;
-use crate::clock::Stopwatch;
 use crate::db::outbox::{self, Summary};
 use crate::http::context::{self, Context};
 use crate::model::alert::{Alert, AlertState};
@@ -23,8 +21,6 @@ use crate::model::go_float;
 use crate::model::labels::{ALERT_NAME, Labels};
 use crate::model::timestamp::Timestamp;
 use crate::notify::{self, message::storm_text};
-use crate::promql::eval::{Deadline, Query, QueryResult, QueryValue};
-use crate::promql::{parser, support};
 use crate::rules::file;
 use crate::rules::group::Group;
 use crate::rules::rule::{self, Rule};
@@ -35,8 +31,6 @@ use crate::scrape::status::{Health as TargetHealth, TargetStatus};
 const ANSWER: std::time::Duration = std::time::Duration::from_secs(1);
 /// Notifications shown.
 const NOTIFICATIONS: u32 = 50;
-/// Values shown of one series of a range vector.
-const VALUES: usize = 100;
 
 /// The status page now.
 pub(super) async fn status(context: &Context) -> StatusPage {
@@ -136,96 +130,6 @@ async fn calming(context: &Context, now: Timestamp) -> Vec<String> {
         )),
     }
     lines
-}
-
-/// An expression and its value now, or at the time given.
-pub(super) fn graph(context: &Context, text: &str, at: Option<Timestamp>) -> GraphPage {
-    let stopwatch = Stopwatch::start();
-    let mut page = GraphPage::empty(text);
-    if text.trim().is_empty() {
-        return page;
-    }
-    let at = at.unwrap_or_else(|| context.clock.now());
-    page.at = Some(at);
-    page.links = rule_links(context, text);
-    match evaluate(context, text, at) {
-        Ok(result) => {
-            page.warnings = result
-                .warnings
-                .iter()
-                .chain(&result.infos)
-                .cloned()
-                .collect();
-            page.outcome = outcome(result.value);
-        }
-        Err(error) => page.outcome = QueryOutcome::Error(error),
-    }
-    page.duration = Some(stopwatch.elapsed());
-    page
-}
-
-fn evaluate(context: &Context, text: &str, at: Timestamp) -> Result<QueryResult, QueryError> {
-    let plain = |message: String| QueryError {
-        message,
-        excerpt: None,
-    };
-    let expr = parser::parse(text).map_err(|error| QueryError {
-        message: error.to_string(),
-        excerpt: Some(error.excerpt(text)),
-    })?;
-    support::check(&expr).map_err(|error| plain(error.to_string()))?;
-    let deadline = Deadline::after(context.query_timeout).or_when(context.tasks.stop_token());
-    let query = Query {
-        text,
-        expr: &expr,
-        deadline: &deadline,
-    };
-    context
-        .engine
-        .instant(&context.storage, &query, at.millis())
-        .map_err(|error| plain(error.to_string()))
-}
-
-fn outcome(value: QueryValue) -> QueryOutcome {
-    match value {
-        QueryValue::Scalar { value, .. } => QueryOutcome::Scalar(go_float::format_sample(value)),
-        QueryValue::String { value, .. } => QueryOutcome::Text(value),
-        QueryValue::Vector(samples) => QueryOutcome::Vector(Bounded::map(samples, |sample| Row {
-            series: sample.labels.to_string(),
-            values: vec![go_float::format_sample(sample.value)],
-        })),
-        QueryValue::Matrix(series) => QueryOutcome::Matrix(Bounded::map(series, |series| Row {
-            series: series.labels.to_string(),
-            values: series
-                .samples
-                .iter()
-                .rev()
-                .take(VALUES)
-                .rev()
-                .map(|sample| {
-                    let at = Timestamp::from_millis(sample.timestamp_ms);
-                    format!("{} @{at}", go_float::format_sample(sample.value))
-                })
-                .collect(),
-        })),
-    }
-}
-
-/// Runbooks of the rules that have this very expression: where a message's source link leads, the way on is one click.
-fn rule_links(context: &Context, text: &str) -> Vec<(String, String)> {
-    let mut links = Vec::new();
-    for group in context.rules.groups() {
-        for rule in group.rules.iter().filter(|rule| rule.spec.query == text) {
-            if let Some(runbook) = context.runbooks.borrow().for_alert(&rule.spec.name) {
-                links.push((
-                    format!("Runbook: {}", runbook.title),
-                    format!("/runbooks/{}", runbook.slug),
-                ));
-            }
-        }
-    }
-    links.dedup();
-    links
 }
 
 /// Pending and firing alerts, firing and oldest first.

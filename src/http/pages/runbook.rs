@@ -172,7 +172,11 @@ fn body(runbook: &Runbook, live: &Live) -> String {
         match piece {
             Piece::Html(html) => out.push_str(html),
             Piece::Text(language, text) => {
-                escape(&mut out, &placeholders::fill(*language, text, &live.values));
+                out.push_str(&view::escape(&placeholders::fill(
+                    *language,
+                    text,
+                    &live.values,
+                )));
             }
             Piece::Query(number) => {
                 let outcome = live.outcomes.get(*number).unwrap_or(&Outcome::NotRun);
@@ -183,19 +187,6 @@ fn body(runbook: &Runbook, live: &Live) -> String {
         }
     }
     out
-}
-
-fn escape(out: &mut String, text: &str) {
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
 }
 
 #[derive(Template)]
@@ -264,7 +255,21 @@ impl<'a> BlockTemplate<'a> {
     }
 }
 
+impl RunbookTemplate<'_> {
+    fn chart(&self, alert: &str) -> String {
+        let before = format!("/runbooks/{}/chart/", self.runbook.slug);
+        let alt = format!("Values of {alert} against its threshold");
+        view::chart(&before, &self.live.parameters, &alt)
+    }
+}
+
 impl BlockTemplate<'_> {
+    fn chart(&self) -> String {
+        let before = format!("/runbooks/{}/block/{}/", self.slug, self.number + 1);
+        let alt = format!("Course of query {} over the last hour", self.number + 1);
+        view::chart(&before, self.parameters, &alt)
+    }
+
     fn can_run(&self) -> bool {
         !matches!(self.outcome, Outcome::Open(_))
     }

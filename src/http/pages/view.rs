@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::shell::Theme;
 use crate::model::alert::AlertState;
 use crate::model::timestamp::Timestamp;
 
@@ -117,6 +118,46 @@ pub(super) fn rough(duration: &Duration) -> String {
     }
 }
 
+/// A chart that is there in both themes: in that of the page, or of the browser. `before` and `after` stand around the theme's
+/// name in its address. This is HTML.
+pub(super) fn chart(before: &str, after: &str, alt: &str) -> String {
+    let chosen = super::shell::current().theme;
+    let address = |theme: &str| escape(&format!("{before}{theme}.svg{after}"));
+    let image = |theme: &str| {
+        format!(
+            r#"<img class="chart" src="{}" width="720" height="360" loading="lazy" alt="{}">"#,
+            address(theme),
+            escape(alt)
+        )
+    };
+    let dark = |media: &str| format!(r#"<source media="{media}" srcset="{}">"#, address("dark"));
+    match chosen {
+        Theme::Light => image("light"),
+        // Paper is white.
+        Theme::Dark => format!("<picture>{}{}</picture>", dark("not print"), image("light")),
+        Theme::Auto => {
+            let media = "(prefers-color-scheme: dark) and (not print)";
+            format!("<picture>{}{}</picture>", dark(media), image("light"))
+        }
+    }
+}
+
+/// A text as HTML has it, also between double quotes.
+pub(super) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 /// The time between two instants.
 pub(super) fn lasted(from: &Timestamp, until: &Timestamp) -> String {
     rough(&until.since(*from))
@@ -178,6 +219,15 @@ pub(super) fn clock_text(at: &Timestamp) -> String {
         (Some(day), Some(time)) if text.len() == 24 => format!("{day} {time} UTC"),
         _ => text,
     }
+}
+
+/// The instant for people and for machines. This is HTML.
+pub(super) fn clock(at: &Timestamp) -> String {
+    format!(
+        r#"<time datetime="{}">{}</time>"#,
+        at.to_rfc3339(),
+        clock_text(at)
+    )
 }
 
 /// As [`exact`]; a dash where there is none.

@@ -61,8 +61,13 @@ pub(super) fn exactly(alerts: &[AlertSnapshot]) -> Matches {
     }
 }
 
-/// What fires, told first, with links that hold for a while.
-pub(super) fn firing(context: &Context, mut alerts: Vec<AlertSnapshot>, now: Timestamp) -> Matches {
+/// What fires, told first, for who may act with links that hold for a while.
+pub(super) fn firing(
+    context: &Context,
+    mut alerts: Vec<AlertSnapshot>,
+    may_act: bool,
+    now: Timestamp,
+) -> Matches {
     let key = |shown: &AlertSnapshot| {
         let quiet = shown.acked_by.is_some() || !shown.silenced_by.is_empty();
         let rank = severity_rank(shown.alert.labels.value("severity"));
@@ -73,6 +78,9 @@ pub(super) fn firing(context: &Context, mut alerts: Vec<AlertSnapshot>, now: Tim
     let row = |shown: &AlertSnapshot| {
         let subject = Subject::Alert(shown.alert.fingerprint());
         let mut row = match_row(shown);
+        if !may_act {
+            return row;
+        }
         for (text, action) in [("Acknowledge", Action::Ack), ("Silence", Action::Silence)] {
             let href = link(&context.signer, action, &subject, until);
             row.links.push((text, href));
