@@ -15,7 +15,6 @@ pub mod course;
 pub mod metrics;
 pub mod pictures;
 pub mod png;
-mod states;
 pub mod svg;
 pub mod terminal;
 pub mod text;
