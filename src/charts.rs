@@ -15,6 +15,7 @@ pub mod course;
 pub mod metrics;
 pub mod pictures;
 pub mod png;
+mod states;
 pub mod svg;
 pub mod terminal;
 pub mod text;

@@ -4,23 +4,18 @@
 //! the message, a day at most; where there are no samples that old it begins with the first. What was pending and
 //! firing when is read from `ALERTS`, so that earlier episodes are seen too.
 
-<<<<<<< HEAD
-use std::collections::{BTreeSet, HashMap};
-=======
->>>>>>> main
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::chart::{
     Badge, Chart, Emphasis, Level, Line, MAX_LINES, Shade, ShadeKind, Threshold, Tone,
 };
+use super::states;
 use super::unit::guess;
-use crate::model::labels::{ALERT_NAME, Labels, METRIC_NAME};
+use crate::model::labels::{ALERT_NAME, Labels};
 use crate::model::matcher::Matcher;
-use crate::model::sample::Sample;
 use crate::model::timestamp::Timestamp;
-use crate::promql::ast::{BinaryOp, Expr, ExprKind, Selector, TimeModifiers, ValueType};
+use crate::promql::ast::{BinaryOp, Expr, ValueType};
 use crate::promql::comparison::{Reading, looked_for, readings};
 use crate::promql::eval::{Deadline, Engine, EvalError, Query, QueryRange, QueryValue};
 use crate::promql::typecheck::type_of;
@@ -36,7 +31,6 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 const SHORTEST_MS: i64 = 60_000;
 /// The least time between points, in milliseconds.
 const LEAST_STEP_MS: i64 = 250;
-const ALERTS: &str = "ALERTS";
 
 /// The rule behind an alert, as far as a chart needs it.
 #[derive(Clone, Debug)]
@@ -470,31 +464,6 @@ fn shades(
     sight: Sight<'_>,
 ) -> Result<Vec<Shade>, ChartError> {
     let external = |name: &str| sight.external_labels.iter().any(|added| added == name);
-<<<<<<< HEAD
-    let own = subject.labels.filter(|name| !external(name));
-    let series = states(&own, range, sight)?;
-    let mut found: HashMap<&'static str, Vec<Sample>> = HashMap::new();
-    for series in series {
-        let state = match series.labels.value("alertstate") {
-            "pending" => "pending",
-            "firing" => "firing",
-            _ => continue,
-        };
-        // An alert with more labels has the same ones too: only the alert's own count.
-        if series.labels.len() == own.len() + 2 {
-            found.insert(state, series.samples);
-        }
-    }
-    let mut shades = Vec::new();
-    for (state, kind) in [
-        ("pending", ShadeKind::Pending),
-        ("firing", ShadeKind::Firing),
-    ] {
-        let samples = found.remove(state).unwrap_or_default();
-        let times: Vec<i64> = samples.iter().map(|sample| sample.timestamp_ms).collect();
-        shades.extend(runs(&times, kind, range));
-    }
-=======
     let labels = subject.labels.iter().filter(|(name, _)| !external(name));
     let own: Vec<(&str, &str)> = labels.collect();
     let matchers = own
@@ -504,7 +473,6 @@ fn shades(
     // An alert with more labels has the same ones too: only the alert's own count, with name and state.
     let count = own.len() + 2;
     let mut shades = states::shades(matchers, &|labels| labels.len() == count, range, sight)?;
->>>>>>> main
     if !shades.iter().any(|shade| shade.kind == ShadeKind::Firing) {
         let (start, end) = (
             Timestamp::from_millis(range.start_ms),
@@ -516,72 +484,8 @@ fn shades(
             end: subject.ended.unwrap_or(end).clamp(start, end),
         });
     }
-<<<<<<< HEAD
-    Ok(in_order(shades))
-}
-
-/// When any alert with these labels fired, and when one was pending and none fired.
-pub(super) fn shades_of_all(
-    labels: &Labels,
-    range: QueryRange,
-    sight: Sight<'_>,
-) -> Result<Vec<Shade>, EvalError> {
-    let (mut firing, mut pending) = (BTreeSet::new(), BTreeSet::new());
-    for series in states(labels, range, sight)? {
-        let times = match series.labels.value("alertstate") {
-            "pending" => &mut pending,
-            "firing" => &mut firing,
-            _ => continue,
-        };
-        times.extend(series.samples.iter().map(|sample| sample.timestamp_ms));
-    }
-    let waiting: Vec<i64> = pending.difference(&firing).copied().collect();
-    let firing: Vec<i64> = firing.into_iter().collect();
-    let mut shades = runs(&waiting, ShadeKind::Pending, range);
-    shades.extend(runs(&firing, ShadeKind::Firing, range));
-    Ok(in_order(shades))
-}
-
-/// The series of `ALERTS` with these labels.
-fn states(labels: &Labels, range: QueryRange, sight: Sight<'_>) -> Result<Vec<Series>, EvalError> {
-    let mut matchers = vec![Matcher::equal(METRIC_NAME, ALERTS)];
-    let own = labels.iter();
-    matchers.extend(own.map(|(name, value)| Matcher::equal(name, value)));
-    let expr = Expr {
-        span: 0..0,
-        kind: ExprKind::Selector(Selector {
-            matchers,
-            at: TimeModifiers::default(),
-            extension: None,
-        }),
-    };
-    evaluate("", &expr, range, sight)
-}
-
-/// Times that follow each other, as stretches.
-fn runs(times: &[i64], kind: ShadeKind, range: QueryRange) -> Vec<Shade> {
-    times
-        .chunk_by(|a, b| b - a <= range.step_ms * 3 / 2)
-        .map(|run| Shade {
-            kind,
-            start: Timestamp::from_millis(run[0]),
-            end: Timestamp::from_millis((run[run.len() - 1] + range.step_ms).min(range.end_ms)),
-        })
-        .collect()
-}
-
-pub(super) fn in_order(mut shades: Vec<Shade>) -> Vec<Shade> {
-    shades.sort_by_key(|shade| shade.start);
-    // A sample stands for the step behind it: the next state ends it.
-    for index in 1..shades.len() {
-        let next = shades[index].start;
-        shades[index - 1].end = shades[index - 1].end.min(next);
-    }
-    shades
-=======
     states::in_turn(&mut shades);
     Ok(shades)
->>>>>>> main
 }
 
 #[cfg(test)]

@@ -6,10 +6,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::alert::{Sight, in_order, shades_of_all};
+use super::alert::Sight;
 use super::chart::{Chart, Level, Line, MAX_LINES, Shade, Threshold};
+use super::states;
 use super::unit::{Unit, guess};
 use crate::model::labels::{ALERT_NAME, Labels, METRIC_NAME};
+use crate::model::matcher::Matcher;
 use crate::model::sample::Sample;
 use crate::model::timestamp::Timestamp;
 use crate::promql::ast::{Expr, ValueType};
@@ -97,12 +99,11 @@ pub fn evaluate(wish: &Wish<'_>, sight: Sight<'_>) -> Result<Course, EvalError> 
         });
     }
     for alert in wish.alerts.iter().take(MAX_ALERTS) {
-        let named = Labels::from_pairs([(ALERT_NAME, alert.as_str())]);
-        course
-            .shades
-            .extend(shades_of_all(&named, wish.range, sight)?);
+        let matchers = vec![Matcher::equal(ALERT_NAME, alert)];
+        let shades = states::shades(matchers, &|_| true, wish.range, sight)?;
+        course.shades.extend(shades);
     }
-    course.shades = in_order(course.shades);
+    states::in_turn(&mut course.shades);
     Ok(course)
 }
 

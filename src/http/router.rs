@@ -145,6 +145,7 @@ fn beyond_upstream(context: &Arc<Context>) -> Router<Arc<Context>> {
             get(runbooks::block_chart),
         )
         .route("/render/alert/{file}", get(render::alert))
+        .route("/render/{file}", get(render::query))
         // Dashboards, for Grafana.
         .route("/dashboards", get(dashboards::index))
         .route("/dashboards/{file}", get(dashboards::one))

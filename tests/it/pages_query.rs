@@ -1,7 +1,7 @@
 //! The query page, its download and completion, charts under a signed link, and the page of the configuration: through
 //! the running program.
 
-use crate::support::http::encoded;
+use crate::support::http::{encoded, request};
 use crate::support::outrigger::Outrigger;
 use crate::support::scene::Scene;
 use crate::support::wait::{PATIENCE, wait_until};
@@ -161,6 +161,43 @@ fn hostile_texts_are_inert_in_expression_legend_axis_and_hints() {
             "/graph?expr=up&range={text}&step={text}&end={text}"
         ));
     }
+}
+
+#[test]
+fn a_signed_link_leads_to_a_picture_that_is_kept_and_no_other_does() {
+    let (_scene, outrigger) = started(EXPOSITION);
+    let html = page(&outrigger, "shop_heap_bytes", "&range=5m");
+    let link = html
+        .split("href=\"")
+        .find(|part| part.starts_with("/render/query.png?"));
+    let link = link
+        .and_then(|part| part.split('"').next())
+        .expect("a link");
+    let link = link.replace("&#38;", "&");
+    let answer = outrigger.get(&link);
+    assert_eq!(answer.status, 200, "{link}");
+    assert_eq!(answer.header("content-type"), Some("image/png"));
+    let tag = answer.header("etag").expect("a tag").to_owned();
+    let again = outrigger.get_with(&link, &[("if-none-match", &tag)]);
+    assert!(
+        again.status == 304 || again.header("etag") != Some(tag.as_str()),
+        "{again:?}"
+    );
+    for wrong in [
+        link.replace("shop_heap_bytes", "up"),
+        link.replace("query.png", "query.svg"),
+        link.replace("range=", "range=9"),
+        "/render/query.png".to_owned(),
+        "/render/query.png?expr=up&range=x&token=1-2".to_owned(),
+    ] {
+        assert_eq!(outrigger.get(&wrong).status, 403, "{wrong}");
+    }
+    assert_eq!(outrigger.get("/render/..%2fsecret").status, 404);
+    let metrics = outrigger.get("/metrics").body;
+    assert!(
+        metrics.contains("outrigger_picture_cache_limit_bytes 4194304"),
+        "{metrics}"
+    );
 }
 
 #[test]
