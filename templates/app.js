@@ -157,7 +157,8 @@
 
   // Keys.
   const links = () => [...document.querySelectorAll('nav [data-key]')];
-  let going = 0;
+  // When `g` was pressed; at no time a page begins with it.
+  let going = -Infinity;
 
   document.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
@@ -166,7 +167,7 @@
       return;
     }
     const went = performance.now() - going < 1500;
-    going = 0;
+    going = -Infinity;
     if (went) {
       const link = links().find((link) => link.dataset.key === event.key);
       if (link) { event.preventDefault(); link.click(); }

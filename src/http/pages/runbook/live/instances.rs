@@ -3,13 +3,13 @@
 use crate::alerts::dispatch::view::AlertSnapshot;
 use crate::charts::alert::Source;
 use crate::http::context::Context;
+use crate::http::pages::paged;
 use crate::http::pages::runbook::{Instance, RuleShown};
 use crate::http::pages::view::Bounded;
 use crate::http::params::Params;
 use crate::model::action_link::{Action, LINK_LASTS, Subject as LinkSubject, link};
 use crate::model::alert::AlertState;
 use crate::model::duration;
-use crate::model::go_float;
 use crate::model::labels::{ALERT_NAME, Labels};
 use crate::model::timestamp::Timestamp;
 use crate::rules::file::{RuleKind, RuleSpec};
@@ -265,7 +265,7 @@ fn row(
             .filter(|(name, _)| *name != "severity")
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect(),
-        value: alert.value.map(go_float::format_sample).unwrap_or_default(),
+        value: alert.value.map(paged::number).unwrap_or_default(),
         since: alert.since,
         chosen,
         choose: format!("/runbooks/{slug}{}", super::parameters(others())),
