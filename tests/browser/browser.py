@@ -46,7 +46,7 @@ class Window:
         self.context = chromium().new_context(
             color_scheme=theme, viewport={"width": width, "height": 800}, java_script_enabled=scripts,
             locale="en-GB", timezone_id="UTC", reduced_motion="reduce")
-        self.context.set_default_timeout(15_000)
+        self.context.set_default_timeout(30_000)
         self.context.route(self.foreign, self.refuse)
         self.page = self.context.new_page()
         self.page.on("console", self.said)
