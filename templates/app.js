@@ -157,7 +157,6 @@
 
   // Keys.
   const links = () => [...document.querySelectorAll('nav [data-key]')];
-  // When `g` was pressed; at no time a page begins with it.
   let going = -Infinity;
 
   document.addEventListener('keydown', (event) => {

@@ -297,12 +297,20 @@
     if (series) return series;
     const plot = plots[0];
     const answer = await data('api/v1/query_range', { query: chart.dataset.query, start: fact(plot, 'start') / 1000, end: fact(plot, 'end') / 1000, step: chart.dataset.step, limit: LIMIT });
-    series = ((answer || {}).result || []).map((one) => ({ name: nameOf(one.metric), values: one.values.map(([at, value]) => [at * 1000, Number(value)]) }));
+    const found = (answer || {}).result || [];
+    const rows = legend ? [...legend.tBodies[0].rows] : [];
+    series = found.map((one, index) => ({
+      // Both are in the order of the labels: where all are drawn each has its row in the legend.
+      name: rows.length === found.length ? rows[index].cells[0].textContent.trim() : nameOf(one.metric, found),
+      swatch: rows.length === found.length ? rows[index].querySelector('.swatch') : null,
+      values: one.values.map(([at, value]) => [at * 1000, Number(value)]),
+    }));
     return series;
   }
-  function nameOf(labels) {
-    const pairs = Object.entries(labels).filter(([name]) => name !== '__name__').map(([name, value]) => name + '=' + quoted(value));
-    return (labels.__name__ || '') + (pairs.length ? '{' + pairs.join(', ') + '}' : '') || 'all';
+  // The labels that not all have alike.
+  function nameOf(labels, all) {
+    const pairs = Object.entries(labels).filter(([name, value]) => name !== '__name__' && all.some((one) => one.metric[name] !== value)).map(([name, value]) => name + '=' + quoted(value));
+    return pairs.length ? '{' + pairs.join(', ') + '}' : labels.__name__ || 'all';
   }
   const shortNumber = (value) => (Number.isFinite(value) ? Number(value.toPrecision(5)).toString() : String(value));
 
@@ -345,12 +353,13 @@
     const found = [];
     for (const one of lines) {
       const value = one.values.find(([time]) => Math.abs(time - near) < step / 2);
-      if (value) found.push([one.name, value[1]]);
+      if (value) found.push([one.name, value[1], one.swatch]);
     }
     found.sort((a, b) => b[1] - a[1]);
     const rows = [element('p', {}, new Date(near).toISOString().replace('T', ' ').slice(0, 19) + ' UTC')];
-    for (const [name, value] of found.slice(0, 10)) {
+    for (const [name, value, swatch] of found.slice(0, 10)) {
       const row = element('p');
+      if (swatch) row.append(swatch.cloneNode(true));
       row.append(element('span', {}, name), element('strong', {}, shortNumber(value)));
       rows.push(row);
     }

@@ -19,7 +19,7 @@ use crate::db::sql::config::Settings as DefinitionsDatabase;
 use crate::definitions::store::Store;
 use crate::definitions::store::managed::{FileItem, Synced};
 use crate::document::diagnostics::Diagnostic;
-use crate::http::context::{Configuration, Reload, RoutingShown};
+use crate::http::context::{Change, Configuration, Reload, RoutingShown};
 use crate::meaning::generate::Scope;
 use crate::model::timestamp::Timestamp;
 use crate::notify::definition_events::WebhookConfig;
@@ -34,6 +34,7 @@ use crate::scrape::manager::{ScrapeManager, ScrapeSettings};
 use crate::telemetry::logs::LogsConfig;
 use crate::telemetry::traces::TracesConfig;
 
+use super::changes;
 use super::meaning::{self, Meaning};
 use super::pictures;
 
@@ -259,7 +260,7 @@ impl Applied {
     }
 
     /// Applies a configuration that is known to be valid. Nothing here can fail.
-    pub(super) async fn apply(&self, config: Config, now: Timestamp) {
+    pub(super) async fn apply(&self, config: Config, now: Timestamp, reason: &str) {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
@@ -286,21 +287,44 @@ impl Applied {
             pictures.configure(pictures::config(&config));
         }
         self.runbooks.send_replace(Arc::new(load_runbooks(&config)));
-        self.configuration.send_replace(Arc::new(shown(
-            &config,
-            now,
-            Some(Reload {
-                at: now,
-                mistakes: Vec::new(),
-            }),
-        )));
+        let reload = Reload {
+            at: now,
+            reason: reason.to_owned(),
+            mistakes: Vec::new(),
+        };
+        let mut next = shown(&config, now, Some(reload));
+        next.last_change = Some(Arc::new(self.change(&next, &config, reason).await));
+        self.configuration.send_replace(Arc::new(next));
         self.start(config).await;
     }
 
+    /// What this configuration changes about the one that runs.
+    async fn change(&self, next: &Configuration, config: &Config, reason: &str) -> Change {
+        let before = Arc::clone(&self.configuration.borrow());
+        let rules_before = match &*self.in_force.lock().await {
+            Some(in_force) => changes::rules(&in_force.groups),
+            None => String::new(),
+        };
+        let texts = [
+            ("Settings", &before.text, &next.text),
+            ("Routing", &before.routing.text, &next.routing.text),
+            ("Rules", &rules_before, &changes::rules(&config.rules)),
+        ];
+        Change {
+            at: next.loaded_at,
+            reason: reason.to_owned(),
+            files: changes::between(&texts),
+        }
+    }
+
     /// Notes a reload that was refused.
-    pub(super) fn refused(&self, now: Timestamp, mistakes: Vec<Diagnostic>) {
+    pub(super) fn refused(&self, now: Timestamp, reason: &str, mistakes: Vec<Diagnostic>) {
         let mut shown = Configuration::clone(&self.configuration.borrow());
-        shown.last_reload = Some(Reload { at: now, mistakes });
+        shown.last_reload = Some(Reload {
+            at: now,
+            reason: reason.to_owned(),
+            mistakes,
+        });
         self.configuration.send_replace(Arc::new(shown));
     }
 }
@@ -368,5 +392,7 @@ pub(super) fn shown(config: &Config, now: Timestamp, last_reload: Option<Reload>
         },
         loaded_at: now,
         last_reload,
+        last_change: None,
+        settings: changes::settings(config),
     }
 }

@@ -344,7 +344,7 @@ impl Parts {
     pub(super) fn http_context(
         &self,
         reload: Box<
-            dyn Fn() -> futures_util::future::BoxFuture<'static, Result<(), Vec<Diagnostic>>>
+            dyn Fn(String) -> futures_util::future::BoxFuture<'static, Result<(), Vec<Diagnostic>>>
                 + Send
                 + Sync,
         >,

@@ -153,28 +153,8 @@ pub fn course(
     sight: Sight<'_>,
 ) -> Result<Chart, ChartError> {
     let range = steps((until - COURSE).millis(), until.millis());
-    let nobody = Labels::empty();
-    let picked = pick_of(text, expr, &nobody, range, sight)?;
-    let threshold = threshold(text, &picked, &nobody, range, sight)?;
-    let more_lines = picked.series.len().saturating_sub(MAX_LINES);
-    let shown = picked.series.iter().take(MAX_LINES);
-    let mut chart = Chart {
-        title: picked.way.values.to_string(),
-        start: Timestamp::from_millis(range.start_ms),
-        end: Timestamp::from_millis(range.end_ms),
-        step: Duration::from_millis(u64::try_from(range.step_ms).unwrap_or(1)),
-        lines: shown
-            .map(|series| Line {
-                name: series.labels.to_string(),
-                emphasis: Emphasis::Plain,
-                points: series.samples.clone(),
-            })
-            .collect(),
-        more_lines,
-        threshold,
-        ..Chart::default()
-    };
-    chart.unit = guess::unit(picked.way.values, chart.extent());
+    let mut chart = of_all(text, expr, range, sight)?;
+    chart.title = std::mem::take(&mut chart.subtitle);
     Ok(chart)
 }
 
@@ -183,16 +163,43 @@ pub fn course(
 /// # Errors
 /// Where the expression fails, or there is nothing to see.
 pub fn draw_rule(
-    source: &Source,
+    text: &str,
+    expr: &Expr,
     alerts: Option<&Labels>,
-    until: Timestamp,
-    span: Duration,
+    (until, span): (Timestamp, Duration),
     sight: Sight<'_>,
 ) -> Result<Chart, ChartError> {
-    let range = steps((until - span).millis(), until.millis());
-    let picked = pick(source, &Labels::empty(), range, sight)?;
-    let threshold = threshold(&source.text, &picked, &Labels::empty(), range, sight)?;
-    let (lines, more_lines) = lines(&picked, None, threshold.as_ref());
+    let mut range = steps((until - span).millis(), until.millis());
+    let mut chart = of_all(text, expr, range, sight)?;
+    // A young process has few samples: the window begins with them.
+    let points = chart.lines.iter().filter_map(|line| line.points.first());
+    let first = points.map(|sample| sample.timestamp_ms).min();
+    let first = first.unwrap_or(range.start_ms);
+    if first - range.start_ms > (range.end_ms - range.start_ms) / 4 {
+        let span = (range.end_ms - first) / 20 * 21;
+        range = steps(range.end_ms - span.max(SHORTEST_MS), range.end_ms);
+        chart = of_all(text, expr, range, sight)?;
+    }
+    if let Some(labels) = alerts {
+        let own = labels.iter();
+        let own = own.map(|(name, value)| Matcher::equal(name, value));
+        chart.shades = states::shades(own.collect(), &|_| true, range, sight)?;
+    }
+    Ok(chart)
+}
+
+/// All values that an expression compares, none of them the one that matters; the subtitle says what they are.
+fn of_all(
+    text: &str,
+    expr: &Expr,
+    range: QueryRange,
+    sight: Sight<'_>,
+) -> Result<Chart, ChartError> {
+    let nobody = Labels::empty();
+    let picked = pick_of(text, expr, &nobody, range, sight)?;
+    let threshold = threshold(text, &picked, &nobody, range, sight)?;
+    let (mut lines, more_lines) = lines(&picked, None, threshold.as_ref());
+    tell_apart(&mut lines, &picked.series);
     let mut chart = Chart {
         subtitle: picked.way.values.to_string(),
         start: Timestamp::from_millis(range.start_ms),
@@ -201,18 +208,36 @@ pub fn draw_rule(
         lines,
         more_lines,
         threshold,
-        shades: match alerts {
-            Some(labels) => {
-                let own = labels.iter();
-                let own = own.map(|(name, value)| Matcher::equal(name, value));
-                states::shades(own.collect(), &|_| true, range, sight)?
-            }
-            None => Vec::new(),
-        },
         ..Chart::default()
     };
     chart.unit = guess::unit(picked.way.values, chart.extent());
     Ok(chart)
+}
+
+/// Takes out of the lines' names what they all have in common: the legend has little room.
+fn tell_apart(lines: &mut [Line], series: &[Series]) {
+    let [first, others @ ..] = series else {
+        return;
+    };
+    if others.is_empty() {
+        return;
+    }
+    let common = |name: &str| {
+        let value = first.labels.get(name);
+        value.is_some() && others.iter().all(|other| other.labels.get(name) == value)
+    };
+    let short: HashMap<String, String> = series
+        .iter()
+        .map(|series| {
+            let own = series.labels.filter(|name| !common(name));
+            (series.labels.to_string(), own.to_string())
+        })
+        .collect();
+    for line in lines {
+        if let Some(name) = short.get(&line.name).filter(|name| *name != "{}") {
+            line.name.clone_from(name);
+        }
+    }
 }
 
 /// The labels that the expression's result has of the alert's: without those that the rule and this Outrigger add.

@@ -9,6 +9,7 @@
 //! two at a time, and what was drawn is kept in a few megabytes of memory.
 
 mod cache;
+pub mod query;
 #[cfg(test)]
 mod tests;
 
@@ -132,6 +133,9 @@ pub enum PictureError {
     /// The alert or its rule is not known any more.
     #[error("the alert, or its rule, is not known here any more")]
     NoRule,
+    /// The expression is wrong, or has no course.
+    #[error("{0}")]
+    Query(String),
     /// It has no chart.
     #[error("{0}")]
     Chart(#[from] ChartError),
@@ -190,6 +194,7 @@ pub fn id(query: &str) -> String {
 impl Pictures {
     /// Nothing drawn yet.
     pub fn new(with: Dependencies, config: PictureConfig) -> Self {
+        with.metrics.keeps(0, cache::MAX_BYTES);
         Self(Arc::new(Inner {
             with,
             config: ArcSwap::from_pointee(config),
@@ -379,7 +384,7 @@ impl Pictures {
                 let drawn = inner.draw(&source, &subject, &deadline);
                 let drawn = drawn.map(|png| {
                     let png: Arc<[u8]> = png.into();
-                    inner.cache.lock().put(key, Arc::clone(&png));
+                    inner.keep(key, &png);
                     (png, Outcome::Drawn)
                 });
                 drop(place);
@@ -413,6 +418,12 @@ impl Pictures {
 }
 
 impl Inner {
+    fn keep(&self, key: String, picture: &Arc<[u8]>) {
+        let mut cache = self.cache.lock();
+        cache.put(key, Arc::clone(picture));
+        self.with.metrics.keeps(cache.bytes(), cache::MAX_BYTES);
+    }
+
     /// Evaluates and draws. Blocking.
     fn draw(
         &self,

@@ -8,6 +8,7 @@
 pub mod alerts;
 pub mod assets;
 pub mod catalogue;
+pub mod configuration;
 pub mod dashboards;
 pub mod error;
 mod fill;

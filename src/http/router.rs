@@ -114,6 +114,7 @@ fn beyond_upstream(context: &Arc<Context>) -> Router<Arc<Context>> {
         .route("/events", get(live::events))
         .route("/graph", get(pages::graph::serve::page))
         .route("/query", get(pages::graph::serve::page))
+        .route("/status/configuration", get(pages::configuration::serve))
         .route("/graph.csv", get(pages::graph::serve::download))
         .route("/assets/promql.json", get(pages::graph::serve::words))
         .route("/alerts", get(pages::alerts::list::show))
@@ -144,6 +145,7 @@ fn beyond_upstream(context: &Arc<Context>) -> Router<Arc<Context>> {
             get(runbooks::block_chart),
         )
         .route("/render/alert/{file}", get(render::alert))
+        .route("/render/{file}", get(render::query))
         // Dashboards, for Grafana.
         .route("/dashboards", get(dashboards::index))
         .route("/dashboards/{file}", get(dashboards::one))

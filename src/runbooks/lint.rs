@@ -277,7 +277,7 @@ impl Check<'_> {
                 Some(place) => {
                     let line = sections[place].1;
                     if place < last {
-                        let message = format!("section \"{wanted}\" stands too late");
+                        let message = format!("section \"{wanted}\" is out of order");
                         let remedy = format!("the order is {}", SECTIONS.join(", "));
                         file.fault(self, line, &message, &remedy);
                     }

@@ -105,16 +105,17 @@ pub fn has_words(text: &str) -> bool {
     !find(text).is_empty()
 }
 
-/// The words of a text that stay as they are with these values, each once.
+/// The words of a text of which no place is filled in with these values, each once.
 pub fn left(language: Language, text: &str, values: &Values) -> Vec<&'static str> {
+    let count = |text: &str, word: &str| {
+        let found = find(text);
+        found.iter().filter(|(_, other)| *other == word).count()
+    };
     let filled = fill(language, text, values);
     let mut words: Vec<&'static str> = find(text).into_iter().map(|(_, word)| word).collect();
     words.sort_unstable();
     words.dedup();
-    let before: Vec<&str> = find(text).into_iter().map(|(_, word)| word).collect();
-    let after: Vec<&str> = find(&filled).into_iter().map(|(_, word)| word).collect();
-    let count = |list: &[&str], word: &str| list.iter().filter(|other| **other == word).count();
-    words.retain(|word| values.get(word).is_none() || count(&after, word) >= count(&before, word));
+    words.retain(|word| values.get(word).is_none() || count(&filled, word) == count(text, word));
     words
 }
 

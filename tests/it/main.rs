@@ -29,6 +29,8 @@ mod memory_source;
 mod pages;
 mod pages_alerts;
 mod pages_definitions;
+mod pages_live;
+mod pages_query;
 mod pages_silences;
 mod pictures;
 mod postgres;

@@ -43,7 +43,9 @@ impl Frame {
             right: paper.w()
                 - paper.margin
                 - if ends > 0.0 {
-                    ends.min(160.0) + 8.0
+                    // The fonts of pages are wider than the embedded one.
+                    let wide = if paper.is_picture { 1.0 } else { 1.15 };
+                    (ends * wide).min(180.0) + 8.0
                 } else {
                     // The last label of the time axis needs some.
                     if paper.is_picture { 0.0 } else { 12.0 }

@@ -53,7 +53,7 @@ impl Window {
 /// # Errors
 /// What is wrong with the arguments, for the user.
 pub(super) fn window(args: &QueryArgs) -> Result<Option<Window>, String> {
-    if args.range.is_none() && !args.chart && args.output.is_none() {
+    if args.range.is_none() && !args.draws_here() && args.output.is_none() {
         return Ok(None);
     }
     if let Some(path) = &args.output {
@@ -79,7 +79,7 @@ pub(super) fn window(args: &QueryArgs) -> Result<Option<Window>, String> {
             Err(_) => Timestamp::parse_rfc3339(text).map_err(|error| format!("--time: {error}"))?,
         },
     };
-    let points = match (&args.output, args.chart) {
+    let points = match (&args.output, args.draws_here()) {
         (None, true) => u64::try_from(size().0 * 2).unwrap_or(POINTS),
         _ => POINTS,
     };
@@ -111,7 +111,7 @@ pub(super) fn draw(args: &QueryArgs, answer: &Value, window: Option<Window>, no_
     let Some(window) = window else {
         return exit::FAILED;
     };
-    let chart = chart(&args.expr, answer, window);
+    let chart = chart(args.expr(), answer, window);
     if chart.lines.is_empty() {
         complain("no series matches\n");
         return exit::OK;
@@ -132,7 +132,7 @@ pub(super) fn draw(args: &QueryArgs, answer: &Value, window: Option<Window>, no_
             return exit::FAILED;
         }
     }
-    if args.chart {
+    if args.draws_here() {
         let (width, height) = size();
         let style = Style {
             width,

@@ -5,6 +5,8 @@
 
 pub mod live;
 
+use std::collections::HashMap;
+
 use askama::Template;
 
 use super::view::{self, Bounded};
@@ -78,8 +80,10 @@ pub struct Instance {
     pub severity: Option<String>,
     /// The other labels.
     pub labels: Vec<(String, String)>,
-    /// The value as Prometheus writes it; empty where nobody said.
+    /// The value as people read it; empty where nobody said.
     pub value: String,
+    /// What it passed: `> 5%`.
+    pub limit: Option<String>,
     /// When it became pending, or began to fire.
     pub since: Timestamp,
     /// Whether the page's words are filled in with its labels.
@@ -153,16 +157,23 @@ pub fn block(
     })
 }
 
-/// The list of all runbooks, and what is wrong with the others.
-pub fn index(runbooks: &Runbooks) -> String {
-    let (alerts, guides) = runbooks
+/// The list of all runbooks, and what is wrong with the others. `active` are the alerts that are pending or firing.
+pub fn index(runbooks: &Runbooks, active: &HashMap<String, AlertState>) -> String {
+    let (mut alerts, guides): (Vec<&Runbook>, Vec<&Runbook>) = runbooks
         .list()
         .partition(|runbook| runbook.front_matter.alert.is_some());
+    // What is needed now comes first.
+    alerts.sort_by_key(|runbook| std::cmp::Reverse(state(runbook, active)));
     write(&IndexTemplate {
+        active,
         alerts,
         guides,
         faults: runbooks.faults().iter().collect(),
     })
+}
+
+fn state(runbook: &Runbook, active: &HashMap<String, AlertState>) -> Option<AlertState> {
+    active.get(runbook.front_matter.alert.as_deref()?).copied()
 }
 
 /// The runbook's text as HTML, words filled in, results in place.
@@ -222,6 +233,7 @@ struct BlockPage<'a> {
 #[derive(Template)]
 #[template(path = "runbooks.html")]
 struct IndexTemplate<'a> {
+    active: &'a HashMap<String, AlertState>,
     alerts: Vec<&'a Runbook>,
     guides: Vec<&'a Runbook>,
     faults: Bounded<&'a Fault>,
@@ -252,6 +264,12 @@ impl<'a> BlockTemplate<'a> {
             outcome,
             alone,
         }
+    }
+}
+
+impl IndexTemplate<'_> {
+    fn state(&self, runbook: &Runbook) -> Option<AlertState> {
+        state(runbook, self.active)
     }
 }
 

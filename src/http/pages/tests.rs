@@ -1,3 +1,5 @@
+mod watch;
+
 use std::time::Duration;
 
 use super::graph::{GraphPage, QueryError, Row};
@@ -262,7 +264,11 @@ pub(super) fn check_page(html: &str) {
         assets::address("app.js")
     );
     assert_eq!(html.matches(&ours).count(), 1, "{html}");
-    let html = &html.replace(&ours, "");
+    let more = format!(
+        "<script src=\"{}\" defer></script>",
+        assets::address("query.js")
+    );
+    let html = &html.replace(&ours, "").replace(&more, "");
     assert!(html.starts_with("<!DOCTYPE html>"), "{html}");
     assert!(html.trim_end().ends_with("</html>"));
     for once in [

@@ -134,9 +134,9 @@ pub(super) fn chart(before: &str, after: &str, alt: &str) -> String {
     match chosen {
         Theme::Light => image("light"),
         // Paper is white.
-        Theme::Dark => format!("<picture>{}{}</picture>", dark("not print"), image("light")),
+        Theme::Dark => format!("<picture>{}{}</picture>", dark("screen"), image("light")),
         Theme::Auto => {
-            let media = "(prefers-color-scheme: dark) and (not print)";
+            let media = "screen and (prefers-color-scheme: dark)";
             format!("<picture>{}{}</picture>", dark(media), image("light"))
         }
     }

@@ -26,9 +26,11 @@ pub async fn show(
     let (scene, incomplete) = fill::scene(&context).await;
     // Ten thousand alerts are some milliseconds of work.
     let filled = tokio::task::spawn_blocking(move || {
+        let external_url = context.configuration.borrow().external_url.clone();
         let eye = Eye {
             now: context.clock.now(),
             signer: &context.signer,
+            external_url: &external_url,
             may_act,
         };
         let wanted = Wanted::read(&params);

@@ -71,9 +71,11 @@ pub async fn show(State(context): State<Arc<Context>>, Who(caller): Who, given: 
     let Some(seen) = known.cloned().or(remembered) else {
         return missing();
     };
+    let external_url = context.configuration.borrow().external_url.clone();
     let eye = Eye {
         now,
         signer: &context.signer,
+        external_url: &external_url,
         may_act: may_act && known.is_some(),
     };
     let chart = context.pictures.is_some() && has_rule(&context, &seen.alert);

@@ -98,6 +98,7 @@ fn shown_page(scene: &Scene, query: &str, may_act: bool) -> AlertsPage {
     let eye = Eye {
         now: now(),
         signer: &signer,
+        external_url: "http://127.0.0.1:9797",
         may_act,
     };
     let wanted = Wanted::read(&params);
@@ -175,7 +176,7 @@ fn groups_stand_in_the_order_of_their_worst_alert_and_pending_ones_last() {
         "href=\"/ledger?fingerprint=",
         "href=\"/silences?alert=",
         "href=\"/ack?alert=",
-        "href=\"/runbooks/high-error-rate\"",
+        "href=\"/runbooks/high-error-rate?job=api\"",
     ] {
         assert!(html.contains(text), "{text} is not in {html}");
     }
@@ -286,6 +287,7 @@ fn one_alert_is_told_with_all_that_is_known_of_it() {
     let eye = Eye {
         now: now(),
         signer: &signer,
+        external_url: "http://127.0.0.1:9797",
         may_act: true,
     };
     let of = |row: Row, word: &str| AlertPage {

@@ -1,8 +1,14 @@
 use super::*;
-use crate::definitions::resource::Resource;
-use crate::definitions::testing::{full, read};
+use crate::definitions::domain::Domain;
+use crate::definitions::metric::{Metric, Playbook};
+use crate::definitions::objective::Objective;
 use crate::http::pages::paged::Address;
 use crate::http::pages::tests::{HOSTILE, check_page};
+
+fn metric() -> Metric {
+    let text = include_str!("../../../../tests/data/definitions/metric.json");
+    serde_json::from_str(text).unwrap()
+}
 
 fn row(word: &str) -> Row {
     Row {
@@ -95,11 +101,9 @@ fn a_list_of_definitions_is_a_document_and_hostile_text_in_it_is_inert() {
 
 #[test]
 fn a_definition_is_laid_out_and_names_no_connection() {
-    let Resource::Metric(mut metric) = read(Kind::Metric, &full(Kind::Metric)) else {
-        panic!("a metric");
-    };
+    let mut metric = metric();
     metric.data.primary_sources[0].connection_id = "secret-connection".to_owned();
-    metric.operational_usage.linked_playbooks = vec![crate::definitions::metric::Playbook {
+    metric.operational_usage.linked_playbooks = vec![Playbook {
         name: "Evil".to_owned(),
         url: "javascript:alert(1)".to_owned(),
     }];
@@ -124,9 +128,7 @@ fn a_definition_is_laid_out_and_names_no_connection() {
 #[test]
 fn hostile_definitions_are_inert() {
     let hostile = |kind: Kind, sections| check_page(&render_one(&one(kind, HOSTILE, sections)));
-    let Resource::Metric(mut metric) = read(Kind::Metric, &full(Kind::Metric)) else {
-        panic!("a metric");
-    };
+    let mut metric = metric();
     for text in [
         &mut metric.definition.formula,
         &mut metric.definition.unit,
@@ -138,15 +140,16 @@ fn hostile_definitions_are_inert() {
     metric.tags = vec![HOSTILE.to_owned(), "x".repeat(1 << 20)];
     metric.relationships.upstream_metric_ids = vec![HOSTILE.to_owned()];
     hostile(Kind::Metric, fields::metric(&metric));
-    let Resource::Domain(mut domain) = read(Kind::Domain, &full(Kind::Domain)) else {
-        panic!("a domain");
-    };
+    let domain = serde_json::json!({"domain_id": "SHOP", "name": "Shop", "key_areas": [], "stakeholders": [],
+        "key_metrics": [], "status": "active", "metadata": {}});
+    let mut domain: Domain = serde_json::from_value(domain).unwrap();
     domain.key_areas = vec![HOSTILE.to_owned()];
     domain.owner_team = Some(HOSTILE.to_owned());
     hostile(Kind::Domain, fields::domain(&domain));
-    let Resource::Objective(mut objective) = read(Kind::Objective, &full(Kind::Objective)) else {
-        panic!("an objective");
-    };
+    let objective = serde_json::json!({"objective_id": "OBJ", "name": "o", "description": "d", "owner_team": "t",
+        "timeframe": {"start": "2026-01-01T00:00:00Z", "end": "2027-01-01T00:00:00Z"}, "status": "active",
+        "priority": "high", "key_results": []});
+    let mut objective: Objective = serde_json::from_value(objective).unwrap();
     objective.owner_team = HOSTILE.to_owned();
     hostile(Kind::Objective, fields::objective(&objective));
 }

@@ -8,8 +8,11 @@ use crate::charts::alert::Sight;
 use crate::charts::axis;
 use crate::charts::chart::{Chart, Line, ShadeKind, comparison};
 use crate::charts::course::{self, Wish};
+use crate::charts::pictures::Pictures;
+use crate::charts::pictures::query::{Format, QueryAddress};
 use crate::charts::svg::paper::Paper;
 use crate::charts::svg::{draw_on, look};
+use crate::charts::theme::Theme;
 use crate::charts::unit::Unit;
 use crate::clock::Stopwatch;
 use crate::http::context::Context;
@@ -72,6 +75,9 @@ pub(super) fn page(context: &Context, ask: Ask) -> GraphPage {
     }
     if !matches!(page.outcome, Outcome::Error(_)) && page.expression.len() <= MAX_LINK {
         page.exports = exports(&page.ask, now);
+        if let (Outcome::Course(_), Some(pictures)) = (&page.outcome, &context.pictures) {
+            page.exports.extend(picture(pictures, &page.ask, now));
+        }
     }
     page.duration = Some(stopwatch.elapsed());
     page
@@ -368,6 +374,21 @@ fn exports(ask: &Ask, now: Timestamp) -> Vec<(&'static str, String)> {
         ("CSV", format!("/graph.csv?{}", fixed.parameters())),
         ("JSON", format!("{path}?{}", api.finish())),
     ]
+}
+
+/// The chart as a picture, by a link that needs no sign-in: of this moment, or of each moment it is asked for.
+fn picture(pictures: &Pictures, ask: &Ask, now: Timestamp) -> Option<(&'static str, String)> {
+    let window = ask.window(now).ok()?;
+    let address = QueryAddress {
+        expression: ask.expression.clone(),
+        range_ms: window.end_ms - window.start_ms,
+        end: ask.end,
+        step_ms: Some(window.step_ms),
+        theme: Theme::Light,
+        format: Format::Png,
+    };
+    let link = pictures.query_link(&address, now)?;
+    Some(("Picture (whoever has the link sees it, for 7 days)", link))
 }
 
 fn outcome(value: QueryValue) -> Outcome {

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use super::explain::{Facts, Found, explain};
 use super::{EvaluationRow, RulePage, render};
-use crate::charts::alert::{ChartError, Sight, Source, draw_rule};
+use crate::charts::alert::{ChartError, Sight, draw_rule};
 use crate::charts::chart::comparison;
 use crate::charts::svg;
 use crate::charts::theme::Theme;
@@ -241,13 +241,6 @@ fn draw(
 ) -> Result<String, ChartError> {
     let rule = &group.rules[index];
     let spec = &rule.spec;
-    let source = Source {
-        text: spec.text.clone(),
-        expr: Arc::clone(&spec.expr),
-        query: spec.query.clone(),
-        pending_for: holds(rule).pending_for,
-        rule_labels: spec.labels.iter().map(|(name, _)| name.clone()).collect(),
-    };
     let deadline = deadline(context);
     let sight = Sight {
         storage: &context.storage,
@@ -261,8 +254,7 @@ fn draw(
     let labels = Labels::from_pairs(labels.chain([(ALERT_NAME, spec.name.as_str())]));
     let alerts = (spec.kind != RuleKind::Recording).then_some(&labels);
     let until = context.clock.now() - group.spec.query_offset;
-    let span = SPAN.min(until.since(context.started) + Duration::from_secs(900));
-    let mut chart = draw_rule(&source, alerts, until, span, sight)?;
+    let mut chart = draw_rule(&spec.text, &spec.expr, alerts, (until, SPAN), sight)?;
     chart.title = spec.name.clone();
     Ok(svg::draw(&chart, theme))
 }

@@ -19,6 +19,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{Html, IntoResponse, Response};
 
 use super::{Last, Live, Panel, Sent};
+use crate::auth::role::{Role, Scope};
 use crate::charts::alert::{self as alert_chart, ChartError, Sight, Subject};
 use crate::charts::chart::Chart;
 use crate::charts::svg;
@@ -26,6 +27,7 @@ use crate::charts::theme::Theme;
 use crate::db::ledger::{self, LedgerEntry, LedgerFilter};
 use crate::http::context::Context;
 use crate::http::errors::{ApiError, ErrorKind};
+use crate::http::identity::Who;
 use crate::http::pages::{error, runbook};
 use crate::http::params::Params;
 use crate::http::prometheus::query::run as run_query;
@@ -48,7 +50,7 @@ const BLOCK: Duration = Duration::from_millis(15);
 /// The longest search for the last time it fired.
 const LAST_FIRED: Duration = Duration::from_millis(10);
 /// The longest reading of the ledger.
-const LEDGER: Duration = Duration::from_millis(40);
+const LEDGER: Duration = Duration::from_millis(150);
 /// Rows of a query on the page, and on its own.
 const ROWS: usize = 10;
 const ALL_ROWS: usize = 100;
@@ -78,11 +80,17 @@ type SlugAnd<T> = Result<Path<(String, T)>, PathRejection>;
 
 /// `/runbooks`.
 pub async fn index(State(context): State<Arc<Context>>) -> Html<String> {
-    Html(runbook::index(&context.runbooks.borrow()))
+    let active = instances::active(&context);
+    Html(runbook::index(&context.runbooks.borrow(), &active))
 }
 
 /// `/runbooks/{slug}`.
-pub async fn page(State(context): State<Arc<Context>>, slug: Slug, params: Params) -> Response {
+pub async fn page(
+    State(context): State<Arc<Context>>,
+    Who(caller): Who,
+    slug: Slug,
+    params: Params,
+) -> Response {
     // What is not UTF-8 is no runbook's name.
     let slug = slug.map_or_else(|_| "\u{fffd}".to_owned(), |Path(slug)| slug);
     let runbooks = Arc::clone(&context.runbooks.borrow());
@@ -90,7 +98,13 @@ pub async fn page(State(context): State<Arc<Context>>, slug: Slug, params: Param
         return missing(&context, &slug);
     };
     let now = context.clock.now();
-    let live = live(&context, page, &params, now).await;
+    let mut live = live(&context, page, &params, now).await;
+    let may_act = caller.allowed(Role::Editor, Scope::MonitoringWrite).is_ok();
+    if let Some(panel) = live.panel.as_mut().filter(|_| !may_act) {
+        // Whoever follows a signed link may do what it says.
+        let rows = &mut panel.instances.rows;
+        rows.iter_mut().for_each(|one| one.actions.clear());
+    }
     let headers = [(CACHE_CONTROL, "no-store")];
     (headers, Html(runbook::render(page, now, &live))).into_response()
 }
@@ -113,7 +127,7 @@ pub async fn block(
     let now = context.clock.now();
     let mut live = Live::default();
     let found = found_instances(&context, page).await;
-    choose(&mut live, page, &found, &params);
+    choose(&mut live, &found, &params);
     let values = live.values.clone();
     let outcome = run_query(&context, move |context| {
         let deadline = deadline(context, context.query_timeout);
@@ -147,7 +161,7 @@ pub async fn block_chart(
     };
     let mut live = Live::default();
     let found = found_instances(&context, page).await;
-    choose(&mut live, page, &found, &params);
+    choose(&mut live, &found, &params);
     let text = blocks::filled(&query, &live.values);
     let now = context.clock.now();
     drawn(&context, theme, move |context, deadline| {
@@ -172,7 +186,7 @@ pub async fn chart(
     };
     let mut live = Live::default();
     let found = found_instances(&context, page).await;
-    choose(&mut live, page, &found, &params);
+    choose(&mut live, &found, &params);
     let name = page.front_matter.alert.clone().unwrap_or_default();
     let Some((source, subject)) = found.to_draw(&name, live.parameters.is_empty(), &params) else {
         return no_such();
@@ -275,7 +289,7 @@ async fn found_instances(context: &Context, page: &Runbook) -> Found {
 async fn live(context: &Arc<Context>, page: &Runbook, params: &Params, now: Timestamp) -> Live {
     let mut live = Live::default();
     let found = found_instances(context, page).await;
-    choose(&mut live, page, &found, params);
+    choose(&mut live, &found, params);
     let queries = page.queries.clone();
     let values = live.values.clone();
     let alert = page.front_matter.alert.clone();
@@ -298,7 +312,7 @@ async fn live(context: &Arc<Context>, page: &Runbook, params: &Params, now: Time
         last,
         notifications: sent,
         silence: address("/silences", &[("matchers", &named(&alert))], "#new"),
-        ledger: address("/api/v2/ledger", &[("filter", &named(&alert))], ""),
+        ledger: address("/ledger", &[("filter", &named(&alert))], ""),
         dashboards: dashboards(page),
         alert,
     });
@@ -333,7 +347,7 @@ fn dashboards(page: &Runbook) -> Vec<(String, Option<String>)> {
 
 /// Labels of the address: what words are filled in with, and what links carry on. Where the address says nothing and there is
 /// one alert, its labels are taken.
-fn choose(live: &mut Live, page: &Runbook, found: &Found, params: &Params) {
+fn choose(live: &mut Live, found: &Found, params: &Params) {
     live.labels = labels_of(params);
     let given = Labels::from_pairs(live.labels.iter().map(|(name, value)| (name, value)));
     let own = match live.labels.is_empty() {
@@ -354,12 +368,12 @@ fn choose(live: &mut Live, page: &Runbook, found: &Found, params: &Params) {
                 .map(|(name, value)| (name.as_str(), value.as_str())),
         ),
     };
-    // A guide has no alert, but its words may be filled in all the same.
-    debug_assert!(page.front_matter.alert.is_some() || found.only().is_none());
 }
 
 /// `?instance=…`, for the addresses of a page.
-fn parameters<'a>(labels: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+pub(in crate::http::pages) fn parameters<'a>(
+    labels: impl Iterator<Item = (&'a str, &'a str)>,
+) -> String {
     let pairs = url::form_urlencoded::Serializer::new(String::new())
         .extend_pairs(labels.take(MAX_LABELS))
         .finish();

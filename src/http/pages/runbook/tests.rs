@@ -10,7 +10,7 @@ fn now() -> Timestamp {
 /// A document whose pictures are ours and which holds nothing that acts.
 fn check_page(html: &str) {
     assert!(html.starts_with("<!DOCTYPE html>") && html.trim_end().ends_with("</html>"));
-    for once in ["<main id=\"page-main\">", "<h1", "<title>"] {
+    for once in ["<main id=\"page-main\"", "<h1", "<title>"] {
         assert_eq!(html.matches(once).count(), 1, "{once} in {html}");
     }
     for never in ["<script>", "style=\"", "<iframe", "onerror=\"", "<img src"] {
@@ -58,7 +58,8 @@ fn instance(name: &str, value: &str) -> Instance {
         state: AlertState::Firing,
         severity: Some("critical".to_owned()),
         labels: vec![(name.to_owned(), value.to_owned())],
-        value: "0.0741".to_owned(),
+        value: "7.41%".to_owned(),
+        limit: Some("> 5%".to_owned()),
         since: now() - std::time::Duration::from_secs(640),
         chosen: true,
         choose: "/runbooks/high-error-rate?instance=a".to_owned(),
@@ -73,8 +74,12 @@ fn every_shipped_runbook_is_a_whole_page() {
     for runbook in runbooks.list() {
         check_page(&render(runbook, now(), &Live::default()));
     }
-    let html = index(&runbooks);
+    let active = HashMap::from([("TargetDown".to_owned(), AlertState::Firing)]);
+    let html = index(&runbooks, &active);
     check_page(&html);
+    let at = |slug: &str| html.find(&format!("/runbooks/{slug}\"")).unwrap();
+    assert!(at("target-down") < at("api-instance-down"), "{html}");
+    assert_eq!(html.matches(">firing<").count(), 1);
     for runbook in runbooks.list() {
         assert!(html.contains(&format!("href=\"/runbooks/{}\"", runbook.slug)));
     }
@@ -141,7 +146,8 @@ fn a_page_says_how_its_alert_is() {
             "1 firing",
             "instance=10.0.0.7:8080",
             "10m 40s ago",
-            "0.0741",
+            "7.41%",
+            "limit &#62; 5%",
             "acknowledged",
             "/silence?alert=1&#38;token=2",
             "critical over slack[0]",

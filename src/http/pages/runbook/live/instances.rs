@@ -1,24 +1,31 @@
 //! The alerts of a runbook: those of the rules here, pending or firing, and those that others posted.
 
+use std::collections::HashMap;
+
 use crate::alerts::dispatch::view::AlertSnapshot;
 use crate::charts::alert::Source;
+use crate::charts::chart::comparison;
+use crate::charts::unit::guess;
 use crate::http::context::Context;
-use crate::http::pages::paged;
 use crate::http::pages::runbook::{Instance, RuleShown};
 use crate::http::pages::view::Bounded;
 use crate::http::params::Params;
 use crate::model::action_link::{Action, LINK_LASTS, Subject as LinkSubject, link};
 use crate::model::alert::AlertState;
 use crate::model::duration;
+use crate::model::go_float;
 use crate::model::labels::{ALERT_NAME, Labels};
 use crate::model::timestamp::Timestamp;
+use crate::promql::comparison::{looked_for, readings};
 use crate::rules::file::{RuleKind, RuleSpec};
 use crate::rules::rule::Health;
 
 /// How long the dispatcher may take to answer.
-const ANSWER: std::time::Duration = std::time::Duration::from_millis(500);
+const ANSWER: std::time::Duration = std::time::Duration::from_millis(100);
 /// Instances shown.
 const SHOWN: usize = 20;
+/// Sets of names that the labels of one rule's alerts have: one, but where a template leaves some empty.
+const NAME_SETS: usize = 8;
 
 /// The rules of a name, and its alerts.
 #[derive(Debug, Default)]
@@ -33,6 +40,26 @@ struct RuleFound {
     source: Source,
 }
 
+impl RuleFound {
+    /// A value as people read it, and what it passed: `39.5%` and `> 5%`.
+    fn told(&self, value: f64) -> (String, Option<String>) {
+        let ways = readings(&self.source.expr);
+        let Some(way) = ways.first() else {
+            return (go_float::format_sample(value), None);
+        };
+        let passed = way
+            .threshold
+            .and_then(|passed| Some((passed.op, passed.number()?)));
+        let (low, high) = passed.map_or((value, value), |(_, level)| {
+            (value.min(level), value.max(level))
+        });
+        let extent = (low.is_finite() && high.is_finite()).then_some((low, high));
+        let unit = guess::unit(looked_for(way.values), extent);
+        let limit = passed.map(|(op, level)| format!("{} {}", comparison(op), unit.value(level)));
+        (unit.value(value), limit)
+    }
+}
+
 #[derive(Debug)]
 struct AlertFound {
     labels: Labels,
@@ -43,6 +70,21 @@ struct AlertFound {
     rule: Option<usize>,
     /// As the routes know it, where they do.
     routed: Option<AlertSnapshot>,
+}
+
+/// The names of the alerts here that are pending or firing.
+pub(super) fn active(context: &Context) -> HashMap<String, AlertState> {
+    let mut active = HashMap::new();
+    for rule in context.rules.groups().iter().flat_map(|group| &group.rules) {
+        let memory = rule.memory();
+        let states = memory.instances.values().map(|instance| instance.state);
+        let worst = states.max().filter(|state| *state != AlertState::Inactive);
+        if let Some(worst) = worst {
+            let known = active.entry(rule.spec.name.clone()).or_insert(worst);
+            *known = worst.max(*known);
+        }
+    }
+    active
 }
 
 /// Finds them, firing and oldest first.
@@ -107,24 +149,22 @@ fn rule_found(spec: &RuleSpec, error: Option<String>) -> Option<RuleFound> {
 impl Found {
     /// What the routes know: of the alerts here where they have all their labels, else others' alerts.
     fn take(&mut self, routed: Vec<AlertSnapshot>) {
-        let mut mine: std::collections::HashMap<u64, usize> = std::collections::HashMap::new();
+        let mut mine: HashMap<u64, usize> = HashMap::new();
+        let mut names: Vec<Vec<String>> = Vec::new();
         for (index, alert) in self.alerts.iter().enumerate() {
             mine.insert(alert.labels.fingerprint().0, index);
+            let own = || alert.labels.iter().map(|(name, _)| name);
+            let known = names.iter().any(|known| own().eq(known.iter()));
+            if !known && names.len() < NAME_SETS {
+                names.push(own().map(str::to_owned).collect());
+            }
         }
         for shown in routed {
             let labels = &shown.alert.labels;
             // On its way out an alert may get more labels, never others.
-            let index = mine.get(&labels.fingerprint().0).copied().or_else(|| {
-                let fits = |alert: &AlertFound| {
-                    alert
-                        .labels
-                        .iter()
-                        .all(|(name, value)| labels.get(name) == Some(value))
-                };
-                let near = self.alerts.iter().take(SHOWN * 50);
-                near.enumerate()
-                    .find(|(_, alert)| fits(alert))
-                    .map(|(index, _)| index)
+            let index = names.iter().find_map(|names| {
+                let own = labels.filter(|name| names.iter().any(|own| own == name));
+                mine.get(&own.fingerprint().0).copied()
             });
             match index {
                 Some(index) => self.alerts[index].routed = Some(shown),
@@ -215,7 +255,16 @@ impl Found {
         let ordered = chosen.into_iter().chain(others).take(SHOWN);
         Bounded {
             rows: ordered
-                .map(|alert| row(context, alert, slug, is_chosen(&alert), now))
+                .map(|alert| {
+                    let rule = alert.rule.and_then(|rule| self.rules.get(rule));
+                    let told = alert.value.zip(rule).map(|(value, rule)| rule.told(value));
+                    let (value, limit) = told.unwrap_or_default();
+                    Instance {
+                        value,
+                        limit,
+                        ..row(context, alert, slug, is_chosen(&alert), now)
+                    }
+                })
                 .collect(),
             more: self.alerts.len().saturating_sub(SHOWN),
         }
@@ -265,7 +314,8 @@ fn row(
             .filter(|(name, _)| *name != "severity")
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect(),
-        value: alert.value.map(paged::number).unwrap_or_default(),
+        value: String::new(),
+        limit: None,
         since: alert.since,
         chosen,
         choose: format!("/runbooks/{slug}{}", super::parameters(others())),
