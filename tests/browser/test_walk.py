@@ -44,7 +44,7 @@ class Walk(BrowserTest):
         self.assertNotEqual(page.locator("#expression").input_value().strip(), "")
         window.shoot(f"{name}-2-query")
         page.locator("#expression").fill('sum by (status) (rate(http_requests_total{status="500"}[10s]))')
-        page.get_by_role("button", name="Run", exact=True).click()
+        page.get_by_role("button", name="Table", exact=True).click()
         page.get_by_text('status="500"').first.wait_for()
         # And back to where it came from.
         page.go_back()
