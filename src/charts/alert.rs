@@ -4,6 +4,7 @@
 //! the message, a day at most; where there are no samples that old it begins with the first. What was pending and
 //! firing when is read from `ALERTS`, so that earlier episodes are seen too.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
