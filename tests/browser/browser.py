@@ -39,13 +39,14 @@ class Window:
 
     def __init__(self, base, theme="light", width=WIDE, scripts=True, expect_status=(200,)):
         self.base = base
+        self.scripts = scripts
         self.expect_status = expect_status
         self.faults = []
         self.sent = []
         self.context = chromium().new_context(
             color_scheme=theme, viewport={"width": width, "height": 800}, java_script_enabled=scripts,
             locale="en-GB", timezone_id="UTC", reduced_motion="reduce")
-        self.context.set_default_timeout(15_000)
+        self.context.set_default_timeout(30_000)
         self.context.route(self.foreign, self.refuse)
         self.page = self.context.new_page()
         self.page.on("console", self.said)
@@ -107,7 +108,18 @@ class Window:
             return `${root.scrollWidth} > ${width}: ` + out.slice(0, 4).map(e => e.tagName + '.' + e.className).join(', ');
         }""")
 
+    def settle(self):
+        """Waits for the pictures, those below the window's edge too."""
+        self.page.evaluate("""async () => {
+            const all = [...document.images];
+            all.forEach(image => { image.loading = 'eager'; });
+            await Promise.all(all.map(image => image.complete ? null : new Promise(done => {
+                image.addEventListener('load', done); image.addEventListener('error', done); })));
+        }""")
+
     def shoot(self, name):
+        if self.scripts:
+            self.settle()
         self.page.screenshot(path=str(pathlib.Path(os.environ["BROWSER_ARTEFACTS"]) / f"{name}.png"), full_page=True,
                              animations="disabled")
 

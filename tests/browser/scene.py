@@ -16,7 +16,7 @@ import urllib.error
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-PATIENCE = 30
+PATIENCE = 60
 
 # As the shipped ones, with windows of seconds: nobody waits five minutes in a test.
 RULES = """

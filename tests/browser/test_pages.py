@@ -13,7 +13,9 @@ class Pages(BrowserTest):
         cls.scene = Scene()
         cls.addClassCleanup(cls.scene.stop)
         scene = cls.scene.start()
-        # Something to see: an alert that fires, one that waits, a silence and an ack.
+        # Something to see: definitions, an alert that fires, one that waits, a silence. Definitions come first: they put
+        # labels on alerts, which would be others then.
+        scene.define()
         scene.fault("pool")
         scene.fault("errors")
         wait_until("two alerts", lambda: scene.firing("HighErrorRate") and scene.firing("DatabasePoolExhaustion"))
@@ -27,7 +29,6 @@ class Pages(BrowserTest):
             "matchers": [{"name": "alertname", "value": "DatabasePoolExhaustion", "isRegex": False, "isEqual": True}],
             "startsAt": "2020-01-01T00:00:00Z", "endsAt": "2100-01-01T00:00:00Z", "createdBy": "ann", "comment": "known"})
         assert status == 200, text
-        scene.define()
 
     def path(self, path):
         return re.sub(r"\{(\w+)\}", lambda match: self.scene.filled[match.group(1)], path)
@@ -69,6 +70,15 @@ class Pages(BrowserTest):
                 window.shoot(f"{name}-noscript")
                 # Nothing that only a script would fill in is left open.
                 self.assertNotRegex(page.locator("main").inner_text(), r"(?i)loading|enable javascript")
+
+    def test_pictures_are_there(self):
+        window = self.window()
+        for name, path, _ in PAGES:
+            page = window.open(self.path(path))
+            window.settle()
+            with self.subTest(name):
+                self.assertEqual(page.evaluate("[...document.images].filter(i => !i.naturalWidth).map(i => i.src)"), [])
+                self.assertEqual(page.locator("img:not([alt])").count(), 0)
 
     def test_printed_the_page_is_its_content(self):
         window = self.window()

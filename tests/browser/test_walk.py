@@ -44,7 +44,7 @@ class Walk(BrowserTest):
         self.assertNotEqual(page.locator("#expression").input_value().strip(), "")
         window.shoot(f"{name}-2-query")
         page.locator("#expression").fill('sum by (status) (rate(http_requests_total{status="500"}[10s]))')
-        page.get_by_role("button", name="Run", exact=True).click()
+        page.get_by_role("button", name="Table", exact=True).click()
         page.get_by_text('status="500"').first.wait_for()
         # And back to where it came from.
         page.go_back()
@@ -70,7 +70,7 @@ class Walk(BrowserTest):
         scene.fault("errors", False)
         wait_until("the alert to end", lambda: not scene.firing("HighErrorRate"))
         page = window.open("/runbooks/high-error-rate")
-        page.get_by_text(re.compile(r"not firing", re.I)).first.wait_for()
+        page.get_by_text(re.compile(r"not firing|does not fire", re.I)).first.wait_for()
         window.shoot(f"{name}-5-resolved")
         page = window.open("/silences")
         page.get_by_role("button", name=re.compile("^Expire")).click()

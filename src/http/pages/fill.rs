@@ -6,6 +6,7 @@ pub(super) mod targets;
 
 use std::sync::Arc;
 
+use super::paged;
 use super::status::{
     ConfigError, Counts, GroupRow, Health, NotificationRow, Outcome, Readiness, ReceiverRow,
     Reload, RuleKind, RuleRow, StatusPage, TargetRow,
@@ -17,7 +18,6 @@ use crate::http::context::{self, Context};
 use crate::model::alert::{Alert, AlertState};
 use crate::model::circuit::State;
 use crate::model::duration;
-use crate::model::go_float;
 use crate::model::labels::{ALERT_NAME, Labels};
 use crate::model::timestamp::Timestamp;
 use crate::notify::{self, message::storm_text};
@@ -181,7 +181,7 @@ pub(super) fn alert_row(rule: &Rule, instance: &AlertInstance) -> AlertRow {
     AlertRow {
         name: rule.spec.name.clone(),
         state: instance.state,
-        value: go_float::format_sample(instance.value),
+        value: paged::number(instance.value),
         since: instance.active_at,
         expression: Some(rule.spec.query.clone()),
         ..described(&instance.labels, &instance.annotations)

@@ -160,7 +160,7 @@ fn unattended(
         };
         let value = alert
             .value
-            .map_or_else(String::new, go_float::format_sample);
+            .map_or_else(String::new, paged::number);
         Unattended {
             row: AlertRow {
                 value,

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::http::pages::view;
+use crate::http::pages::{paged, view};
 use crate::model::alert::AlertState;
+use crate::model::duration;
 use crate::model::labels::{ALERT_NAME, Labels};
 use crate::model::timestamp::Timestamp;
-use crate::model::{duration, go_float};
 use crate::rules::rule::Health;
 use crate::rules::state::{AlertInstance, Holds};
 
@@ -127,12 +127,12 @@ fn firing(facts: &Facts<'_>) -> Vec<String> {
             1 => format!(
                 "It fires for {} at value {}",
                 whose(&first.labels),
-                go_float::format_sample(first.value)
+                paged::number(first.value)
             ),
             count => format!(
                 "It fires for {count} series; the longest, {}, at value {}",
                 whose(&first.labels),
-                go_float::format_sample(first.value)
+                paged::number(first.value)
             ),
         },
         view::clock_text(&since),
@@ -178,7 +178,7 @@ fn pending(facts: &Facts<'_>) -> Vec<String> {
     vec![format!(
         "{what} since {} at value {}, and {when} if the condition still holds.",
         view::clock_text(&first.active_at),
-        go_float::format_sample(first.value)
+        paged::number(first.value)
     )]
 }
 
@@ -207,8 +207,8 @@ fn not_met(found: &Found) -> String {
             passing,
             nearest: (labels, value),
         } => {
-            let level = level.map_or_else(|| level_text.clone(), go_float::format_sample);
-            let value = go_float::format_sample(*value);
+            let level = level.map_or_else(|| level_text.clone(), paged::number);
+            let value = paged::number(*value);
             if *passing > 0 {
                 return format!(
                     "{passing} of {count} values pass {op} {level} (such as {value} for {}), but what else the expression asks for does not hold for them.",
