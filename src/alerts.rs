@@ -31,5 +31,6 @@ pub mod route_test;
 pub mod run;
 pub mod silence;
 pub mod storm;
+pub mod story;
 pub mod throttle;
 pub mod writes;

@@ -8,6 +8,7 @@
 
 mod applied;
 mod build;
+mod changes;
 mod maintenance;
 mod meaning;
 mod pictures;

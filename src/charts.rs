@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   alert ──▶ alert::draw ──▶ storage, promql ──▶ Chart ──┬─▶ svg::draw ──▶ png::Painter ──▶ PNG
-//!   query ───────────────────────────────────────────────┘└─▶ terminal::draw ──▶ text
+//!   query ──▶ course::evaluate, course::chart ───────────┘└─▶ terminal::draw ──▶ text
 //! ```
 //!
 //! A [`chart::Chart`] is plain data; [`svg::draw`] is a pure function of it, so that the same data is the same picture.
@@ -11,9 +11,11 @@
 pub mod alert;
 pub mod axis;
 pub mod chart;
+pub mod course;
 pub mod metrics;
 pub mod pictures;
 pub mod png;
+mod states;
 pub mod svg;
 pub mod terminal;
 pub mod text;

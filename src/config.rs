@@ -11,6 +11,7 @@
 
 pub mod definitions;
 pub mod files;
+pub mod outline;
 pub mod overrides;
 mod redact;
 pub mod route_tests;

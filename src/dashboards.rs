@@ -24,6 +24,7 @@ pub mod options;
 pub mod panel;
 pub mod service;
 pub mod shipped;
+pub mod silent;
 #[cfg(test)]
 mod tests;
 pub mod unit;

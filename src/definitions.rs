@@ -25,6 +25,6 @@ pub mod schema;
 pub mod search;
 pub mod store;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod versioning;
 pub mod yaml;

@@ -8,6 +8,7 @@
 //! expansion are bounded.
 
 pub mod diagnostics;
+pub mod diff;
 pub mod fields;
 mod locate;
 mod tree;

@@ -8,6 +8,7 @@ pub mod lexer;
 pub mod operators;
 pub mod parser;
 pub mod printer;
+pub mod reference;
 pub mod support;
 pub mod typecheck;
 pub mod walk;

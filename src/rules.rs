@@ -13,6 +13,7 @@
 
 pub mod file;
 pub mod group;
+pub mod history;
 pub mod known;
 pub mod manager;
 pub mod metrics;

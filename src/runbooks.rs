@@ -2,14 +2,17 @@
 //!
 //! A set is loaded whole and never changes; a reload makes a new one and swaps it in. Loading does not fail: a file that
 //! cannot be read becomes a [`Fault`], a mistake inside one becomes a note on its page, and the rest works. A slug is
-//! looked up in a map and never becomes a path. Nothing in a runbook is run: a `promql` block gets a link to the query
-//! page.
+//! looked up in a map and never becomes a path. Of a runbook's code only `promql` blocks are ever run, and those by who
+//! shows the page (`blocks`); commands stay text.
 //!
 //! Loading reads files and renders; callers on the runtime do it in a blocking task.
 
+pub mod blocks;
 pub mod front_matter;
+pub mod lint;
 pub mod markdown;
 mod nearest;
+pub mod placeholders;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +22,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use self::front_matter::{FrontMatter, split};
-use self::markdown::{Heading, render};
+use self::markdown::{Heading, Piece, Step, render};
 
 /// The largest file that is read, in bytes.
 pub const MAX_FILE_BYTES: usize = 1 << 20;
@@ -52,8 +55,10 @@ pub struct Runbook {
     pub headings: Vec<Heading>,
     /// The text of each `promql` block, in order.
     pub queries: Vec<String>,
-    /// The page below its title, sanitised.
-    pub html: String,
+    /// Whom to turn to, and when; from the table below the heading "Escalation".
+    pub escalation: Vec<Step>,
+    /// The page below its title.
+    pub pieces: Vec<Piece>,
 }
 
 /// A file that is not served, and why.
@@ -115,6 +120,19 @@ impl Runbooks {
     pub fn for_alert(&self, alert: &str) -> Option<&Runbook> {
         self.list()
             .find(|runbook| runbook.front_matter.alert.as_deref() == Some(alert))
+    }
+
+    /// Where the runbook of an alert is: at the address that settings give for all of them, else the page here, where there
+    /// is one. `here` is this process's external URL.
+    pub fn address(&self, alert: &str, here: &str, elsewhere: Option<&str>) -> Option<String> {
+        let page = self.for_alert(alert);
+        match elsewhere {
+            Some(base) => {
+                let slug = page.map_or_else(|| slug_of(alert), |page| page.slug.clone());
+                Some(format!("{}/{slug}", base.trim_end_matches('/')))
+            }
+            None => page.map(|page| format!("{here}/runbooks/{}", page.slug)),
+        }
     }
 
     /// All runbooks in the order of their slugs.
@@ -214,7 +232,7 @@ impl Runbook {
     fn new(slug: &str, text: &str) -> Self {
         let mut problems = Vec::new();
         let (front_matter, body) = split(text, &mut problems);
-        let page = render(slug, body);
+        let page = render(body);
         problems.extend(page.problems);
         let title = page
             .title
@@ -228,9 +246,35 @@ impl Runbook {
             problems,
             headings: page.headings,
             queries: page.queries,
-            html: page.html,
+            escalation: page.escalation,
+            pieces: page.pieces,
         }
     }
+}
+
+/// The slug of an alert's name: `high-error-rate` of `HighErrorRate`, `api-instance-down` of `APIInstanceDown`. What may not
+/// stand in a link becomes a hyphen.
+pub fn slug_of(alert: &str) -> String {
+    let letters: Vec<char> = alert.chars().collect();
+    let mut out = String::with_capacity(alert.len() + 8);
+    for (index, &c) in letters.iter().enumerate() {
+        let before = index.checked_sub(1).map(|before| letters[before]);
+        let after = letters.get(index + 1);
+        let begins = c.is_ascii_uppercase()
+            && before.is_some_and(|before| {
+                before.is_ascii_lowercase()
+                    || before.is_ascii_digit()
+                    || (before.is_ascii_uppercase() && after.is_some_and(char::is_ascii_lowercase))
+            });
+        if begins {
+            out.push('-');
+        }
+        out.push(match c {
+            c if c.is_ascii_alphanumeric() || matches!(c, '_' | '.') => c.to_ascii_lowercase(),
+            _ => '-',
+        });
+    }
+    out
 }
 
 /// Whether a name may stand in a link as it is. `..` passes and harms nothing: a slug is never joined to a path.

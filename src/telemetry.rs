@@ -6,4 +6,5 @@
 pub mod logs;
 pub mod metrics;
 pub mod progress;
+pub mod pulse;
 pub mod traces;

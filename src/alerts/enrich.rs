@@ -1,7 +1,7 @@
 //! What alerts of other Prometheus servers lack and people want: the runbook, the owner.
 //!
 //! Here only annotations are added, and never over one that the sender gave: labels, and with them fingerprint, route and
-//! group, stay the sender's. Alerts of the rules here are not touched: their rules say what they carry. What metric definitions
+//! group, stay the sender's. Alerts of the rules here get the link to their runbook alone, where their rule gives none. What metric definitions
 //! add to both, labels among it, is `meaning`'s business; `definitions` says whether they do.
 
 use crate::document::fields::{Fields, Value};
@@ -12,13 +12,15 @@ use crate::model::matcher::Matcher;
 use super::matchers;
 
 /// The annotation that leads to the runbook.
-const RUNBOOK: &str = "runbook_url";
+pub const RUNBOOK: &str = "runbook_url";
 
 /// What is added to alerts that others post.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Enrichment {
     /// Whether the link to a runbook of the alert's name is added.
     pub runbooks: bool,
+    /// Where runbooks are instead of here, such as a wiki: the slug of the alert is put behind it.
+    pub runbook_base: Option<String>,
     /// Whether alerts get what metric definitions say of what they read: owner, tier, domain, links.
     pub definitions: bool,
     /// What is added to alerts with certain labels; the first rule that has an annotation counts.
@@ -29,6 +31,7 @@ impl Default for Enrichment {
     fn default() -> Self {
         Self {
             runbooks: true,
+            runbook_base: None,
             definitions: true,
             rules: Vec::new(),
         }
@@ -86,10 +89,23 @@ pub fn read(root: &Fields<'_>) -> Enrichment {
         return enrichment;
     };
     enrichment.runbooks = fields.bool("runbooks").unwrap_or(true);
+    let remedy = "write an address such as https://wiki.example.org/runbooks";
+    enrichment.runbook_base = fields
+        .get("runbook_base")
+        .and_then(|value| value.parse(remedy, web_address));
     enrichment.definitions = fields.bool("definitions").unwrap_or(true);
     enrichment.rules = fields.items("rules").iter().filter_map(read_rule).collect();
     fields.finish();
     enrichment
+}
+
+fn web_address(text: &str) -> Result<String, String> {
+    let web = text.starts_with("https://") || text.starts_with("http://");
+    if web && text.parse::<url::Url>().is_ok() {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("no address {text:?}"))
+    }
 }
 
 fn read_rule(value: &Value<'_>) -> Option<EnrichRule> {
@@ -170,6 +186,14 @@ enrich:
             &[("runbook_url", "own")],
         );
         check("enrich: {alerts: {runbooks: false}}", &[disk], &[], &[]);
+        assert_eq!(
+            enrichment("enrich: {alerts: {runbook_base: 'https://wiki.example.org/r/'}}")
+                .unwrap()
+                .runbook_base
+                .as_deref(),
+            Some("https://wiki.example.org/r/")
+        );
+        assert!(enrichment("enrich: {alerts: {runbook_base: 'javascript:x'}}").is_err());
         check(
             RULES,
             &[disk, ("team", "db")],

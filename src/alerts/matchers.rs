@@ -21,6 +21,15 @@ pub fn parse(text: &str) -> Result<Vec<Matcher>, String> {
     }
 }
 
+/// Where a text is not a list of matchers: the place, in bytes, of what could not be read, or of a matcher whose regular
+/// expression is wrong.
+pub fn fault(text: &str) -> Option<usize> {
+    let mut reader = Reader { rest: text };
+    parse(text).err()?;
+    read(&mut reader).err()?;
+    Some(text.len() - reader.rest.len())
+}
+
 /// Reads one matcher, without braces.
 ///
 /// # Errors
@@ -42,7 +51,7 @@ fn is_reserved(c: char) -> bool {
 }
 
 /// How Alertmanager prints a matcher in group keys: the name quoted only where it holds a reserved character.
-pub(super) fn format(matcher: &Matcher) -> String {
+pub fn format(matcher: &Matcher) -> String {
     use crate::model::labels::quote;
     let name = matcher.name();
     let name = if name.is_empty() || name.contains(is_reserved) {
@@ -133,7 +142,10 @@ impl<'a> Reader<'a> {
 }
 
 fn parse_utf8(text: &str) -> Result<Vec<Matcher>, String> {
-    let mut reader = Reader { rest: text };
+    read(&mut Reader { rest: text })
+}
+
+fn read(reader: &mut Reader<'_>) -> Result<Vec<Matcher>, String> {
     let mut matchers = Vec::new();
     let braces = reader.take('{');
     loop {
@@ -141,12 +153,19 @@ fn parse_utf8(text: &str) -> Result<Vec<Matcher>, String> {
         if reader.rest.is_empty() || reader.rest.starts_with('}') {
             break;
         }
+        let start = reader.rest;
         let name = reader.word("a label name")?;
         let operator = reader
             .operator()
             .ok_or_else(|| format!("expected one of = != =~ !~ {}", reader.here()))?;
         let value = reader.word("a label value")?;
-        matchers.push(Matcher::new(name, operator, value).map_err(|error| error.to_string())?);
+        match Matcher::new(name, operator, value) {
+            Ok(matcher) => matchers.push(matcher),
+            Err(error) => {
+                reader.rest = start;
+                return Err(error.to_string());
+            }
+        }
         if !reader.take(',') {
             break;
         }
@@ -281,6 +300,18 @@ fn classic_matcher(text: &str) -> Result<Matcher, Classic> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fault_has_a_place() {
+        let check = |text: &str, want: Option<usize>| assert_eq!(fault(text), want, "{text}");
+        check(r#"a="b""#, None);
+        check("severity = critical", None);
+        check(r#"a="b", severity"critical""#, Some(15));
+        check(r#"a="b", c=~"(""#, Some(7));
+        check(r#"a="b"#, Some(2));
+        check("größe", Some("größe".len()));
+        check(r#"{a="b"}}"#, Some(7));
+    }
 
     #[test]
     fn both_grammars_read_as_alertmanager_reads_them() {

@@ -10,6 +10,7 @@ use super::dispatch::{Counts, Writes};
 use super::route::Routing;
 use crate::model::notification::Decision;
 use crate::telemetry::progress::Progress;
+use crate::telemetry::pulse::Pulses;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StateLabels {
@@ -88,9 +89,19 @@ pub struct Metrics {
     pub ledger_pruned: Counter,
     /// When the dispatcher last went round its loop.
     pub progress: Progress,
+    /// What has moved.
+    pub pulses: Pulses,
 }
 
 impl Metrics {
+    /// Which also count on what moves.
+    pub fn with(pulses: Pulses) -> Self {
+        Self {
+            pulses,
+            ..Self::default()
+        }
+    }
+
     /// Names them.
     pub fn register(&self, registry: &mut Registry) {
         registry.register(
@@ -239,18 +250,24 @@ impl Metrics {
     }
 
     pub(super) fn silence_changed(&self, action: &'static str) {
+        self.pulses.silences.beat();
         self.silence_changes
             .get_or_create(&ActionLabels { action })
             .inc();
     }
 
     pub(super) fn ack_changed(&self, action: &'static str) {
+        self.pulses.silences.beat();
         self.ack_changes
             .get_or_create(&ActionLabels { action })
             .inc();
     }
 
     pub(super) fn count(&self, writes: &Writes) {
+        self.pulses.alerts.beat();
+        if !writes.silences.is_empty() || !writes.ended_acks.is_empty() {
+            self.pulses.silences.beat();
+        }
         for row in &writes.outbox {
             let labels = IntegrationLabels {
                 receiver: row.notification.receiver.to_string(),

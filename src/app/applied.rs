@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use crate::alerts::enrich::RUNBOOK;
 use crate::alerts::run::AlertSink;
 use crate::auth::config::AuthConfig;
 use crate::charts::pictures::Pictures;
@@ -18,13 +19,14 @@ use crate::db::sql::config::Settings as DefinitionsDatabase;
 use crate::definitions::store::Store;
 use crate::definitions::store::managed::{FileItem, Synced};
 use crate::document::diagnostics::Diagnostic;
-use crate::http::context::{Configuration, Reload, RoutingShown};
+use crate::http::context::{Change, Configuration, Reload, RoutingShown};
 use crate::meaning::generate::Scope;
 use crate::model::timestamp::Timestamp;
 use crate::notify::definition_events::WebhookConfig;
 use crate::notify::heartbeat::HeartbeatConfig;
 use crate::notify::outbox::Receivers;
-use crate::rules::file::GroupSpec;
+use crate::rules::file::{GroupSpec, RuleKind};
+use crate::rules::known::Known;
 use crate::rules::manager::RuleManager;
 use crate::rules::rule;
 use crate::runbooks::Runbooks;
@@ -32,6 +34,7 @@ use crate::scrape::manager::{ScrapeManager, ScrapeSettings};
 use crate::telemetry::logs::LogsConfig;
 use crate::telemetry::traces::TracesConfig;
 
+use super::changes;
 use super::meaning::{self, Meaning};
 use super::pictures;
 
@@ -68,6 +71,8 @@ pub(super) struct InForce {
     scope: Option<Scope>,
     interval: Duration,
     owners: bool,
+    /// Our external URL, and where runbooks are instead; absent where no link is added.
+    runbooks: Option<(String, Option<String>)>,
 }
 
 /// Settings that only a restart changes.
@@ -135,6 +140,9 @@ impl Applied {
             scope,
             interval: settings.evaluation_interval,
             owners: enrichment.is_some_and(|enrichment| enrichment.definitions),
+            runbooks: enrichment
+                .filter(|enrichment| enrichment.runbooks)
+                .map(|enrichment| (config.external_url.clone(), enrichment.runbook_base.clone())),
             groups: config.rules,
         });
         self.apply_rules(next).await;
@@ -161,6 +169,12 @@ impl Applied {
             if in_force.owners {
                 meaning.index().load().annotate(&mut groups);
             }
+        }
+        if let Some((here, elsewhere)) = &in_force.runbooks {
+            let runbooks = Arc::clone(&self.runbooks.borrow());
+            link_runbooks(&mut groups, |alert| {
+                runbooks.address(alert, here, elsewhere.as_deref())
+            });
         }
         self.rules.apply(groups, in_force.context.clone()).await;
     }
@@ -246,7 +260,7 @@ impl Applied {
     }
 
     /// Applies a configuration that is known to be valid. Nothing here can fail.
-    pub(super) async fn apply(&self, config: Config, now: Timestamp) {
+    pub(super) async fn apply(&self, config: Config, now: Timestamp, reason: &str) {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
@@ -273,22 +287,64 @@ impl Applied {
             pictures.configure(pictures::config(&config));
         }
         self.runbooks.send_replace(Arc::new(load_runbooks(&config)));
-        self.configuration.send_replace(Arc::new(shown(
-            &config,
-            now,
-            Some(Reload {
-                at: now,
-                mistakes: Vec::new(),
-            }),
-        )));
+        let reload = Reload {
+            at: now,
+            reason: reason.to_owned(),
+            mistakes: Vec::new(),
+        };
+        let mut next = shown(&config, now, Some(reload));
+        next.last_change = Some(Arc::new(self.change(&next, &config, reason).await));
+        self.configuration.send_replace(Arc::new(next));
         self.start(config).await;
     }
 
+    /// What this configuration changes about the one that runs.
+    async fn change(&self, next: &Configuration, config: &Config, reason: &str) -> Change {
+        let before = Arc::clone(&self.configuration.borrow());
+        let rules_before = match &*self.in_force.lock().await {
+            Some(in_force) => changes::rules(&in_force.groups),
+            None => String::new(),
+        };
+        let texts = [
+            ("Settings", &before.text, &next.text),
+            ("Routing", &before.routing.text, &next.routing.text),
+            ("Rules", &rules_before, &changes::rules(&config.rules)),
+        ];
+        Change {
+            at: next.loaded_at,
+            reason: reason.to_owned(),
+            files: changes::between(&texts),
+        }
+    }
+
     /// Notes a reload that was refused.
-    pub(super) fn refused(&self, now: Timestamp, mistakes: Vec<Diagnostic>) {
+    pub(super) fn refused(&self, now: Timestamp, reason: &str, mistakes: Vec<Diagnostic>) {
         let mut shown = Configuration::clone(&self.configuration.borrow());
-        shown.last_reload = Some(Reload { at: now, mistakes });
+        shown.last_reload = Some(Reload {
+            at: now,
+            reason: reason.to_owned(),
+            mistakes,
+        });
         self.configuration.send_replace(Arc::new(shown));
+    }
+}
+
+/// Puts the link to its runbook on each alerting rule that gives none, behind what definitions say.
+fn link_runbooks(groups: &mut [GroupSpec], address: impl Fn(&str) -> Option<String>) {
+    for rule in groups.iter_mut().flat_map(|group| &mut group.rules) {
+        let RuleKind::Alerting { annotations, .. } = &rule.kind else {
+            continue;
+        };
+        let known = rule.known.as_ref();
+        let is_known = known.is_some_and(|known| known.annotations.get(RUNBOOK).is_some());
+        if is_known || annotations.iter().any(|(name, _)| name == RUNBOOK) {
+            continue;
+        }
+        if let Some(address) = address(&rule.name) {
+            let mut known = known.map(|known| Known::clone(known)).unwrap_or_default();
+            known.annotations = known.annotations.with(RUNBOOK, &address);
+            rule.known = Some(Arc::new(known));
+        }
     }
 }
 
@@ -336,5 +392,7 @@ pub(super) fn shown(config: &Config, now: Timestamp, last_reload: Option<Reload>
         },
         loaded_at: now,
         last_reload,
+        last_change: None,
+        settings: changes::settings(config),
     }
 }

@@ -27,6 +27,7 @@ use crate::http::context::{Context, Readiness};
 use crate::http::definitions::cache::{self, Cache};
 use crate::http::definitions::figures::Figures;
 use crate::http::limits::Limiter;
+use crate::http::live::Live;
 use crate::model::signature::Signer;
 use crate::notify::breaker::Circuits;
 use crate::notify::definition_events;
@@ -43,6 +44,7 @@ use crate::storage::{Storage, StorageConfig};
 use crate::tasks::Tasks;
 use crate::telemetry;
 use crate::telemetry::progress::Progress;
+use crate::telemetry::pulse::{Pulse, Pulses};
 
 use super::applied::{Applied, Fixed, load_runbooks, receivers, shown};
 use super::maintenance::Maintenance;
@@ -76,6 +78,7 @@ pub(super) struct Parts {
     cache: Option<Cache>,
     figures: Mutex<Option<Figures>>,
     limit_metrics: crate::http::limits::Metrics,
+    live: Live,
     first: Mutex<Option<First>>,
 }
 
@@ -132,7 +135,9 @@ impl Parts {
         }));
 
         let wake = Arc::new(Notify::new());
-        let alert_metrics = crate::alerts::metrics::Metrics::default();
+        let pulses = Pulses::default();
+        let live = Live::new(pulses.clone());
+        let alert_metrics = crate::alerts::metrics::Metrics::with(pulses.clone());
         alert_metrics.register(&mut registry);
         let routing_progress = alert_metrics.progress.clone();
         let (alerts, runner) = dispatcher::build(
@@ -148,7 +153,8 @@ impl Parts {
         .await?;
         let receivers = Arc::new(ArcSwap::from_pointee(receivers(&config)));
         let circuits = Circuits::default();
-        let notify_metrics = crate::notify::metrics::Metrics::register(&mut registry);
+        let mut notify_metrics = crate::notify::metrics::Metrics::register(&mut registry);
+        notify_metrics.pulses = pulses.clone();
         let outbox_progress = notify_metrics.progress.clone();
         let (rules_known, rules_of_name) = pictures::rules();
         let pictures = match config.mode {
@@ -177,7 +183,7 @@ impl Parts {
         });
 
         let (data_ready, wait_for_data) = watch::channel(false);
-        let rule_metrics = crate::rules::metrics::Metrics::default();
+        let rule_metrics = crate::rules::metrics::Metrics::with(pulses.clone());
         rule_metrics.register(&mut registry);
         let evaluation_progress = rule_metrics.progress.clone();
         let scrape_progress = Progress::default();
@@ -195,7 +201,7 @@ impl Parts {
             clock: clock.clone(),
             tasks: tasks.clone(),
             metrics: ScrapeMetrics::register(&mut registry),
-            on_commit: on_commit(&rules, scrape_progress.clone()),
+            on_commit: on_commit(&rules, scrape_progress.clone(), pulses.targets),
             host: if config.mode != Mode::Full {
                 Host::default()
             } else {
@@ -246,6 +252,7 @@ impl Parts {
         let (mut cache, mut figures) = (None, None);
         if !settings.upstream_only {
             limit_metrics.register(&mut registry);
+            live.register(&mut registry);
             let counted = Figures::default();
             counted.register(&mut registry);
             counted.refresh(&definitions).await;
@@ -304,6 +311,7 @@ impl Parts {
             max_connections: settings.max_connections,
             readiness: watch::Sender::new(Readiness::Starting),
             http_metrics,
+            live,
             reload_metrics,
             applied,
             settings,
@@ -336,7 +344,7 @@ impl Parts {
     pub(super) fn http_context(
         &self,
         reload: Box<
-            dyn Fn() -> futures_util::future::BoxFuture<'static, Result<(), Vec<Diagnostic>>>
+            dyn Fn(String) -> futures_util::future::BoxFuture<'static, Result<(), Vec<Diagnostic>>>
                 + Send
                 + Sync,
         >,
@@ -363,6 +371,7 @@ impl Parts {
             runbooks: self.applied.runbooks.subscribe(),
             registry: Arc::clone(&self.registry),
             metrics: self.http_metrics.clone(),
+            live: self.live.clone(),
             configuration: self.applied.configuration.subscribe(),
             readiness: self.readiness.subscribe(),
             receivers: Arc::clone(&self.applied.receivers),
@@ -490,12 +499,14 @@ async fn open_storage(settings: &Settings, mode: Mode, clock: &Clock) -> anyhow:
 fn on_commit(
     rules: &Arc<RuleManager>,
     progress: Progress,
+    pulse: Pulse,
 ) -> Arc<dyn Fn(&ScrapeOutcome) + Send + Sync> {
     let rules = Arc::clone(rules);
     Arc::new(move |outcome| {
         if outcome.outcome == Outcome::Success {
             progress.mark();
         }
+        pulse.beat();
         let label = |name| outcome.labels.value(name);
         rules.landed(
             label("job"),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
-use crate::config::{self, Sources};
+use crate::config::{self, Sources, outline};
 use crate::document::diagnostics::Diagnostic;
 use crate::model::timestamp::Timestamp;
 use crate::tasks::{Stop, Tasks};
@@ -122,14 +122,16 @@ impl Reloader {
     }
 
     /// A function that reloads and answers with the outcome.
-    pub(super) fn handle(&self) -> Box<dyn Fn() -> BoxFuture<'static, Outcome> + Send + Sync> {
+    pub(super) fn handle(
+        &self,
+    ) -> Box<dyn Fn(String) -> BoxFuture<'static, Outcome> + Send + Sync> {
         let requests = self.requests.clone();
-        Box::new(move || {
+        Box::new(move |reason| {
             let requests = requests.clone();
             Box::pin(async move {
                 let (answer, outcome) = oneshot::channel();
                 let request = Request {
-                    reason: "POST /-/reload".to_owned(),
+                    reason,
                     answer: Some(answer),
                 };
                 if requests.send(request).await.is_err() {
@@ -213,7 +215,7 @@ impl ReloadTask {
         };
         match ready {
             Ok(config) => {
-                self.applied.apply(config, now).await;
+                self.applied.apply(config, now, reason).await;
                 self.metrics.loaded(now);
                 tracing::info!(reason, "configuration reloaded");
                 Ok(())
@@ -228,7 +230,11 @@ impl ReloadTask {
                     mistakes = mistakes.len(),
                     "reload refused; the old configuration goes on"
                 );
-                self.applied.refused(now, mistakes.clone());
+                let shown = mistakes.clone();
+                // Where even this fails the mistakes are shown without their lines.
+                let quoted = tokio::task::spawn_blocking(move || outline::quoted(shown)).await;
+                let shown = quoted.unwrap_or_else(|_| mistakes.clone());
+                self.applied.refused(now, reason, shown);
                 Err(mistakes)
             }
         }

@@ -11,12 +11,12 @@ use std::time::Duration;
 use super::chart::{
     Badge, Chart, Emphasis, Level, Line, MAX_LINES, Shade, ShadeKind, Threshold, Tone,
 };
+use super::states;
 use super::unit::guess;
-use crate::model::labels::{ALERT_NAME, Labels, METRIC_NAME};
+use crate::model::labels::{ALERT_NAME, Labels};
 use crate::model::matcher::Matcher;
-use crate::model::sample::Sample;
 use crate::model::timestamp::Timestamp;
-use crate::promql::ast::{BinaryOp, Expr, ExprKind, Selector, TimeModifiers, ValueType};
+use crate::promql::ast::{BinaryOp, Expr, ValueType};
 use crate::promql::comparison::{Reading, looked_for, readings};
 use crate::promql::eval::{Deadline, Engine, EvalError, Query, QueryRange, QueryValue};
 use crate::promql::typecheck::type_of;
@@ -32,7 +32,6 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 const SHORTEST_MS: i64 = 60_000;
 /// The least time between points, in milliseconds.
 const LEAST_STEP_MS: i64 = 250;
-const ALERTS: &str = "ALERTS";
 
 /// The rule behind an alert, as far as a chart needs it.
 #[derive(Clone, Debug)]
@@ -112,9 +111,9 @@ pub fn draw(source: &Source, subject: &Subject, sight: Sight<'_>) -> Result<Char
         range = steps(range.end_ms - span.max(SHORTEST_MS), range.end_ms);
         picked = pick(source, &result_labels, range, sight)?;
     }
-    let threshold = threshold(source, &picked, &result_labels, range, sight)?;
+    let threshold = threshold(&source.text, &picked, &result_labels, range, sight)?;
     let shades = shades(subject, range, sight)?;
-    let (lines, more_lines) = lines(&picked, &result_labels, threshold.as_ref());
+    let (lines, more_lines) = lines(&picked, Some(&result_labels), threshold.as_ref());
     let mut chart = Chart {
         title: subject.labels.value(ALERT_NAME).to_owned(),
         subtitle: subtitle(&result_labels),
@@ -139,6 +138,107 @@ pub fn draw(source: &Source, subject: &Subject, sight: Sight<'_>) -> Result<Char
     };
     chart.unit = guess::unit(picked.way.values, chart.extent());
     Ok(chart)
+}
+
+/// How far back [`course`] looks.
+const COURSE: Duration = LEAD;
+
+/// The chart of an expression by itself: the values it compares over the last hour, against their threshold. Blocking.
+///
+/// # Errors
+/// Where the expression fails, or there is nothing to see.
+pub fn course(
+    text: &str,
+    expr: &Expr,
+    until: Timestamp,
+    sight: Sight<'_>,
+) -> Result<Chart, ChartError> {
+    let range = steps((until - COURSE).millis(), until.millis());
+    let mut chart = of_all(text, expr, range, sight)?;
+    chart.title = std::mem::take(&mut chart.subtitle);
+    Ok(chart)
+}
+
+/// The chart of a whole rule: all it compares, shaded where any alert with these labels was pending or firing. Blocking.
+///
+/// # Errors
+/// Where the expression fails, or there is nothing to see.
+pub fn draw_rule(
+    text: &str,
+    expr: &Expr,
+    alerts: Option<&Labels>,
+    (until, span): (Timestamp, Duration),
+    sight: Sight<'_>,
+) -> Result<Chart, ChartError> {
+    let mut range = steps((until - span).millis(), until.millis());
+    let mut chart = of_all(text, expr, range, sight)?;
+    // A young process has few samples: the window begins with them.
+    let points = chart.lines.iter().filter_map(|line| line.points.first());
+    let first = points.map(|sample| sample.timestamp_ms).min();
+    let first = first.unwrap_or(range.start_ms);
+    if first - range.start_ms > (range.end_ms - range.start_ms) / 4 {
+        let span = (range.end_ms - first) / 20 * 21;
+        range = steps(range.end_ms - span.max(SHORTEST_MS), range.end_ms);
+        chart = of_all(text, expr, range, sight)?;
+    }
+    if let Some(labels) = alerts {
+        let own = labels.iter();
+        let own = own.map(|(name, value)| Matcher::equal(name, value));
+        chart.shades = states::shades(own.collect(), &|_| true, range, sight)?;
+    }
+    Ok(chart)
+}
+
+/// All values that an expression compares, none of them the one that matters; the subtitle says what they are.
+fn of_all(
+    text: &str,
+    expr: &Expr,
+    range: QueryRange,
+    sight: Sight<'_>,
+) -> Result<Chart, ChartError> {
+    let nobody = Labels::empty();
+    let picked = pick_of(text, expr, &nobody, range, sight)?;
+    let threshold = threshold(text, &picked, &nobody, range, sight)?;
+    let (mut lines, more_lines) = lines(&picked, None, threshold.as_ref());
+    tell_apart(&mut lines, &picked.series);
+    let mut chart = Chart {
+        subtitle: picked.way.values.to_string(),
+        start: Timestamp::from_millis(range.start_ms),
+        end: Timestamp::from_millis(range.end_ms),
+        step: Duration::from_millis(u64::try_from(range.step_ms).unwrap_or(1)),
+        lines,
+        more_lines,
+        threshold,
+        ..Chart::default()
+    };
+    chart.unit = guess::unit(picked.way.values, chart.extent());
+    Ok(chart)
+}
+
+/// Takes out of the lines' names what they all have in common: the legend has little room.
+fn tell_apart(lines: &mut [Line], series: &[Series]) {
+    let [first, others @ ..] = series else {
+        return;
+    };
+    if others.is_empty() {
+        return;
+    }
+    let common = |name: &str| {
+        let value = first.labels.get(name);
+        value.is_some() && others.iter().all(|other| other.labels.get(name) == value)
+    };
+    let short: HashMap<String, String> = series
+        .iter()
+        .map(|series| {
+            let own = series.labels.filter(|name| !common(name));
+            (series.labels.to_string(), own.to_string())
+        })
+        .collect();
+    for line in lines {
+        if let Some(name) = short.get(&line.name).filter(|name| *name != "{}") {
+            line.name.clone_from(name);
+        }
+    }
 }
 
 /// The labels that the expression's result has of the alert's: without those that the rule and this Outrigger add.
@@ -186,8 +286,18 @@ fn pick<'a>(
     range: QueryRange,
     sight: Sight<'_>,
 ) -> Result<Picked<'a>, ChartError> {
+    pick_of(&source.text, &source.expr, wanted, range, sight)
+}
+
+fn pick_of<'a>(
+    text: &str,
+    expr: &'a Expr,
+    wanted: &Labels,
+    range: QueryRange,
+    sight: Sight<'_>,
+) -> Result<Picked<'a>, ChartError> {
     let mut otherwise = None;
-    for way in readings(&source.expr) {
+    for way in readings(expr) {
         let way = Reading {
             values: looked_for(way.values),
             ..way
@@ -195,7 +305,7 @@ fn pick<'a>(
         if !matches!(type_of(way.values), ValueType::Vector | ValueType::Scalar) {
             continue;
         }
-        let series = evaluate(&source.text, way.values, range, sight)?;
+        let series = evaluate(text, way.values, range, sight)?;
         let picked = Picked { way, series };
         if picked
             .series
@@ -211,7 +321,7 @@ fn pick<'a>(
     otherwise.ok_or(ChartError::NoData)
 }
 
-fn evaluate(
+pub(super) fn evaluate(
     text: &str,
     expr: &Expr,
     range: QueryRange,
@@ -246,7 +356,7 @@ fn likeness(labels: &Labels, wanted: &Labels) -> Option<usize> {
 }
 
 fn threshold(
-    source: &Source,
+    text: &str,
     picked: &Picked<'_>,
     wanted: &Labels,
     range: QueryRange,
@@ -255,7 +365,7 @@ fn threshold(
     let Some(compared) = picked.way.threshold else {
         return Ok(None);
     };
-    let mut series = evaluate(&source.text, compared.level, range, sight)?;
+    let mut series = evaluate(text, compared.level, range, sight)?;
     // Of several the one that was compared with the alert's: no label of it differs.
     let fits = |labels: &Labels| {
         labels
@@ -285,10 +395,10 @@ fn threshold(
     }))
 }
 
-/// The alert's own series first; of the others those nearest to firing.
+/// The alert's own series first, where there is an alert; of the others those nearest to firing.
 fn lines(
     picked: &Picked<'_>,
-    wanted: &Labels,
+    wanted: Option<&Labels>,
     threshold: Option<&Threshold>,
 ) -> (Vec<Line>, usize) {
     let name = picked.way.values.to_string();
@@ -296,7 +406,7 @@ fn lines(
         .series
         .iter()
         .enumerate()
-        .filter_map(|(index, series)| Some((index, likeness(&series.labels, wanted)?)))
+        .filter_map(|(index, series)| Some((index, likeness(&series.labels, wanted?)?)))
         // Of several equally alike the first, by labels.
         .max_by_key(|(index, shared)| (*shared, std::cmp::Reverse(*index)))
         .map(|(index, _)| index);
@@ -356,52 +466,14 @@ fn shades(
 ) -> Result<Vec<Shade>, ChartError> {
     let external = |name: &str| sight.external_labels.iter().any(|added| added == name);
     let labels = subject.labels.iter().filter(|(name, _)| !external(name));
-    let mut matchers = vec![Matcher::equal(METRIC_NAME, ALERTS)];
-    matchers.extend(labels.map(|(name, value)| Matcher::equal(name, value)));
-    let expr = Expr {
-        span: 0..0,
-        kind: ExprKind::Selector(Selector {
-            matchers,
-            at: TimeModifiers::default(),
-            extension: None,
-        }),
-    };
-    let series = evaluate("", &expr, range, sight)?;
-    let mut found: HashMap<&'static str, Vec<Sample>> = HashMap::new();
-    for series in series {
-        let state = match series.labels.value("alertstate") {
-            "pending" => "pending",
-            "firing" => "firing",
-            _ => continue,
-        };
-        // An alert with more labels has the same ones too: only the alert's own count.
-        if series.labels.len()
-            == subject
-                .labels
-                .iter()
-                .filter(|(name, _)| !external(name))
-                .count()
-                + 2
-        {
-            found.insert(state, series.samples);
-        }
-    }
-    let mut shades = Vec::new();
-    for (state, kind) in [
-        ("pending", ShadeKind::Pending),
-        ("firing", ShadeKind::Firing),
-    ] {
-        let samples = found.remove(state).unwrap_or_default();
-        for run in samples.chunk_by(|a, b| b.timestamp_ms - a.timestamp_ms <= range.step_ms * 3 / 2)
-        {
-            let (first, last) = (run[0], run[run.len() - 1]);
-            shades.push(Shade {
-                kind,
-                start: Timestamp::from_millis(first.timestamp_ms),
-                end: Timestamp::from_millis((last.timestamp_ms + range.step_ms).min(range.end_ms)),
-            });
-        }
-    }
+    let own: Vec<(&str, &str)> = labels.collect();
+    let matchers = own
+        .iter()
+        .map(|(name, value)| Matcher::equal(*name, *value))
+        .collect();
+    // An alert with more labels has the same ones too: only the alert's own count, with name and state.
+    let count = own.len() + 2;
+    let mut shades = states::shades(matchers, &|labels| labels.len() == count, range, sight)?;
     if !shades.iter().any(|shade| shade.kind == ShadeKind::Firing) {
         let (start, end) = (
             Timestamp::from_millis(range.start_ms),
@@ -413,12 +485,7 @@ fn shades(
             end: subject.ended.unwrap_or(end).clamp(start, end),
         });
     }
-    shades.sort_by_key(|shade| shade.start);
-    // A sample stands for the step behind it: the next state ends it.
-    for index in 1..shades.len() {
-        let next = shades[index].start;
-        shades[index - 1].end = shades[index - 1].end.min(next);
-    }
+    states::in_turn(&mut shades);
     Ok(shades)
 }
 

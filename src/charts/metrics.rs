@@ -5,6 +5,7 @@ use std::time::Duration;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
@@ -60,6 +61,8 @@ struct ByOutcome {
 pub struct Metrics {
     pictures: Family<ByOutcome, Counter>,
     duration: Histogram,
+    kept: Gauge,
+    kept_limit: Gauge,
 }
 
 impl Metrics {
@@ -68,6 +71,8 @@ impl Metrics {
         let metrics = Self {
             pictures: Family::default(),
             duration: Histogram::new(BUCKETS),
+            kept: Gauge::default(),
+            kept_limit: Gauge::default(),
         };
         for outcome in Outcome::ALL {
             drop(metrics.pictures.get_or_create(&ByOutcome {
@@ -84,7 +89,24 @@ impl Metrics {
             "Duration of evaluating and drawing a picture",
             metrics.duration.clone(),
         );
+        registry.register(
+            "outrigger_picture_cache_bytes",
+            "Pictures that are kept for who asks for them again",
+            metrics.kept.clone(),
+        );
+        registry.register(
+            "outrigger_picture_cache_limit_bytes",
+            "Most bytes of pictures that are kept; the oldest goes first",
+            metrics.kept_limit.clone(),
+        );
         metrics
+    }
+
+    /// How much is kept of how much at most.
+    pub(super) fn keeps(&self, bytes: usize, limit: usize) {
+        let number = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.kept.set(number(bytes));
+        self.kept_limit.set(number(limit));
     }
 
     pub(super) fn count(&self, outcome: Outcome) {

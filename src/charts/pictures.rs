@@ -9,6 +9,7 @@
 //! two at a time, and what was drawn is kept in a few megabytes of memory.
 
 mod cache;
+pub mod query;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ use tokio::sync::Semaphore;
 
 use self::cache::Cache;
 use super::alert::{self, ChartError, Sight, Source, Subject};
+use super::chart::Chart;
 use super::metrics::{Metrics, Outcome};
 use super::png::{PaintError, Painter};
 use super::svg;
@@ -30,7 +32,7 @@ use crate::clock::Stopwatch;
 use crate::db::ledger::{self, LedgerFilter};
 use crate::db::{Database, DbError};
 use crate::model::alert::Alert;
-use crate::model::labels::{Fingerprint, Labels};
+use crate::model::labels::{ALERT_NAME, Fingerprint, Labels};
 use crate::model::signature::{SignatureError, Signer};
 use crate::model::timestamp::Timestamp;
 use crate::promql::eval::{Deadline, Engine, EvalError};
@@ -131,6 +133,9 @@ pub enum PictureError {
     /// The alert or its rule is not known any more.
     #[error("the alert, or its rule, is not known here any more")]
     NoRule,
+    /// The expression is wrong, or has no course.
+    #[error("{0}")]
+    Query(String),
     /// It has no chart.
     #[error("{0}")]
     Chart(#[from] ChartError),
@@ -189,6 +194,7 @@ pub fn id(query: &str) -> String {
 impl Pictures {
     /// Nothing drawn yet.
     pub fn new(with: Dependencies, config: PictureConfig) -> Self {
+        with.metrics.keeps(0, cache::MAX_BYTES);
         Self(Arc::new(Inner {
             with,
             config: ArcSwap::from_pointee(config),
@@ -256,6 +262,45 @@ impl Pictures {
         self.counted(outcome)
     }
 
+    /// The chart of an alert as SVG, for pages: of the rule of its name with this expression, or of any of its name where none
+    /// is given. What only pends has neither badge nor a time in which it fires.
+    ///
+    /// # Errors
+    /// Where there is nothing to draw, or it takes too long.
+    pub async fn chart(
+        &self,
+        subject: Subject,
+        query: Option<&str>,
+        fires: bool,
+        theme: Theme,
+    ) -> Result<String, PictureError> {
+        let name = subject.labels.value(ALERT_NAME);
+        let mut sources = (self.0.with.rules)(name).into_iter();
+        let source = sources.find(|source| query.is_none_or(|query| source.query == query));
+        let source = source.ok_or(PictureError::NoRule)?;
+        let inner = Arc::clone(&self.0);
+        let drawing = async {
+            let Ok(place) = Arc::clone(&inner.places).acquire_owned().await else {
+                return Err(PictureError::Timeout);
+            };
+            let deadline = Deadline::after(TIMEOUT);
+            let work = tokio::task::spawn_blocking(move || {
+                let mut chart = inner.chart(&source, &subject, &deadline)?;
+                if !fires {
+                    chart.badge = None;
+                    chart.shades.retain(|shade| shade.start < shade.end);
+                }
+                drop(place);
+                Ok(svg::draw(&chart, theme))
+            });
+            work.await.unwrap_or(Err(PictureError::Panicked))
+        };
+        match tokio::time::timeout(TIMEOUT, drawing).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(PictureError::Timeout),
+        }
+    }
+
     /// The picture that a signed link names.
     ///
     /// # Errors
@@ -290,7 +335,7 @@ impl Pictures {
         let entries = ledger::recent(&self.0.with.database, &filter, 50).await?;
         let labels = entries.into_iter().find_map(|entry| entry.labels);
         let labels = labels.ok_or(PictureError::NoRule)?;
-        let sources = (self.0.with.rules)(labels.value(crate::model::labels::ALERT_NAME));
+        let sources = (self.0.with.rules)(labels.value(ALERT_NAME));
         let source = sources
             .into_iter()
             .find(|source| id(&source.query) == address.rule)
@@ -339,7 +384,7 @@ impl Pictures {
                 let drawn = inner.draw(&source, &subject, &deadline);
                 let drawn = drawn.map(|png| {
                     let png: Arc<[u8]> = png.into();
-                    inner.cache.lock().put(key, Arc::clone(&png));
+                    inner.keep(key, &png);
                     (png, Outcome::Drawn)
                 });
                 drop(place);
@@ -373,6 +418,12 @@ impl Pictures {
 }
 
 impl Inner {
+    fn keep(&self, key: String, picture: &Arc<[u8]>) {
+        let mut cache = self.cache.lock();
+        cache.put(key, Arc::clone(picture));
+        self.with.metrics.keeps(cache.bytes(), cache::MAX_BYTES);
+    }
+
     /// Evaluates and draws. Blocking.
     fn draw(
         &self,
@@ -382,18 +433,28 @@ impl Inner {
     ) -> Result<Vec<u8>, PictureError> {
         let stopwatch = Stopwatch::start();
         let config = self.config.load();
+        let chart = self.chart(source, subject, deadline)?;
+        let svg = svg::draw(&chart, config.theme);
+        // Made anew each time: fonts in memory for the rare picture are not worth it.
+        let png = Painter::new().png(&svg, SCALE)?;
+        self.with.metrics.took(stopwatch.elapsed());
+        Ok(png)
+    }
+
+    fn chart(
+        &self,
+        source: &Source,
+        subject: &Subject,
+        deadline: &Deadline,
+    ) -> Result<Chart, PictureError> {
+        let config = self.config.load();
         let sight = Sight {
             storage: &self.with.storage,
             engine: &self.with.engine,
             deadline,
             external_labels: &config.external_labels,
         };
-        let chart = alert::draw(source, subject, sight)?;
-        let svg = svg::draw(&chart, config.theme);
-        // Made anew each time: fonts in memory for the rare picture are not worth it.
-        let png = Painter::new().png(&svg, SCALE)?;
-        self.with.metrics.took(stopwatch.elapsed());
-        Ok(png)
+        Ok(alert::draw(source, subject, sight)?)
     }
 }
 
@@ -413,7 +474,7 @@ fn address<'a>(
 }
 
 /// The expression that an alert's link leads to, as Prometheus writes it: `/graph?g0.expr=...`.
-fn expression(generator_url: &str) -> Option<String> {
+pub fn expression(generator_url: &str) -> Option<String> {
     let (_, query) = generator_url.split_once('?')?;
     url::form_urlencoded::parse(query.as_bytes())
         .find(|(name, _)| name == "g0.expr")

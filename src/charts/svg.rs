@@ -13,12 +13,14 @@
 mod canvas;
 mod frame;
 mod legend;
+pub mod paper;
 
 #[cfg(test)]
 mod tests;
 
 use self::canvas::{Anchor, Canvas, TextStyle};
 use self::frame::Frame;
+use self::paper::Paper;
 use super::axis;
 use super::chart::{
     Chart, Emphasis, Level, MAX_LINES, MAX_POINTS, MAX_SHADES, ShadeKind, Threshold, Tone,
@@ -30,9 +32,9 @@ use super::unit::not_finite;
 use crate::model::sample::Sample;
 use crate::promql::ast::BinaryOp;
 
-/// Width of every chart, in pixels at scale 1.
+/// Width of every picture, in pixels at scale 1.
 pub const WIDTH: u32 = 720;
-/// Height of every chart.
+/// Height of every picture.
 pub const HEIGHT: u32 = 360;
 
 /// The most lines whose value at the end is written.
@@ -40,37 +42,42 @@ const MAX_END_LABELS: usize = 5;
 const TICK_SIZE: f64 = 11.5;
 const END_SIZE: f64 = 13.0;
 
-/// Draws a chart.
+/// Draws a chart as a picture.
 pub fn draw(chart: &Chart, theme: Theme) -> String {
-    let palette = theme.palette();
-    let legend = legend::layout(chart, palette);
-    let ends = ends(chart, palette);
-    let frame = Frame::of(chart, legend.height(), &ends);
-    let mut canvas = Canvas::new(&describe(chart), palette);
-    draw_head(&mut canvas, chart, palette);
+    draw_on(chart, Paper::picture(theme))
+}
+
+/// Draws a chart on a picture, or on a place of a page. On a page each line is a group with the attribute `data-series`,
+/// its place among the lines, and its name as title; the drawing's own attributes say where the axes are.
+pub fn draw_on(chart: &Chart, paper: Paper<'_>) -> String {
+    let palette = paper.palette;
+    let legend = legend::layout(chart, &paper);
+    let ends = ends(chart, &paper);
+    let frame = Frame::of(chart, legend.height(), &ends, &paper);
+    let title = fit(&chart.title, 2000.0, 12.0, false);
+    let mut canvas = Canvas::new(&title, &describe(chart), &frame.facts(), &paper);
+    if paper.is_picture {
+        draw_head(&mut canvas, chart, palette);
+    }
     draw_shades(&mut canvas, chart, &frame, palette);
-    draw_grid(&mut canvas, chart, &frame, palette);
+    draw_grid(&mut canvas, chart, &frame, &paper);
     if let Some(threshold) = &chart.threshold {
         draw_breach(&mut canvas, chart, threshold, &frame, palette);
     }
     // What is pale lies under what is not.
     let lines = || chart.lines.iter().take(MAX_LINES).enumerate();
-    for (index, line) in lines().filter(|(_, line)| line.emphasis == Emphasis::Pale) {
-        let points = line.thinned(MAX_POINTS);
-        let color = color(chart, index, palette);
-        draw_line(&mut canvas, chart, &frame, &points, color, 1.1);
+    for (index, _) in lines().filter(|(_, line)| line.emphasis == Emphasis::Pale) {
+        draw_series(&mut canvas, chart, index, &frame, &paper);
     }
     if let Some(threshold) = &chart.threshold {
         draw_threshold(&mut canvas, chart, threshold, &frame, palette);
     }
-    for (index, line) in lines().filter(|(_, line)| line.emphasis != Emphasis::Pale) {
-        let points = line.thinned(MAX_POINTS);
-        let thickness = match line.emphasis {
-            Emphasis::Strong => 2.4,
-            Emphasis::Plain | Emphasis::Pale => 1.7,
-        };
-        let color = color(chart, index, palette);
-        draw_line(&mut canvas, chart, &frame, &points, color, thickness);
+    // The first one is the most important: it lies on top.
+    for (index, _) in lines()
+        .rev()
+        .filter(|(_, line)| line.emphasis != Emphasis::Pale)
+    {
+        draw_series(&mut canvas, chart, index, &frame, &paper);
     }
     draw_ends(&mut canvas, &frame, &ends, palette);
     if !chart.lines.iter().any(|line| !line.points.is_empty()) {
@@ -78,7 +85,7 @@ pub fn draw(chart: &Chart, theme: Theme) -> String {
         let (x, y) = frame.center();
         canvas.text(x, y, "no data in this time", &style);
     }
-    legend.draw(&mut canvas, palette);
+    legend.draw(&mut canvas, &paper);
     canvas.finish()
 }
 
@@ -109,7 +116,60 @@ fn color<'p>(chart: &Chart, index: usize, palette: &'p Palette) -> &'p str {
     }
 }
 
-fn draw_head(canvas: &mut Canvas, chart: &Chart, palette: &Palette) {
+/// Beyond the colours that there are, dashes tell lines apart.
+fn dashes(chart: &Chart, index: usize) -> &'static str {
+    let colors = Theme::Light.palette().series.len();
+    match (chart.lines[index].emphasis, index / colors) {
+        (Emphasis::Strong | Emphasis::Pale, _) | (_, 0) => "",
+        (_, 1) => " stroke-dasharray=\"9 4\"",
+        (_, _) => " stroke-dasharray=\"2 4\"",
+    }
+}
+
+/// How a page's legend shows a line: the number of its colour, from 1, and which dashes it has, 0 for none.
+pub fn look(index: usize) -> (usize, usize) {
+    let colors = Theme::Light.palette().series.len();
+    (index % colors + 1, (index / colors).min(2))
+}
+
+fn draw_series(
+    canvas: &mut Canvas<'_>,
+    chart: &Chart,
+    index: usize,
+    frame: &Frame,
+    paper: &Paper<'_>,
+) {
+    let line = &chart.lines[index];
+    let points = line.thinned(paper.points());
+    let thickness = match line.emphasis {
+        Emphasis::Strong => 2.4,
+        Emphasis::Plain => 1.7,
+        Emphasis::Pale => 1.1,
+    };
+    let stroke = Stroke {
+        color: color(chart, index, paper.palette),
+        thickness,
+        dashes: dashes(chart, index),
+    };
+    if paper.is_picture {
+        draw_line(canvas, chart, frame, &points, stroke);
+        return;
+    }
+    let name = fit(&line.name, 1200.0, 12.0, false);
+    canvas.begin_group(&format!(" data-series=\"{index}\""), &name);
+    draw_line(canvas, chart, frame, &points, stroke);
+    canvas.end_group();
+}
+
+/// How a line is drawn.
+#[derive(Clone, Copy)]
+struct Stroke<'p> {
+    color: &'p str,
+    thickness: f64,
+    dashes: &'static str,
+}
+
+fn draw_head(canvas: &mut Canvas<'_>, chart: &Chart, palette: &Palette) {
     let mut room = f64::from(WIDTH) - 40.0;
     if let Some(badge) = &chart.badge {
         let text = fit(&badge.text, 180.0, 11.5, true);
@@ -141,7 +201,7 @@ fn draw_head(canvas: &mut Canvas, chart: &Chart, palette: &Palette) {
     canvas.text(20.0, 51.0, &subtitle, &TextStyle::new(palette.muted, 12.5));
 }
 
-fn draw_shades(canvas: &mut Canvas, chart: &Chart, frame: &Frame, palette: &Palette) {
+fn draw_shades(canvas: &mut Canvas<'_>, chart: &Chart, frame: &Frame, palette: &Palette) {
     for shade in chart.shades.iter().take(MAX_SHADES) {
         let (from, until) = (frame.x(shade.start.millis()), frame.x(shade.end.millis()));
         let wide = (until - from).max(1.5);
@@ -157,14 +217,16 @@ fn draw_shades(canvas: &mut Canvas, chart: &Chart, frame: &Frame, palette: &Pale
             &format!("fill=\"{color}\" fill-opacity=\"{opacity}\""),
         );
         if shade.kind == ShadeKind::Pending {
-            canvas.rect(area.0, area.1, 0.0, "fill=\"url(#pending)\"");
+            let hatch = canvas.fill("pending");
+            canvas.rect(area.0, area.1, 0.0, &hatch);
         }
         let strip = ((from, frame.top - 4.0), (wide, 4.0));
         canvas.rect(strip.0, strip.1, 0.0, &format!("fill=\"{color}\""));
     }
 }
 
-fn draw_grid(canvas: &mut Canvas, chart: &Chart, frame: &Frame, palette: &Palette) {
+fn draw_grid(canvas: &mut Canvas<'_>, chart: &Chart, frame: &Frame, paper: &Paper<'_>) {
+    let palette = paper.palette;
     let style = TextStyle::new(palette.muted, TICK_SIZE).anchor(Anchor::End);
     for (value, label) in &frame.values.ticks {
         let y = frame.y(*value);
@@ -173,7 +235,7 @@ fn draw_grid(canvas: &mut Canvas, chart: &Chart, frame: &Frame, palette: &Palett
         canvas.line((frame.left, y), (frame.right, y), color, "");
         canvas.text(frame.left - 9.0, y + 4.0, label, &style);
     }
-    let most = ((frame.right - frame.left) / 80.0) as usize;
+    let most = ((frame.right - frame.left) / if paper.is_narrow() { 62.0 } else { 80.0 }) as usize;
     let y = frame.bottom + 18.0;
     let middle = TextStyle::new(palette.muted, TICK_SIZE).anchor(Anchor::Middle);
     let date = TextStyle::new(palette.text, TICK_SIZE)
@@ -183,7 +245,7 @@ fn draw_grid(canvas: &mut Canvas, chart: &Chart, frame: &Frame, palette: &Palett
         let x = frame.x(tick.at.millis());
         canvas.line((x, frame.bottom), (x, frame.bottom + 4.0), palette.axis, "");
         let half = width(&tick.label, TICK_SIZE, tick.is_date) / 2.0;
-        let x = x.clamp(8.0 + half, f64::from(WIDTH) - 8.0 - half);
+        let x = x.clamp(2.0 + half, paper.w() - 2.0 - half);
         canvas.text(
             x,
             y,
@@ -201,7 +263,7 @@ fn draw_grid(canvas: &mut Canvas, chart: &Chart, frame: &Frame, palette: &Palett
 
 /// A breath of colour on the side of the threshold that the alert is about.
 fn draw_breach(
-    canvas: &mut Canvas,
+    canvas: &mut Canvas<'_>,
     chart: &Chart,
     threshold: &Threshold,
     frame: &Frame,
@@ -222,17 +284,18 @@ fn draw_breach(
     };
     if until > from {
         canvas.gradients(palette.threshold);
+        let fill = canvas.fill(gradient);
         canvas.rect(
             (frame.left, from),
             (frame.right - frame.left, until - from),
             0.0,
-            &format!("fill=\"url(#{gradient})\""),
+            &fill,
         );
     }
 }
 
 fn draw_threshold(
-    canvas: &mut Canvas,
+    canvas: &mut Canvas<'_>,
     chart: &Chart,
     threshold: &Threshold,
     frame: &Frame,
@@ -282,21 +345,23 @@ fn draw_threshold(
 }
 
 fn draw_line(
-    canvas: &mut Canvas,
+    canvas: &mut Canvas<'_>,
     chart: &Chart,
     frame: &Frame,
     points: &[Sample],
-    color: &str,
-    thickness: f64,
+    stroke: Stroke<'_>,
 ) {
+    let Stroke {
+        color, thickness, ..
+    } = stroke;
     let within = |point: &&Sample| frame.contains(point.timestamp_ms);
     let shown: Vec<Sample> = points.iter().filter(within).copied().collect();
-    for stroke in strokes(&shown, chart.reach_ms()) {
-        if let [alone] = stroke {
+    for run in strokes(&shown, chart.reach_ms()) {
+        if let [alone] = run {
             let (x, y) = (frame.x(alone.timestamp_ms), frame.y(alone.value));
             canvas.circle((x, y), thickness.max(1.6), color, "");
         } else {
-            canvas.path(&frame.path(stroke), color, thickness, "");
+            canvas.path(&frame.path(run), color, thickness, stroke.dashes);
         }
     }
     // What is infinite is off the chart: an arrow at the edge says where.
@@ -332,7 +397,11 @@ struct End<'p> {
     color: &'p str,
 }
 
-fn ends<'p>(chart: &Chart, palette: &'p Palette) -> Vec<End<'p>> {
+/// None where there is no room for them.
+fn ends<'p>(chart: &Chart, paper: &Paper<'p>) -> Vec<End<'p>> {
+    if paper.is_narrow() {
+        return Vec::new();
+    }
     let lines = chart.lines.iter().enumerate().take(MAX_LINES);
     let told: Vec<End<'p>> = lines
         .filter(|(_, line)| line.emphasis != Emphasis::Pale)
@@ -342,7 +411,7 @@ fn ends<'p>(chart: &Chart, palette: &'p Palette) -> Vec<End<'p>> {
                 at_ms: last.timestamp_ms,
                 value: last.value,
                 text: chart.unit.value(last.value),
-                color: color(chart, index, palette),
+                color: color(chart, index, paper.palette),
             })
         })
         .collect();
@@ -352,7 +421,7 @@ fn ends<'p>(chart: &Chart, palette: &'p Palette) -> Vec<End<'p>> {
     told
 }
 
-fn draw_ends(canvas: &mut Canvas, frame: &Frame, ends: &[End<'_>], palette: &Palette) {
+fn draw_ends(canvas: &mut Canvas<'_>, frame: &Frame, ends: &[End<'_>], palette: &Palette) {
     let mut placed: Vec<(f64, &End<'_>)> = ends
         .iter()
         .map(|end| {

@@ -59,7 +59,7 @@ impl Theme {
     }
 
     /// Its colours.
-    pub fn palette(self) -> &'static Palette {
+    pub const fn palette(self) -> &'static Palette {
         match self {
             Self::Light => &LIGHT,
             Self::Dark => &DARK,
@@ -100,6 +100,32 @@ static DARK: Palette = Palette {
     good: "#0b7a57",
     series: [
         "#56b4e9", "#f0a830", "#2fc79b", "#df8fc0", "#4f9be0", "#ff8652", "#a79bff", "#d6cc3c",
+    ],
+};
+
+/// On a page the style sheet has the colours (`--chart-*`), so that a chart follows the page's theme.
+pub static PAGE: Palette = Palette {
+    background: "var(--chart-back)",
+    text: "var(--chart-text)",
+    muted: "var(--chart-muted)",
+    grid: "var(--chart-grid)",
+    axis: "var(--chart-axis)",
+    strong: "var(--chart-strong)",
+    pale: "var(--chart-pale)",
+    threshold: "var(--chart-threshold)",
+    pending: "var(--chart-pending)",
+    firing: "var(--chart-firing)",
+    bad: "var(--bad)",
+    good: "var(--good)",
+    series: [
+        "var(--chart-1)",
+        "var(--chart-2)",
+        "var(--chart-3)",
+        "var(--chart-4)",
+        "var(--chart-5)",
+        "var(--chart-6)",
+        "var(--chart-7)",
+        "var(--chart-8)",
     ],
 };
 

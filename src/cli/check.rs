@@ -1,6 +1,7 @@
 //! `outrigger check`: what would go wrong at the start, all at once. `outrigger check rules`: rule files alone.
 
 mod dashboards;
+mod runbooks;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -32,6 +33,8 @@ enum What {
     Rules(RulesArgs),
     /// Check dashboards, the shipped ones or anybody's. Exits with 2 on mistakes.
     Dashboards(dashboards::DashboardsArgs),
+    /// Check runbooks against the rules they are for, the shipped ones or anybody's. Exits with 2 on mistakes.
+    Runbooks(runbooks::RunbooksArgs),
 }
 
 #[derive(Debug, Args)]
@@ -50,6 +53,7 @@ impl CheckArgs {
         match self.what {
             Some(What::Rules(args)) => check_rules(&args, environment.no_color),
             Some(What::Dashboards(args)) => dashboards::check(&args, environment.no_color),
+            Some(What::Runbooks(args)) => runbooks::check(&args, environment.no_color),
             None => check(&self.sources.into_sources(environment)),
         }
     }

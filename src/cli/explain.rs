@@ -5,7 +5,12 @@ use std::collections::BTreeMap;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::model::labels::{ALERT_NAME, Labels, is_legacy_label_name, quote};
+use crate::alerts::story::{
+    Entry, NO_ENTRY, NO_RULE, Outcome, RuleSays, Story, WAITS, stories, verdicts,
+};
+use crate::model::alert::AlertState;
+use crate::model::labels::{ALERT_NAME, Fingerprint, Labels, is_legacy_label_name, quote};
+use crate::model::timestamp::Timestamp;
 
 use super::ask::{self, Server};
 use super::terminal::{Paint, complain, print};
@@ -70,14 +75,6 @@ impl Asked {
     }
 }
 
-/// One alert, with what the ledger holds on it.
-#[derive(Debug, Default)]
-struct Story {
-    labels: Labels,
-    /// Oldest first.
-    entries: Vec<Value>,
-}
-
 /// Does what the arguments say; returns the exit code.
 pub(super) fn explain(args: &ExplainArgs, no_color: bool) -> u8 {
     let What::Alert(args) = &args.what;
@@ -95,24 +92,31 @@ pub(super) fn explain(args: &ExplainArgs, no_color: bool) -> u8 {
             return exit::FAILED;
         }
     };
-    let stories = stories(&ledger["data"]);
+    let raw = ledger["data"].as_array().map_or(&[][..], Vec::as_slice);
+    let entries: Vec<Entry> = raw.iter().map(entry).collect();
+    let stories = stories(&entries);
     let states = states(&rules["data"], &asked, &stories);
     let names = names(&rules["data"]);
     if args.json {
         let told: Vec<Value> = stories
             .iter()
             .map(|(fingerprint, story)| {
+                let said = verdicts(story, &entries);
+                let said: Vec<String> = said.iter().map(ToString::to_string).collect();
+                let own: Vec<&Value> = story.entries.iter().map(|place| &raw[*place]).collect();
                 json!({
-                    "fingerprint": fingerprint,
+                    "fingerprint": fingerprint.to_string(),
                     "labels": story.labels,
-                    "verdicts": verdicts(story),
-                    "entries": story.entries,
+                    "verdicts": said,
+                    "entries": own,
                 })
             })
             .collect();
         print(&format!("{}\n", json!({"alerts": told, "rules": states})));
     } else {
-        print(&told(&stories, &states, &names, Paint::stdout(no_color)));
+        let says: Vec<RuleSays> = states.iter().map(says).collect();
+        let paint = Paint::stdout(no_color);
+        print(&told(&entries, &stories, &says, &names, paint));
         if ledger["next"].is_string() {
             complain("there are older entries; --limit reads more\n");
         }
@@ -159,84 +163,31 @@ fn succeeded(answer: Value) -> anyhow::Result<Value> {
     Ok(answer)
 }
 
-/// The entries by alert; what became of a notification goes to each alert in it.
-fn stories(entries: &Value) -> BTreeMap<String, Story> {
-    let entries = entries.as_array().map_or(&[][..], Vec::as_slice);
-    let mut stories: BTreeMap<String, Story> = BTreeMap::new();
-    let mut concerned: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for entry in entries {
-        let Some(fingerprint) = entry["fingerprint"].as_str() else {
-            continue;
-        };
-        stories.entry(fingerprint.to_owned()).or_default().labels =
-            serde_json::from_value(entry["labels"].clone()).unwrap_or_default();
-        if let Some(notification) = notification(entry) {
-            concerned.entry(notification).or_default().push(fingerprint);
-        }
-    }
-    for entry in entries.iter().rev() {
-        let whose: Vec<&str> = match entry["fingerprint"].as_str() {
-            Some(fingerprint) => vec![fingerprint],
-            None => {
-                let known = notification(entry).and_then(|id| concerned.get(id));
-                let mut whose = known.cloned().unwrap_or_default();
-                whose.sort_unstable();
-                whose.dedup();
-                whose
-            }
-        };
-        for fingerprint in whose {
-            if let Some(story) = stories.get_mut(fingerprint) {
-                story.entries.push(entry.clone());
-            }
-        }
-    }
-    stories
-}
-
-fn notification(entry: &Value) -> Option<&str> {
+/// An entry as the API writes it.
+fn entry(entry: &Value) -> Entry {
+    let text = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
     let decision = &entry["decision"];
-    decision["notification"]
-        .as_str()
-        .or_else(|| decision["digest"].as_str())
-}
-
-/// `receiver`, or `receiver slack[0]`.
-fn whom(entry: &Value) -> String {
-    let text = |key: &str| entry[key].as_str().unwrap_or_default();
-    format!("{} {}", text("receiver"), text("integration"))
-        .trim_end()
-        .to_owned()
-}
-
-/// What it comes to for each receiver: the last decision that is more than "already known".
-fn verdicts(story: &Story) -> Vec<String> {
-    let mut last: BTreeMap<String, &Value> = BTreeMap::new();
-    for entry in &story.entries {
-        let says_nothing_new = entry["kind"] == "deduplicated";
-        let place = whom(entry);
-        if !says_nothing_new || !last.contains_key(&place) {
-            last.insert(place, entry);
-        }
+    let of = |key: &str| decision[key].as_str().map(str::to_owned);
+    Entry {
+        at: time(&entry["at"]).unwrap_or_default(),
+        receiver: text("receiver"),
+        integration: text("integration"),
+        labels: entry["fingerprint"]
+            .is_string()
+            .then(|| serde_json::from_value(entry["labels"].clone()).unwrap_or_default()),
+        kind: text("kind"),
+        reason: text("reason"),
+        notification: of("notification").or_else(|| of("digest")),
+        inhibited_by: of("by"),
     }
-    last.iter()
-        .map(|(whom, entry)| {
-            let text = |key: &str| entry[key].as_str().unwrap_or_default();
-            let verdict = match text("kind") {
-                "delivered" | "deduplicated" => "told",
-                "enqueued" => "on its way",
-                "throttled" => "waits in a digest",
-                "held_in_storm" => "waits in the summary of a storm",
-                "held_flapping" => "told that it flaps",
-                _ => "not told",
-            };
-            format!("{whom}: {verdict} ({}, {})", text("reason"), text("at"))
-        })
-        .collect()
+}
+
+fn time(value: &Value) -> Option<Timestamp> {
+    Timestamp::parse_rfc3339(value.as_str()?).ok()
 }
 
 /// What the rules say of the alert now: one object for each instance, or one for each rule without any.
-fn states(rules: &Value, asked: &Asked, stories: &BTreeMap<String, Story>) -> Vec<Value> {
+fn states(rules: &Value, asked: &Asked, stories: &BTreeMap<Fingerprint, Story>) -> Vec<Value> {
     let name = match asked {
         Asked::Labels(labels) => labels.get(ALERT_NAME).map(str::to_owned),
         Asked::Fingerprint(_) => stories
@@ -290,140 +241,109 @@ fn names(rules: &Value) -> BTreeMap<String, String> {
 }
 
 fn told(
-    stories: &BTreeMap<String, Story>,
-    states: &[Value],
+    entries: &[Entry],
+    stories: &BTreeMap<Fingerprint, Story>,
+    states: &[RuleSays],
     names: &BTreeMap<String, String>,
     paint: Paint,
 ) -> String {
     let mut out = String::new();
     for (fingerprint, story) in stories {
         out.push_str(&format!("alert {} ({fingerprint})\n", story.labels));
-        for entry in &story.entries {
-            let text = |key: &str| entry[key].as_str().unwrap_or_default();
-            out.push_str(&format!(
-                "  {}  {}: {}\n",
-                text("at"),
-                whom(entry),
-                text("reason")
-            ));
-            let by = entry["decision"]["by"].as_str();
+        for entry in story.entries.iter().map(|place| &entries[*place]) {
+            let (at, whom, reason) = (entry.at.to_rfc3339(), entry.whom(), &entry.reason);
+            out.push_str(&format!("  {at}  {whom}: {reason}\n"));
+            let by = entry.inhibited_by.as_ref();
             if let Some(source) = by.and_then(|by| names.get(by)) {
                 out.push_str(&format!("    which is {source}\n"));
             }
         }
-        for verdict in verdicts(story) {
-            let verdict = if verdict.contains(": not told") {
-                paint.bad(&verdict)
-            } else {
-                paint.good(&verdict)
+        for verdict in verdicts(story, entries) {
+            let text = verdict.to_string();
+            let text = match verdict.outcome {
+                Outcome::NotTold => paint.bad(&text),
+                _ => paint.good(&text),
             };
-            out.push_str(&format!("  => {verdict}\n"));
+            out.push_str(&format!("  => {text}\n"));
         }
     }
     if stories.is_empty() {
-        out.push_str("the ledger has no entry on such an alert\n");
+        out.push_str(&format!("{NO_ENTRY}\n"));
     }
     for state in states {
-        out.push_str(&state_text(state));
-        if stories.is_empty() && state["state"] == "firing" {
-            out.push_str("; nothing was decided yet: its group waits (group_wait of its route)");
+        out.push_str(&state.to_string());
+        if stories.is_empty() && state.state == AlertState::Firing {
+            out.push_str(&format!("; {WAITS}"));
         }
         out.push('\n');
     }
     if states.is_empty() {
-        out.push_str(
-            "no alert rule knows it: it comes from elsewhere, or its name or labels are others\n",
-        );
+        out.push_str(&format!("{NO_RULE}\n"));
     }
     out
 }
 
-fn state_text(state: &Value) -> String {
-    let text = |key: &str| state[key].as_str().unwrap_or_default();
-    let labels: Labels = serde_json::from_value(state["labels"].clone()).unwrap_or_default();
-    let mut line = format!(
-        "rule {} of group {}: ",
-        quote(text("rule")),
-        quote(text("group"))
-    );
-    line.push_str(&match text("state") {
-        "pending" => format!(
-            "{labels} is pending since {}: its condition has to hold for {} s before anybody is told",
-            text("activeAt"),
-            state["for"]
-        ),
-        "firing" => format!(
-            "{labels} fires, its condition holds since {}",
-            text("activeAt")
-        ),
-        _ => "inactive, its condition does not hold".to_owned(),
-    });
-    if let Some(error) = state["lastError"].as_str() {
-        line.push_str(&format!("; its last evaluation failed: {error}"));
+fn says(state: &Value) -> RuleSays {
+    let text = |key: &str| state[key].as_str().unwrap_or_default().to_owned();
+    RuleSays {
+        rule: text("rule"),
+        group: text("group"),
+        state: serde_json::from_value(state["state"].clone()).unwrap_or(AlertState::Inactive),
+        labels: serde_json::from_value(state["labels"].clone()).unwrap_or_default(),
+        active_at: time(&state["activeAt"]),
+        pending_for: state["for"].as_f64().unwrap_or_default(),
+        last_error: state["lastError"].as_str().map(str::to_owned),
     }
-    line
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn entry(at: u32, alert: Option<&str>, integration: &str, decision: Value) -> Value {
-        let labels = alert.map(|name| Labels::from_pairs([(ALERT_NAME, name)]));
-        let kind = decision["decision"].clone();
-        json!({
-            "at": format!("t{at}"),
-            "receiver": "team",
-            "integration": integration,
-            "fingerprint": labels.as_ref().map(|labels| labels.fingerprint().to_string()),
-            "labels": labels,
-            "kind": kind,
-            "reason": format!("because {}", decision["decision"].as_str().unwrap()),
-            "decision": decision,
-        })
-    }
-
     #[test]
-    fn an_alerts_story_ends_in_a_verdict_for_each_receiver() {
-        let enqueued = json!({"decision": "enqueued", "notification": "n"});
-        let newest_first = json!([
-            entry(6, Some("A"), "mail[0]", json!({"decision": "deduplicated"})),
-            entry(
-                5,
+    fn entries_of_the_api_are_told_with_who_inhibits_and_a_verdict() {
+        let given = |at: u32, alert: Option<&str>, decision: Value| {
+            let labels = alert.map(|name| Labels::from_pairs([(ALERT_NAME, name)]));
+            json!({
+                "at": format!("2026-01-05T12:00:0{at}Z"),
+                "receiver": "team",
+                "integration": "",
+                "fingerprint": labels.as_ref().map(|labels| labels.fingerprint().to_string()),
+                "labels": labels,
+                "kind": decision["decision"],
+                "reason": format!("because {}", decision["decision"].as_str().unwrap()),
+                "decision": decision,
+            })
+        };
+        let newest_first = [
+            given(
+                3,
                 None,
-                "mail[0]",
-                json!({"decision": "delivered", "notification": "n"})
+                json!({"decision": "delivered", "notification": "n"}),
             ),
-            entry(
-                4,
-                None,
-                "mail[0]",
-                json!({"decision": "delivered", "notification": "other"})
-            ),
-            entry(3, Some("A"), "mail[0]", enqueued.clone()),
-            entry(
+            given(
                 2,
                 Some("A"),
-                "chat[0]",
-                json!({"decision": "throttled", "digest": "d"})
+                json!({"decision": "enqueued", "notification": "n"}),
             ),
-            entry(
+            given(
                 1,
                 Some("B"),
-                "",
-                json!({"decision": "inhibited", "by": "x", "rule": "r"})
+                json!({"decision": "inhibited", "by": "x", "rule": "r"}),
             ),
-        ]);
-        let stories = stories(&newest_first);
+        ];
+        let entries: Vec<Entry> = newest_first.iter().map(entry).collect();
+        let stories = stories(&entries);
         let names = BTreeMap::from([("x".to_owned(), "{alertname=\"C\"}".to_owned())]);
-        let text = told(&stories, &[], &names, Paint::stdout(true));
+        let text = told(&entries, &stories, &[], &names, Paint::stdout(true));
         let found = |part: &str| assert!(text.contains(part), "{part} is not in\n{text}");
-        found("  t3  team mail[0]: because enqueued\n  t5  team mail[0]: because delivered\n");
-        found("  => team mail[0]: told (because delivered, t5)\n");
-        found("  => team chat[0]: waits in a digest (because throttled, t2)\n");
-        found("  t1  team: because inhibited\n    which is {alertname=\"C\"}\n");
-        found("  => team: not told (because inhibited, t1)\n");
-        assert!(!text.contains("t4"), "another's notification: {text}");
+        found(
+            "02.000Z  team: because enqueued\n  2026-01-05T12:00:03.000Z  team: because delivered\n",
+        );
+        found("  => team: told (because delivered, 2026-01-05T12:00:03.000Z)\n");
+        found("01.000Z  team: because inhibited\n    which is {alertname=\"C\"}\n");
+        found("  => team: not told (because inhibited, 2026-01-05T12:00:01.000Z)\n");
+        found(NO_RULE);
     }
 
     #[test]

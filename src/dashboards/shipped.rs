@@ -13,6 +13,15 @@ mod sidecar;
 use super::alerts::Alerts;
 use super::model::Dashboard;
 
+/// Their files' names without `.json`, in the same order.
+pub const NAMES: [&str; 5] = [
+    "api",
+    "business",
+    "infrastructure",
+    "performance",
+    "sidecar",
+];
+
 /// All of them, in the order in which people need them; links lead to the Outrigger at this address.
 pub fn all(outrigger: &str) -> Vec<Dashboard> {
     let alerts = Alerts::shipped();

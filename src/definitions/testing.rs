@@ -17,7 +17,7 @@ pub(super) const CHECKS: Checks = Checks {
 };
 
 /// A resource of each kind, with every field.
-pub(super) fn full(kind: Kind) -> Value {
+pub(crate) fn full(kind: Kind) -> Value {
     match kind {
         Kind::Metric => {
             serde_json::from_str(include_str!("../../tests/data/definitions/metric.json")).unwrap()
@@ -65,7 +65,7 @@ pub(super) fn full(kind: Kind) -> Value {
 }
 
 /// Reads a resource that is right.
-pub(super) fn read(kind: Kind, value: &Value) -> Resource {
+pub(crate) fn read(kind: Kind, value: &Value) -> Resource {
     let mut findings = Findings::default();
     Resource::read(kind, value, CHECKS, &mut findings)
         .unwrap_or_else(|| panic!("{:#?}", findings.mistakes))

@@ -32,7 +32,7 @@ pub fn needed(method: &Method, path: &str, public_metrics: bool) -> Access {
     let mut parts = path.split('/').skip(1);
     let first = parts.next().unwrap_or_default();
     let open = match first {
-        "health" | "assets" | "login" | "logout" | "ack" | "silence" => true,
+        "health" | "assets" | "login" | "logout" | "theme" | "ack" | "silence" => true,
         // Signed, and nothing else is there.
         "render" => true,
         // What the API is like, which the program's source says as well.
@@ -48,6 +48,10 @@ pub fn needed(method: &Method, path: &str, public_metrics: bool) -> Access {
     let noun = match (first, parts.next()) {
         ("api", Some("v1")) => parts.next(),
         ("api", other) => other,
+        // Their pages.
+        ("definitions", Some("domains")) => Some("domains"),
+        ("definitions", Some("objectives")) => Some("objectives"),
+        ("definitions", _) => Some("metrics"),
         _ => None,
     };
     if noun == Some("bulk") {
@@ -131,6 +135,7 @@ mod tests {
             "/-/healthy",
             "/assets/style.css",
             "/login",
+            "/theme",
             "/api/auth/login",
             "/api/v1/auth/refresh",
             "/.well-known/jwks.json",
@@ -201,6 +206,14 @@ mod tests {
             "/api/v1/search",
             needs(Role::Viewer, Scope::MetricsRead),
         );
+        for (path, scope) in [
+            ("/definitions", Scope::MetricsRead),
+            ("/definitions/metrics/x", Scope::MetricsRead),
+            ("/definitions/domains", Scope::DomainsRead),
+            ("/definitions/objectives/x", Scope::ObjectivesRead),
+        ] {
+            check(Method::GET, path, needs(Role::Viewer, scope));
+        }
         assert_eq!(needed(&Method::GET, "/metrics", true), Access::Open);
         check(Method::GET, "/health.txt/../api", see);
     }

@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::db::Database;
 use crate::db::sql::Sql;
 use crate::document::diagnostics::Diagnostic;
+use crate::document::diff;
 use crate::meaning::index::Index;
 use crate::model::alert::Alert;
 use crate::model::signature::Signer;
@@ -36,6 +37,7 @@ use crate::tasks::Tasks;
 use super::definitions::cache::Cache;
 use super::definitions::figures::Figures;
 use super::limits::Limiter;
+use super::live::Live;
 use super::metrics::Metrics;
 
 /// Everything a handler may need; built once by the application.
@@ -76,6 +78,8 @@ pub struct Context {
     pub registry: Arc<Registry>,
     /// Metrics of this module.
     pub metrics: Metrics,
+    /// Tells pages what has moved.
+    pub live: Live,
     /// Configuration as shown, replaced on reload.
     pub configuration: watch::Receiver<Arc<Configuration>>,
     /// How far the start has come.
@@ -84,8 +88,9 @@ pub struct Context {
     pub receivers: Arc<ArcSwap<Receivers>>,
     /// How the heartbeat stands.
     pub heartbeat: heartbeat::Shown,
-    /// Reloads the configuration; errors are its mistakes.
-    pub reload: Box<dyn Fn() -> BoxFuture<'static, Result<(), Vec<Diagnostic>>> + Send + Sync>,
+    /// Reloads the configuration, because of what it is handed; errors are its mistakes.
+    pub reload:
+        Box<dyn Fn(String) -> BoxFuture<'static, Result<(), Vec<Diagnostic>>> + Send + Sync>,
     /// Whether only what Alertmanager has is served.
     pub upstream_only: bool,
     /// Answers of the definition API; absent where nothing is kept, or it is not there.
@@ -125,6 +130,10 @@ pub struct Configuration {
     pub loaded_at: Timestamp,
     /// The last reload: when, and its mistakes where it failed.
     pub last_reload: Option<Reload>,
+    /// What the last reload that succeeded has changed.
+    pub last_change: Option<Arc<Change>>,
+    /// Settings of the process and its limits, as they are to be shown, each with the metric that goes with it.
+    pub settings: Vec<(&'static str, String, &'static str)>,
 }
 
 impl Configuration {
@@ -146,8 +155,8 @@ impl Configuration {
             if let Some(playbook) = playbook {
                 return Some(playbook.to_owned());
             }
-            let runbook = runbooks.for_alert(name)?;
-            Some(format!("{}/runbooks/{}", self.external_url, runbook.slug))
+            let elsewhere = enrichment.runbook_base.as_deref();
+            runbooks.address(name, &self.external_url, elsewhere)
         });
         if let Some(known) = known {
             alert.annotations = with_missing(&alert.annotations, &known.annotations);
@@ -173,8 +182,21 @@ pub struct RoutingShown {
 pub struct Reload {
     /// When.
     pub at: Timestamp,
+    /// What called for it: a file that changed, a signal, a request and whose.
+    pub reason: String,
     /// Why it was refused; empty where it succeeded.
     pub mistakes: Vec<Diagnostic>,
+}
+
+/// What a reload has changed.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// When.
+    pub at: Timestamp,
+    /// What called for it.
+    pub reason: String,
+    /// The files, or what was read of them, that are not as they were; with the lines that follow those shown.
+    pub files: Vec<(String, Vec<diff::Line>, usize)>,
 }
 
 /// How far the process has come.

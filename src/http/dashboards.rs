@@ -1,4 +1,4 @@
-//! `/dashboards`: what Grafana can import, as JSON. The shipped ones, one for each job out of what it exposes, and one for
+//! `/dashboards`: what Grafana can import, as JSON, or as a page where a browser asks for the list. The shipped ones, one for each job out of what it exposes, and one for
 //! each domain and objective out of its definition.
 //!
 //! Links in them lead to this process's external URL. They are made anew for each request: a few milliseconds.
@@ -9,29 +9,52 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_TYPE, VARY};
+use axum::response::{Html, IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::context::Context;
 use super::definitions;
 use super::errors::{self, ErrorKind};
+use super::identity::is_browser;
+use super::pages::dashboards::{DashboardsPage, Row, render};
+use super::pages::paged::tidy;
 use super::prometheus::query::run;
 use crate::dashboards::model::Dashboard;
 use crate::dashboards::service::families::{About, Gathering};
+use crate::dashboards::silent::silent;
 use crate::dashboards::{meaning, service, shipped};
+use crate::model::labels::METRIC_NAME;
 use crate::model::matcher::{MatchOp, Matcher};
 use crate::storage::query::Queryable;
 
 const PATH: &str = "/dashboards/";
 /// How far back a series may have ended that still counts as the service's.
 const RECENT_MS: i64 = 15 * 60 * 1000;
+/// The longest text on the page, in characters.
+const LONG: usize = 400;
 
 /// All dashboards: identity, name, purpose, address.
-pub async fn index(State(context): State<Arc<Context>>) -> Json<Value> {
+pub async fn index(State(context): State<Arc<Context>>, headers: HeaderMap) -> Response {
     let base = address(&context);
-    let listed: Vec<Value> = all(&context, &base)
-        .await
+    let all = all(&context, &base).await;
+    let mut jobs: Vec<String> = context
+        .targets
+        .targets()
+        .active
+        .into_iter()
+        .map(|target| target.job)
+        .collect();
+    jobs.sort();
+    jobs.dedup();
+    // One address has two forms.
+    let varies = [(VARY, "accept")];
+    if is_browser(&headers) {
+        let page = page(&context, all, jobs, base).await;
+        return (varies, Html(render(&page))).into_response();
+    }
+    let listed: Vec<Value> = all
         .iter()
         .map(|dashboard| {
             json!({
@@ -44,25 +67,69 @@ pub async fn index(State(context): State<Arc<Context>>) -> Json<Value> {
             })
         })
         .collect();
-    let mut jobs: Vec<String> = context
-        .targets
-        .targets()
-        .active
-        .into_iter()
-        .map(|target| target.job)
-        .collect();
-    jobs.sort();
-    jobs.dedup();
     let live: Vec<Value> = jobs
         .iter()
-        .map(|job| {
-            let file: String = url::form_urlencoded::byte_serialize(job.as_bytes()).collect();
-            // In a path a blank is no plus.
-            let file = file.replace('+', "%20");
-            json!({"job": job, "url": format!("{base}/dashboards/live/{file}.json")})
-        })
+        .map(|job| json!({"job": job, "url": format!("{base}{}", of_job(job))}))
         .collect();
-    Json(json!({"dashboards": listed, "live": live}))
+    let listed = json!({"dashboards": listed, "live": live});
+    (varies, Json(listed)).into_response()
+}
+
+/// The path of a job's dashboard.
+fn of_job(job: &str) -> String {
+    let file: String = url::form_urlencoded::byte_serialize(job.as_bytes()).collect();
+    // In a path a blank is no plus.
+    format!("/dashboards/live/{}.json", file.replace('+', "%20"))
+}
+
+async fn page(
+    context: &Arc<Context>,
+    all: Vec<Dashboard>,
+    jobs: Vec<String>,
+    base: String,
+) -> DashboardsPage {
+    let now = context.clock.now().millis();
+    let shown: Vec<Row> = all.iter().map(row).collect();
+    let judged = run(context, move |context| {
+        let storage = &context.storage;
+        let names = storage.label_values(METRIC_NAME, &[], now - RECENT_MS, now)?;
+        let is_there = |name: &str| names.binary_search_by(|one| one.as_str().cmp(name)).is_ok();
+        Ok(all
+            .iter()
+            .map(|one| silent(one, is_there))
+            .collect::<Vec<_>>())
+    });
+    let judged = judged.await.unwrap_or_else(|error| {
+        tracing::warn!(
+            reason = error.message(),
+            "look for panels that read nothing"
+        );
+        Vec::new()
+    });
+    let mut rows = shown;
+    for (row, silent) in rows.iter_mut().zip(judged) {
+        row.silent = silent.iter().map(|title| tidy(title, LONG)).collect();
+    }
+    DashboardsPage {
+        rows,
+        jobs: jobs
+            .iter()
+            .map(|job| (tidy(job, LONG), of_job(job)))
+            .collect(),
+        external_url: base,
+    }
+}
+
+fn row(dashboard: &Dashboard) -> Row {
+    Row {
+        title: tidy(&dashboard.title, LONG),
+        description: tidy(&dashboard.description, LONG),
+        href: format!("/dashboards/{}.json", dashboard.uid),
+        uid: dashboard.uid.clone(),
+        tags: dashboard.tags.iter().map(|tag| tidy(tag, LONG)).collect(),
+        panels: dashboard.all_panels().count(),
+        silent: Vec::new(),
+    }
 }
 
 /// The shipped ones, and those of what is defined.

@@ -29,7 +29,7 @@ mod import;
 mod items;
 mod legacy;
 mod list;
-mod live;
+pub(super) mod live;
 mod objective;
 mod performance;
 mod policies;

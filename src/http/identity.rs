@@ -134,16 +134,17 @@ pub fn cookie(headers: &HeaderMap) -> Option<&str> {
         .map(|(_, value)| value)
 }
 
+/// Whether an answer is for a person's eyes.
+pub fn is_browser(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    accepted.is_some_and(|accepted| accepted.contains("text/html"))
+}
+
 /// In the form that suits the path; browsers are led to the login.
 fn refused(request: &Request, access: Access, problem: &Problem) -> Response {
     let path = request.uri().path();
     let unknown = problem.status() == StatusCode::UNAUTHORIZED;
-    let accepts = request.headers().get(ACCEPT);
-    let browser = accepts.is_some_and(|value| {
-        value
-            .to_str()
-            .is_ok_and(|accepted| accepted.contains("text/html"))
-    });
+    let browser = is_browser(request.headers());
     if unknown && browser && *request.method() == Method::GET && !path.starts_with("/api/") {
         let next = request
             .uri()

@@ -23,14 +23,15 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::{Map, Value, json};
 
 use self::operation::Operation;
 use super::context::Context;
+use super::entity_tag;
 
 /// The document's routes and those of its pages.
 pub(super) fn routes() -> Router<Arc<Context>> {
@@ -40,19 +41,26 @@ pub(super) fn routes() -> Router<Arc<Context>> {
         .merge(ui::routes())
 }
 
-async fn as_json(State(context): State<Arc<Context>>) -> Response {
+async fn as_json(State(context): State<Arc<Context>>, headers: HeaderMap) -> Response {
     let text = document(context.auth.is_some()).to_string();
-    ([(CONTENT_TYPE, "application/json")], text).into_response()
+    answer(&headers, "application/json", text)
 }
 
-async fn as_yaml(State(context): State<Arc<Context>>) -> Response {
+async fn as_yaml(State(context): State<Arc<Context>>, headers: HeaderMap) -> Response {
     match serde_yaml::to_string(&document(context.auth.is_some())) {
-        Ok(text) => ([(CONTENT_TYPE, "application/yaml")], text).into_response(),
+        Ok(text) => answer(&headers, "application/yaml", text),
         Err(error) => {
             tracing::error!(%error, "write the OpenAPI document as YAML");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
+}
+
+fn answer(headers: &HeaderMap, content_type: &'static str, text: String) -> Response {
+    let tag = entity_tag::of_text(&text);
+    entity_tag::not_modified(headers, &tag).unwrap_or_else(|| {
+        entity_tag::tagged(([(CONTENT_TYPE, content_type)], text).into_response(), &tag)
+    })
 }
 
 /// The document; accounts are there only with authentication.

@@ -1,8 +1,8 @@
 //! Serving below a path: `--web.route-prefix`, or the path of the external URL, as upstream.
 //!
 //! The router knows nothing of it: the prefix is taken off requests, and put before what answers point at. Pages write
-//! links as `href="/..."` and forms as `action="/..."`, texts of users are escaped and hold no quote, so that the prefix is
-//! put in at these places and nowhere else.
+//! links as `href="/..."`, forms as `action="/..."`, scripts and pictures as `src` or `srcset`; texts of users are escaped and
+//! hold no quote, so that the prefix is put in at these places and nowhere else.
 
 use std::sync::Arc;
 
@@ -89,7 +89,7 @@ async fn prefixed(prefix: &str, mut response: Response) -> Response {
 /// The page with the prefix before each path of this site.
 fn links(prefix: &str, page: &str) -> String {
     let mut page = page.to_owned();
-    for attribute in ["href", "action", "src"] {
+    for attribute in ["href", "action", "src", "srcset"] {
         page = page.replace(
             &format!("{attribute}=\"/"),
             &format!("{attribute}=\"{prefix}/"),

@@ -12,12 +12,13 @@ use super::alertmanager;
 use super::context::Context;
 use super::definitions;
 use super::errors::{self, ErrorKind};
-use super::pages::quiet as quiet_pages;
+use super::pages::runbook::live as runbooks;
+use super::pages::{quiet as quiet_pages, rule};
 use super::prometheus::{query, rules, series, status, targets};
 use super::quiet::{acks, preview, recurring};
 use super::{
-    auth, compression, dashboards, guard, health, identity, ledger, limits, metrics, middleware,
-    openapi, pages, receivers, render, routes, storms,
+    auth, compression, dashboards, guard, health, identity, ledger, limits, live, metrics,
+    middleware, openapi, pages, receivers, render, routes, storms,
 };
 
 /// The largest body of a request.
@@ -32,12 +33,12 @@ pub fn router(context: Arc<Context>) -> Router {
     }
     Router::new()
         // Pages.
-        .route("/", get(pages::handlers::status))
+        .route("/", get(pages::handlers::home))
         .route(
             "/silences",
             get(quiet_pages::list::show).post(quiet_pages::list::act),
         )
-        .route("/assets/style.css", get(pages::handlers::style))
+        .route("/assets/{name}", get(pages::assets::serve))
         // Probes and metrics.
         .route("/metrics", metrics)
         .route("/health", get(health::health))
@@ -57,6 +58,10 @@ pub fn router(context: Arc<Context>) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         // The last one is the outermost.
+        .layer(from_fn_with_state(
+            Arc::clone(&context),
+            pages::shell::around,
+        ))
         .layer(from_fn_with_state(Arc::clone(&context), limits::limit))
         .layer(from_fn_with_state(Arc::clone(&context), identity::identify))
         .layer(from_fn_with_state(Arc::clone(&context), guard::guard))
@@ -97,11 +102,50 @@ fn beyond_upstream(context: &Arc<Context>) -> Router<Arc<Context>> {
     }
     Router::new()
         // Pages.
-        .route("/graph", get(pages::handlers::graph))
-        .route("/query", get(pages::handlers::graph))
-        .route("/runbooks", get(pages::handlers::runbooks))
-        .route("/runbooks/{slug}", get(pages::handlers::runbook))
+        .route("/status", get(pages::handlers::status))
+        .route("/targets", get(pages::handlers::targets))
+        .route("/rules", get(pages::handlers::rules))
+        .route("/rules/{group}/{rule}", get(rule::handlers::show))
+        .route(
+            "/rules/{group}/{rule}/chart.svg",
+            get(rule::handlers::chart),
+        )
+        .route("/theme", post(pages::shell::choose))
+        .route("/events", get(live::events))
+        .route("/graph", get(pages::graph::serve::page))
+        .route("/query", get(pages::graph::serve::page))
+        .route("/status/configuration", get(pages::configuration::serve))
+        .route("/graph.csv", get(pages::graph::serve::download))
+        .route("/assets/promql.json", get(pages::graph::serve::words))
+        .route("/alerts", get(pages::alerts::list::show))
+        .route("/alerts/{fingerprint}", get(pages::alerts::one::show))
+        .route(
+            "/alerts/{fingerprint}/chart.svg",
+            get(pages::alerts::one::chart),
+        )
+        .route("/ledger", get(pages::ledger::list::show))
+        .route("/definitions", get(pages::catalogue::list::metrics))
+        .route("/definitions/metrics", get(pages::catalogue::list::metrics))
+        .route("/definitions/domains", get(pages::catalogue::list::domains))
+        .route(
+            "/definitions/objectives",
+            get(pages::catalogue::list::objectives),
+        )
+        .route("/definitions/{kind}/{id}", get(pages::catalogue::one::show))
+        .route(
+            "/definitions/metrics/{id}/chart.svg",
+            get(pages::catalogue::chart::chart),
+        )
+        .route("/runbooks", get(runbooks::index))
+        .route("/runbooks/{slug}", get(runbooks::page))
+        .route("/runbooks/{slug}/chart/{theme}", get(runbooks::chart))
+        .route("/runbooks/{slug}/block/{number}", get(runbooks::block))
+        .route(
+            "/runbooks/{slug}/block/{number}/{theme}",
+            get(runbooks::block_chart),
+        )
         .route("/render/alert/{file}", get(render::alert))
+        .route("/render/{file}", get(render::query))
         // Dashboards, for Grafana.
         .route("/dashboards", get(dashboards::index))
         .route("/dashboards/{file}", get(dashboards::one))
@@ -113,6 +157,7 @@ fn beyond_upstream(context: &Arc<Context>) -> Router<Arc<Context>> {
         .route("/api/v1/labels", get(series::names).post(series::names))
         .route("/api/v1/label/{name}/values", get(series::values))
         .route("/api/v1/rules", get(rules::rules))
+        .route("/api/v1/rules/{group}/{rule}", get(rule::handlers::json))
         .route("/api/v1/alerts", get(rules::alerts))
         .route("/api/v1/targets", get(targets::targets))
         .route("/api/v1/metadata", get(targets::metadata))

@@ -17,6 +17,7 @@ use crate::db::outbox::{Backlog, Outcome};
 use crate::model::notification::{Integration, Notification};
 use crate::model::timestamp::Timestamp;
 use crate::telemetry::progress::Progress;
+use crate::telemetry::pulse::Pulses;
 
 /// Upper bounds of the duration's buckets, in seconds.
 const BUCKETS: [f64; 9] = [0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 30.0];
@@ -72,6 +73,8 @@ pub struct Metrics {
     oldest_pending: FloatGauge,
     /// When the outbox was last looked into.
     pub progress: Progress,
+    /// What has moved.
+    pub pulses: Pulses,
 }
 
 impl Metrics {
@@ -92,6 +95,7 @@ impl Metrics {
             pending: Gauge::default(),
             oldest_pending: FloatGauge::default(),
             progress: Progress::default(),
+            pulses: Pulses::default(),
         };
         registry.register(
             "outrigger_notifications_sent",
@@ -218,6 +222,7 @@ impl Metrics {
         took: Duration,
         now: Timestamp,
     ) {
+        self.pulses.status.beat();
         let place = place(&notification.receiver, &notification.integration);
         let by_integration = ByIntegration {
             integration: Arc::clone(&place.integration),

@@ -127,6 +127,8 @@ pub struct QueryResult {
     pub infos: Vec<String>,
     /// Samples read from the source.
     pub samples_read: u64,
+    /// Series read from the source; one that two selectors find counts twice.
+    pub series_read: u64,
 }
 
 /// A value of one of the four types; times in milliseconds.

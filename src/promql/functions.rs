@@ -224,25 +224,38 @@ pub fn similar(name: &str) -> Option<&'static str> {
         "average" | "mean" => return Some("avg"),
         _ => {}
     }
+    let functions = FUNCTIONS.iter().map(|function| function.name);
+    let aggregations = AggregateOp::ALL.iter().map(|op| op.as_str());
+    nearest(&lower, functions.chain(aggregations), 1).pop()
+}
+
+/// The names that are most like another, nearest first, at most so many; none where none is close.
+pub fn nearest<'a>(
+    name: &str,
+    known: impl IntoIterator<Item = &'a str>,
+    count: usize,
+) -> Vec<&'a str> {
     let most = match name.len() {
         0..=3 => 1,
         4..=7 => 2,
         _ => 3,
     };
-    let functions = FUNCTIONS.iter().map(|function| function.name);
-    let aggregations = AggregateOp::ALL.iter().map(|op| op.as_str());
-    functions
-        .chain(aggregations)
-        .map(|known| (edit_distance(&lower, known), known))
-        .filter(|(distance, _)| *distance <= most)
-        // Of equally near ones rather that which goes on where the name stops.
-        .min_by_key(|(distance, known)| (*distance, !known.starts_with(&lower), *known))
-        .map(|(_, known)| known)
+    let mut near: Vec<(usize, bool, &str)> = known
+        .into_iter()
+        // Neither can be near where the lengths are not.
+        .filter(|known| known.len().abs_diff(name.len()) <= most)
+        .map(|known| (edit_distance(name, known), !known.starts_with(name), known))
+        .filter(|(distance, _, _)| *distance <= most)
+        .collect();
+    // Of equally near ones rather that which goes on where the name stops.
+    near.sort_unstable();
+    near.truncate(count);
+    near.into_iter().map(|(_, _, known)| known).collect()
 }
 
 /// How many letters must be put in, taken out, replaced or swapped with their neighbour.
 fn edit_distance(a: &str, b: &str) -> usize {
-    const LONGEST: usize = 40;
+    const LONGEST: usize = 120;
     let (a, b) = (a.as_bytes(), b.as_bytes());
     if a.len() > LONGEST || b.len() > LONGEST {
         return usize::MAX;

@@ -50,6 +50,11 @@ impl ParseError {
         }
     }
 
+    /// Something else that is wrong with a query, at a place in it.
+    pub fn at(query: &str, span: Span, message: String) -> Self {
+        Self::new(query, span, message)
+    }
+
     /// The query's line with the fault, and under it a mark below the faulty part: two lines, without a line break at
     /// the end. Long lines are cut around the fault.
     pub fn excerpt(&self, query: &str) -> String {

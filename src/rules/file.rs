@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::document::diagnostics::Diagnostics;
@@ -51,6 +52,30 @@ pub struct RuleSpec {
     pub labels: Vec<(String, String)>,
     /// What is known of its alerts from elsewhere than its file; not part of its identity.
     pub known: Option<Arc<Known>>,
+    /// Where in the file it stands.
+    pub line: Line,
+}
+
+/// A line of a file, from 1. What has moved to another line is the same as before: all lines are equal.
+#[derive(Clone, Debug, Default)]
+pub struct Line(Arc<AtomicU32>);
+
+impl Line {
+    /// The number.
+    pub fn number(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Moves to where the other is.
+    pub fn follow(&self, other: &Self) {
+        self.0.store(other.number(), Ordering::Relaxed);
+    }
+}
+
+impl PartialEq for Line {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// What a rule does with its result.
@@ -246,6 +271,7 @@ fn read_rule(value: &Value<'_>, group_labels: &[(String, String)]) -> Option<Rul
         query,
         labels,
         known: None,
+        line: Line(Arc::new(value.position().line.into())),
     })
 }
 
@@ -364,6 +390,8 @@ mod tests {
         ];
         assert_eq!(group.rules[0].labels, pairs);
         assert_eq!(group.rules[1].query, "sum(up)");
+        let lines: Vec<u32> = group.rules.iter().map(|rule| rule.line.number()).collect();
+        assert_eq!(lines, [6, 10]);
     }
 
     #[test]

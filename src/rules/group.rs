@@ -132,6 +132,13 @@ impl Group {
         }
     }
 
+    /// The same rules, which may stand on other lines of their file now.
+    pub fn stands_at(&self, spec: &GroupSpec) {
+        for (rule, spec) in self.rules.iter().zip(&spec.rules) {
+            rule.spec.line.follow(&spec.line);
+        }
+    }
+
     /// Has saved state removed with the next evaluation.
     pub fn forget(&self, keys: Vec<String>) {
         self.unsaved.lock().add(Vec::new(), keys);

@@ -146,6 +146,7 @@ impl RuleManager {
         for spec in specs {
             let key = spec.key();
             if let Some(same) = kept.remove(&key) {
+                same.group.stands_at(&spec);
                 next.push(Next::Same(same));
                 continue;
             }
@@ -209,6 +210,8 @@ impl RuleManager {
             .map(|running| Arc::clone(&running.group))
             .collect();
         self.names.lock().clear();
+        self.dependencies.metrics.pulses.rules.beat();
+        self.dependencies.metrics.pulses.alerts.beat();
         *self.running.lock() = Running {
             context: Some(context),
             groups,
@@ -521,6 +524,11 @@ impl GroupTask {
             forgotten,
             duration,
         } = effects;
+        let pulses = &self.dependencies.metrics.pulses;
+        pulses.rules.beat();
+        if !(changed.is_empty() && forgotten.is_empty()) {
+            pulses.alerts.beat();
+        }
         // People first: should the process die in between, the state saved last is one step behind and catches up.
         if !alerts.is_empty() {
             self.dependencies.tell(alerts).await;

@@ -8,6 +8,7 @@ use prometheus_client::registry::{Registry, Unit};
 use std::sync::atomic::AtomicU64;
 
 use crate::telemetry::progress::Progress;
+use crate::telemetry::pulse::Pulses;
 
 /// Which group a figure belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -41,9 +42,19 @@ pub struct Metrics {
     pub state_failures: Counter,
     /// When a group was last evaluated and its alerts handed on.
     pub progress: Progress,
+    /// What has moved.
+    pub pulses: Pulses,
 }
 
 impl Metrics {
+    /// Which also count on what moves.
+    pub fn with(pulses: Pulses) -> Self {
+        Self {
+            pulses,
+            ..Self::default()
+        }
+    }
+
     /// Adds them to a registry.
     pub fn register(&self, registry: &mut Registry) {
         registry.register(

@@ -25,8 +25,9 @@ use crate::template::prometheus::QuerySample;
 
 use self::outgoing::{end, generator_url, outgoing, state_series, template_time};
 use super::file::{GroupSpec, RuleKind, RuleSpec};
+use super::history::{History, Reading};
 use super::known::with_missing;
-use super::state::{self, Active, AlertInstance, Holds, Instances};
+use super::state::{self, Active, AlertInstance, Holds, Instances, Lasting};
 use super::worst::{Watch, value_of, watched};
 
 /// What every rule needs to be evaluated.
@@ -99,6 +100,8 @@ pub struct Memory {
     pub evaluation_time: Duration,
     /// Time of the last evaluation.
     pub last_evaluation: Option<Timestamp>,
+    /// The last evaluations.
+    pub history: History,
     // Series written by the last evaluation: those not written again get a stale marker.
     written: HashMap<Labels, SeriesRef>,
 }
@@ -175,6 +178,7 @@ impl Rule {
             health: Health::Unknown,
             evaluation_time: Duration::ZERO,
             last_evaluation: None,
+            history: History::default(),
             written: HashMap::new(),
         };
         Self {
@@ -200,6 +204,7 @@ impl Rule {
         ours.health = theirs.health.clone();
         ours.evaluation_time = theirs.evaluation_time;
         ours.last_evaluation = theirs.last_evaluation;
+        ours.history = std::mem::take(&mut theirs.history);
     }
 
     /// Evaluates the rule at `at`.
@@ -214,7 +219,8 @@ impl Rule {
     ) -> Result<Effects, RuleError> {
         let stopwatch = Stopwatch::start();
         // A fault in one expression must not take the group's other rules along.
-        let attempt = AssertUnwindSafe(|| self.try_evaluate(context, group, at));
+        let mut reading = Reading::default();
+        let attempt = AssertUnwindSafe(|| self.try_evaluate(context, group, at, &mut reading));
         let outcome = catch_unwind(attempt).unwrap_or(Err(RuleError::Panicked));
         if outcome.as_ref().is_err_and(RuleError::is_stop) {
             return outcome;
@@ -226,7 +232,10 @@ impl Rule {
             Ok(effects) => effects.unwritten.as_ref(),
             Err(error) => Some(error),
         };
-        memory.health = error.map_or(Health::Ok, |error| Health::Failed(error.to_string()));
+        let error = error.map(ToString::to_string);
+        let took = memory.evaluation_time;
+        memory.history.add(at, took, reading, error.clone());
+        memory.health = error.map_or(Health::Ok, Health::Failed);
         outcome
     }
 
@@ -235,10 +244,13 @@ impl Rule {
         context: &Context,
         group: &GroupSpec,
         at: Timestamp,
+        reading: &mut Reading,
     ) -> Result<Effects, RuleError> {
         let query_at = at - group.query_offset;
         let result = context.query(&self.spec.text, &self.spec.expr, query_at)?;
+        (reading.samples, reading.series) = (result.samples_read, result.series_read);
         let samples = samples(result.value).ok_or(RuleError::Type)?;
+        reading.results = samples.len();
         match &self.spec.kind {
             RuleKind::Recording => {
                 self.record(context, group.limit, samples, query_at)?;
@@ -562,27 +574,6 @@ fn append(
     let reference = appender.series(labels)?;
     appender.append(reference, at.millis(), value)?;
     Ok(reference)
-}
-
-/// The part of an instance that must survive a restart; its value and times of sending need not.
-#[derive(PartialEq)]
-struct Lasting {
-    state: AlertState,
-    times: [Option<Timestamp>; 4],
-}
-
-impl Lasting {
-    fn of(instance: &AlertInstance) -> Self {
-        Self {
-            state: instance.state,
-            times: [
-                Some(instance.active_at),
-                instance.fired_at,
-                instance.resolved_at,
-                instance.keep_firing_since,
-            ],
-        }
-    }
 }
 
 #[cfg(test)]

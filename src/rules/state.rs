@@ -258,6 +258,27 @@ pub fn clock_stepped_back(instance: &mut AlertInstance, by: Duration) {
     }
 }
 
+/// The part of an instance that must survive a restart; its value and times of sending need not.
+#[derive(PartialEq, Debug)]
+pub(super) struct Lasting {
+    state: AlertState,
+    times: [Option<Timestamp>; 4],
+}
+
+impl Lasting {
+    pub(super) fn of(instance: &AlertInstance) -> Self {
+        Self {
+            state: instance.state,
+            times: [
+                Some(instance.active_at),
+                instance.fired_at,
+                instance.resolved_at,
+                instance.keep_firing_since,
+            ],
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

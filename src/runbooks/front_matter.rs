@@ -8,7 +8,7 @@ use serde_yaml::{Mapping, Value};
 
 /// Aliases can make little text large; nothing real comes near this.
 const MAX_BYTES: usize = 16 << 10;
-const KEYS: [&str; 6] = [
+pub(super) const KEYS: [&str; 6] = [
     "alert",
     "severity",
     "owner",

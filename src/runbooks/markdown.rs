@@ -10,8 +10,10 @@ use std::sync::LazyLock;
 
 use ammonia::{Builder, UrlRelative};
 use pulldown_cmark::{CodeBlockKind, CowStr, Event, LinkType, Options, Parser, Tag, TagEnd};
+use sha2::{Digest, Sha256};
 
 use super::is_slug;
+use super::placeholders::{Language, has_words};
 
 /// Deeper than anything a person writes.
 const MAX_DEPTH: usize = 50;
@@ -21,8 +23,10 @@ const MAX_EVENTS: usize = 100_000;
 const MAX_AMPERSANDS: usize = 2000;
 /// Raw HTML tags beyond these are shown as text.
 const MAX_RAW_TAGS: usize = 200;
-/// A longer query gets no link: it would not fit into an address.
+/// A longer query is not run: it would not fit into an address.
 const MAX_QUERY_BYTES: usize = 4096;
+/// More queries than any page of a person; those behind them are not run.
+const MAX_QUERIES: usize = 100;
 const SUMMARY_CHARACTERS: usize = 200;
 
 /// A heading below the title.
@@ -36,18 +40,41 @@ pub struct Heading {
     pub text: String,
 }
 
+/// A stretch of a page.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Piece {
+    /// Sanitised HTML. Not whole by itself: what it opens may end in a later one.
+    Html(String),
+    /// A text with placeholders, to be filled in and escaped.
+    Text(Language, String),
+    /// The place for the result of a query, by its number from 0.
+    Query(usize),
+}
+
+/// Whom to turn to, and when.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// Such as `L1`.
+    pub level: String,
+    /// A role.
+    pub who: String,
+    /// After how long, or on what.
+    pub when: String,
+}
+
 #[derive(Default, Debug)]
 pub(super) struct Page {
     pub(super) title: Option<String>,
     pub(super) summary: String,
     pub(super) headings: Vec<Heading>,
     pub(super) queries: Vec<String>,
+    pub(super) escalation: Vec<Step>,
     pub(super) problems: Vec<String>,
-    pub(super) html: String,
+    pub(super) pieces: Vec<Piece>,
 }
 
-/// Renders the Markdown below the front matter of the runbook `slug`.
-pub(super) fn render(slug: &str, markdown: &str) -> Page {
+/// Renders the Markdown below the front matter of a runbook.
+pub(super) fn render(markdown: &str) -> Page {
     let options = Options::ENABLE_TABLES
         | Options::ENABLE_STRIKETHROUGH
         | Options::ENABLE_TASKLISTS
@@ -55,7 +82,7 @@ pub(super) fn render(slug: &str, markdown: &str) -> Page {
     if memchr::memchr_iter(b'&', markdown.as_bytes()).count() > MAX_AMPERSANDS {
         return plain(markdown, format!("more than {MAX_AMPERSANDS} '&'"));
     }
-    let mut writer = Writer::new(slug);
+    let mut writer = Writer::new(markdown);
     for event in Parser::new_ext(markdown, options) {
         if !writer.take(event) {
             return plain(markdown, format!("nested deeper than {MAX_DEPTH} levels"));
@@ -73,7 +100,7 @@ fn plain(markdown: &str, why: String) -> Page {
     escape(&mut html, markdown);
     html.push_str("</pre>");
     Page {
-        html,
+        pieces: vec![Piece::Html(html)],
         problems: vec![format!("{why}, therefore shown as plain text; simplify it")],
         ..Page::default()
     }
@@ -85,7 +112,10 @@ fn escape(out: &mut String, text: &str) {
 
 /// Takes the parser's events one by one and keeps those to be written.
 struct Writer<'a> {
-    slug: &'a str,
+    /// What marks begin with.
+    digest: String,
+    /// What marks stand for.
+    marked: Vec<Piece>,
     events: Vec<Event<'a>>,
     page: Page,
     depth: usize,
@@ -95,7 +125,12 @@ struct Writer<'a> {
     /// Text of the first paragraph so far; none once it ended.
     summary: Option<String>,
     in_paragraph: bool,
-    query: Option<String>,
+    /// The language of the open code block, whether it is a query, and its text so far.
+    code: Option<(Language, bool, String)>,
+    /// How many quotations are open.
+    quotations: usize,
+    /// The cells of the open row, where it is one of the escalation's table.
+    row: Option<Vec<String>>,
     links: usize,
     /// For each open picture, whether it became a link.
     pictures: Vec<bool>,
@@ -103,9 +138,13 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    fn new(slug: &'a str) -> Self {
+    fn new(markdown: &str) -> Self {
         Self {
-            slug,
+            digest: Sha256::digest(markdown.as_bytes())[..16]
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+            marked: Vec::new(),
             events: Vec::new(),
             page: Page::default(),
             depth: 0,
@@ -113,7 +152,9 @@ impl<'a> Writer<'a> {
             heading: None,
             summary: Some(String::new()),
             in_paragraph: false,
-            query: None,
+            code: None,
+            quotations: 0,
+            row: None,
             links: 0,
             pictures: Vec::new(),
             ids: HashMap::new(),
@@ -134,14 +175,23 @@ impl<'a> Writer<'a> {
             }
             Event::Text(text) => {
                 self.collect(&text);
-                if let Some(query) = &mut self.query {
-                    query.push_str(&text);
+                // The quotes of a command reach over its lines: it is taken whole.
+                if let Some((_, _, code)) = &mut self.code {
+                    code.push_str(&text);
+                } else if self.quotations > 0 {
+                    self.fillable(Language::Prose, text);
+                } else {
+                    self.events.push(Event::Text(text));
                 }
-                self.events.push(Event::Text(text));
             }
             Event::Code(text) => {
                 self.collect(&text);
-                self.events.push(Event::Code(text));
+                if self.heading.is_none() && has_words(&text) {
+                    let mark = self.mark(Piece::Text(Language::Shell, text.into_string()));
+                    self.events.push(Event::Code(mark.into()));
+                } else {
+                    self.events.push(Event::Code(text));
+                }
             }
             Event::SoftBreak | Event::HardBreak => {
                 self.collect(" ");
@@ -166,10 +216,19 @@ impl<'a> Writer<'a> {
         match &tag {
             Tag::Heading { .. } => self.heading = Some((self.events.len(), String::new())),
             Tag::Paragraph => self.in_paragraph = true,
-            Tag::CodeBlock(CodeBlockKind::Fenced(info))
-                if info.split_whitespace().next() == Some("promql") =>
-            {
-                self.query = Some(String::new());
+            Tag::CodeBlock(kind) => {
+                let language = match kind {
+                    CodeBlockKind::Fenced(info) => Language::of_fence(info),
+                    CodeBlockKind::Indented => Language::Other,
+                };
+                self.code = Some((language, language == Language::Promql, String::new()));
+            }
+            Tag::BlockQuote(_) => self.quotations += 1,
+            Tag::TableRow if self.is_escalation() => self.row = Some(Vec::new()),
+            Tag::TableCell => {
+                if let Some(row) = &mut self.row {
+                    row.push(String::new());
+                }
             }
             Tag::Table(_) => self.html(r#"<div class="scroll">"#.into()),
             Tag::Link { .. } => self.links += 1,
@@ -204,6 +263,9 @@ impl<'a> Writer<'a> {
                 return;
             }
             TagEnd::Link => self.links = self.links.saturating_sub(1),
+            TagEnd::BlockQuote(_) => self.quotations = self.quotations.saturating_sub(1),
+            TagEnd::CodeBlock => return self.end_code(),
+            TagEnd::TableRow => self.end_row(),
             _ => {}
         }
         self.events.push(Event::End(tag));
@@ -217,7 +279,6 @@ impl<'a> Writer<'a> {
                     self.page.summary = shorten(text.trim());
                 }
             }
-            TagEnd::CodeBlock => self.end_query(),
             TagEnd::Table => self.html("</div>".into()),
             _ => {}
         }
@@ -245,25 +306,55 @@ impl<'a> Writer<'a> {
         });
     }
 
-    fn end_query(&mut self) {
-        let Some(query) = self.query.take() else {
+    fn end_code(&mut self) {
+        let Some((language, is_query, text)) = self.code.take() else {
             return;
         };
-        let expression = query.trim();
-        if !expression.is_empty() && expression.len() <= MAX_QUERY_BYTES {
-            let parameters = url::form_urlencoded::Serializer::new(String::new())
-                .extend_pairs([
-                    ("g0.expr", expression),
-                    ("g0.tab", "1"),
-                    ("runbook", self.slug),
-                ])
-                .finish()
-                .replace('&', "&amp;");
-            self.html(format!(
-                r#"<p class="run"><a href="/graph?{parameters}">Run this query</a></p>"#
-            ));
+        let query = text.trim().to_owned();
+        self.fillable(language, text.into());
+        self.events.push(Event::End(TagEnd::CodeBlock));
+        if !is_query {
+            return;
         }
-        self.page.queries.push(expression.to_owned());
+        let number = self.page.queries.len();
+        if !query.is_empty() && query.len() <= MAX_QUERY_BYTES && number < MAX_QUERIES {
+            let mark = self.mark(Piece::Query(number));
+            self.events.push(Event::Text(mark.into()));
+        }
+        self.page.queries.push(query);
+    }
+
+    /// Whether the section is the one that says whom to turn to.
+    fn is_escalation(&self) -> bool {
+        let section = self
+            .page
+            .headings
+            .iter()
+            .rfind(|heading| heading.level == 2);
+        section.is_some_and(|heading| heading.id == "escalation")
+    }
+
+    fn end_row(&mut self) {
+        let mut cells = self.row.take().unwrap_or_default().into_iter();
+        if let (Some(level), Some(who), Some(when)) = (cells.next(), cells.next(), cells.next()) {
+            self.page.escalation.push(Step { level, who, when });
+        }
+    }
+
+    /// Writes a text; one with placeholders is cut out.
+    fn fillable(&mut self, language: Language, text: CowStr<'a>) {
+        if has_words(&text) {
+            let mark = self.mark(Piece::Text(language, text.into_string()));
+            self.events.push(Event::Text(mark.into()));
+        } else {
+            self.events.push(Event::Text(text));
+        }
+    }
+
+    /// A mark that stands for a piece.
+    fn mark(&mut self, piece: Piece) -> String {
+        self.marked.push(piece);
+        format!("{}.{}.", self.digest, self.marked.len() - 1)
     }
 
     /// An `id` no other heading of the page has.
@@ -293,6 +384,9 @@ impl<'a> Writer<'a> {
 
     /// Adds to the texts that are being collected.
     fn collect(&mut self, text: &str) {
+        if let Some(cell) = self.row.as_mut().and_then(|row| row.last_mut()) {
+            cell.push_str(text);
+        }
         if let Some((_, heading)) = &mut self.heading {
             heading.push_str(text);
         } else if self.in_paragraph
@@ -330,8 +424,54 @@ impl<'a> Writer<'a> {
                 html = html.replace(&style, &format!(r#"<{cell} align="{side}">"#));
             }
         }
-        self.page.html = SANITISER.clean(&html).to_string();
+        let html = SANITISER.clean(&html).to_string();
+        self.page.pieces = cut(&html, &self.digest, self.marked);
         self.page
+    }
+}
+
+/// HTML, cut where marks stand.
+fn cut(html: &str, digest: &str, marked: Vec<Piece>) -> Vec<Piece> {
+    let mut marked: Vec<Option<Piece>> = marked.into_iter().map(Some).collect();
+    let mut pieces = Vec::with_capacity(marked.len() * 2 + 1);
+    let mut place = Place::Text;
+    let mut parts = html.split(digest);
+    let first = parts.next().unwrap_or_default();
+    place.pass(first);
+    pieces.push(Piece::Html(first.to_owned()));
+    for part in parts {
+        // `.number.rest`
+        let found = part.strip_prefix('.').and_then(|part| part.split_once('.'));
+        let (number, rest) = found.unwrap_or(("", ""));
+        let piece = number.parse::<usize>().ok();
+        let piece = piece.and_then(|number| marked.get_mut(number)?.take());
+        // Raw HTML can take what follows into an attribute. What we put there could end it.
+        pieces.extend(piece.filter(|_| place == Place::Text));
+        place.pass(rest);
+        pieces.push(Piece::Html(rest.to_owned()));
+    }
+    pieces
+}
+
+/// Where in HTML something stands. The sanitiser writes `<` in texts as a reference, and values in double quotes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Place {
+    Text,
+    Tag,
+    Value,
+}
+
+impl Place {
+    fn pass(&mut self, html: &str) {
+        for byte in html.bytes() {
+            *self = match (*self, byte) {
+                (Self::Text, b'<') => Self::Tag,
+                (Self::Tag, b'>') => Self::Text,
+                (Self::Tag, b'"') => Self::Value,
+                (Self::Value, b'"') => Self::Tag,
+                (place, _) => place,
+            };
+        }
     }
 }
 
@@ -345,6 +485,8 @@ static SANITISER: LazyLock<Builder<'static>> = LazyLock::new(|| {
         .add_allowed_classes("div", ["scroll", "footnote-definition"])
         .add_allowed_classes("sup", ["footnote-reference", "footnote-definition-label"])
         .add_allowed_classes("p", ["run"])
+        // A wide block scrolls by itself, which takes the focus where there is no mouse.
+        .set_tag_attribute_value("pre", "tabindex", "0")
         .add_tag_attributes("div", ["id"]);
     for heading in ["h1", "h2", "h3", "h4", "h5", "h6"] {
         sanitiser.add_tag_attributes(heading, ["id"]);

@@ -1,5 +1,6 @@
 use std::fs;
 
+use super::placeholders::Language;
 use super::*;
 
 fn runbook(text: &str) -> Runbook {
@@ -8,7 +9,17 @@ fn runbook(text: &str) -> Runbook {
 
 /// The body of a page made of this Markdown.
 fn html(markdown: &str) -> String {
-    runbook(markdown).html.trim().to_owned()
+    body(&runbook(markdown)).trim().to_owned()
+}
+
+/// A page with nothing filled in.
+fn body(runbook: &Runbook) -> String {
+    let text = |piece: &Piece| match piece {
+        Piece::Html(html) => html.clone(),
+        Piece::Text(_, text) => text.replace('<', "&lt;"),
+        Piece::Query(number) => format!("[query {number}]"),
+    };
+    runbook.pieces.iter().map(text).collect()
 }
 
 #[test]
@@ -40,7 +51,7 @@ fn every_shipped_runbook_is_whole() {
 fn links_between_shipped_runbooks_lead_somewhere() {
     let runbooks = Runbooks::embedded();
     for runbook in runbooks.list() {
-        for part in runbook.html.split("href=\"/runbooks/").skip(1) {
+        for part in body(runbook).split("href=\"/runbooks/").skip(1) {
             let target = part.split('"').next().unwrap();
             let (slug, anchor) = target.split_once('#').unwrap_or((target, ""));
             let found = runbooks.get(slug);
@@ -60,13 +71,13 @@ fn the_first_heading_becomes_the_title_and_leaves_the_page() {
         runbook("# The *title*\n\nText.\n\n## Part `a` & b\n\n## Part a  b\n\n## Part a & b\n");
     assert_eq!(page.title, "The title");
     assert_eq!(page.summary, "Text.");
-    assert!(!page.html.contains("<h1"), "{}", page.html);
+    assert!(!body(&page).contains("<h1"), "{}", body(&page));
     let ids: Vec<&str> = page.headings.iter().map(|h| h.id.as_str()).collect();
     assert_eq!(ids, ["part-a--b", "part-a--b-1", "part-a--b-2"]);
     assert!(
-        page.html.contains(r#"<h2 id="part-a--b-1">"#),
+        body(&page).contains(r#"<h2 id="part-a--b-1">"#),
         "{}",
-        page.html
+        body(&page)
     );
 }
 
@@ -88,14 +99,75 @@ fn tables_tasks_strikes_and_footnotes_are_written() {
 }
 
 #[test]
-fn a_query_gets_a_link_and_nothing_is_run() {
-    let page =
-        runbook("```promql\nrate(a{b=~\"5..\"}[5m]) > 1 & \"<\"\n```\n\n```sh\nreboot\n```\n");
-    assert_eq!(page.queries, [r#"rate(a{b=~"5.."}[5m]) > 1 & "<""#]);
-    let link = "<a href=\"/graph?g0.expr=rate%28a%7Bb%3D%7E%225..%22%7D%5B5m%5D%29+%3E+1+%26+%22%3C%22\
-                &amp;g0.tab=1&amp;runbook=page\"";
-    assert!(page.html.contains(link), "{}", page.html);
-    assert_eq!(page.html.matches("href").count(), 1);
+fn the_place_behind_a_query_and_texts_with_words_are_cut_out() {
+    let page = runbook(
+        "1. ```promql\n   up{i=\"<INSTANCE>\"}\n   ```\n   then `df MOUNTPOINT` and <INSTANCE>\n\n```sh\nreboot\n```\n\n\
+         > **INSTANCE** is down\n\n## INSTANCE\n",
+    );
+    assert_eq!(page.queries, ["up{i=\"<INSTANCE>\"}"]);
+    let cut: Vec<&Piece> = page
+        .pieces
+        .iter()
+        .filter(|piece| !matches!(piece, Piece::Html(_)))
+        .collect();
+    let text = |language, text: &str| Piece::Text(language, text.to_owned());
+    assert_eq!(
+        cut,
+        [
+            &text(Language::Promql, "up{i=\"<INSTANCE>\"}\n"),
+            &Piece::Query(0),
+            &text(Language::Shell, "df MOUNTPOINT"),
+            &text(Language::Prose, "INSTANCE"),
+        ]
+    );
+    assert_eq!(
+        body(&page).matches("reboot").count(),
+        1,
+        "commands stay text: {}",
+        body(&page)
+    );
+}
+
+#[test]
+fn a_file_cannot_hold_a_mark_nor_carry_one_into_an_attribute() {
+    let page = runbook("```promql\nup\n```\n");
+    let digest = {
+        use sha2::{Digest, Sha256};
+        let digest = Sha256::digest(b"```promql\nup\n```\n");
+        digest[..16]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+    };
+    assert!(!body(&page).contains(&digest), "marks do not stay");
+    // Raw HTML that swallows what follows into the value of an attribute.
+    for (swallowed, lost) in [
+        ("> INSTANCE", "INSTANCE"),
+        ("```promql\nup\n```", "[query 0]"),
+    ] {
+        let page = runbook(&format!("<div title='\n\n{swallowed}\n\n'>x</div>\n"));
+        let html = body(&page);
+        assert!(!html.contains(lost), "{html}");
+    }
+}
+
+#[test]
+fn the_table_of_the_escalation_is_known() {
+    let page = runbook(
+        "## Impact\n\n|a|b|c|\n|-|-|-|\n|1|2|3|\n\n## Escalation\n\n|level|who|when|\n|-|-|-|\n|L1|on-call `x`|at *once*|\n|L2|owner|after 15 minutes|\n\n\
+         ## Prevention\n\n|a|b|c|\n|-|-|-|\n|1|2|3|\n",
+    );
+    let told: Vec<String> = page
+        .escalation
+        .iter()
+        .map(|step| format!("{}/{}/{}", step.level, step.who, step.when))
+        .collect();
+    assert_eq!(told, ["L1/on-call x/at once", "L2/owner/after 15 minutes"]);
+    for runbook in Runbooks::embedded().list() {
+        if runbook.front_matter.alert.is_some() {
+            assert_eq!(runbook.escalation.len(), 3, "{}", runbook.slug);
+        }
+    }
 }
 
 #[test]
@@ -213,7 +285,7 @@ fn what_would_cost_too_much_is_shown_as_plain_text() {
     check("`", None);
     check("|", None);
     let page = runbook(&">".repeat(100));
-    assert!(page.html.starts_with("<pre>&gt;&gt;"), "{}", page.html);
+    assert!(body(&page).starts_with("<pre>&gt;&gt;"), "{}", body(&page));
 }
 
 #[test]
@@ -347,4 +419,36 @@ fn a_missing_runbook_offers_the_nearest_names() {
     check("", None);
     check(&"a".repeat(1_000_000), None);
     check("../../etc/passwd", None);
+}
+
+#[test]
+fn an_alert_is_led_to_its_runbook_wherever_that_is() {
+    let runbooks = Runbooks::embedded();
+    let check = |alert: &str, elsewhere: Option<&str>, expected: Option<&str>| {
+        let address = runbooks.address(alert, "http://o", elsewhere);
+        assert_eq!(address.as_deref(), expected, "{alert}");
+    };
+    let wiki = Some("https://wiki.example.org/r/");
+    check("TargetDown", None, Some("http://o/runbooks/target-down"));
+    check("Nothing", None, None);
+    check(
+        "TargetDown",
+        wiki,
+        Some("https://wiki.example.org/r/target-down"),
+    );
+    check(
+        "HTTP5xxRate",
+        wiki,
+        Some("https://wiki.example.org/r/http5xx-rate"),
+    );
+    check(
+        "a b/../c?d",
+        wiki,
+        Some("https://wiki.example.org/r/a-b-..-c-d"),
+    );
+    for runbook in runbooks.list() {
+        if let Some(alert) = &runbook.front_matter.alert {
+            assert_eq!(slug_of(alert), runbook.slug);
+        }
+    }
 }

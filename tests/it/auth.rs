@@ -376,7 +376,13 @@ fn a_browser_is_led_to_the_login_and_back() {
     let cookie = right.header("set-cookie").expect("a cookie");
     assert!(cookie.contains("; HttpOnly; SameSite=Lax"), "{cookie}");
     let cookie = cookie.split(';').next().unwrap();
-    assert_eq!(get("/silences", cookie).status, 200);
+    let page = get("/silences", cookie);
+    assert_eq!(page.status, 200);
+    let shown = "<strong>viewer</strong> <span>viewer</span></p><button class=\"small\">Sign out";
+    assert!(page.body.contains(shown), "{}", page.body);
+    // Who is not known is not told that something happens either.
+    let events = http::get(&address, "/events").unwrap();
+    assert_eq!(events.status, 401, "{events:?}");
     let out = [("cookie", cookie)];
     let out = http::request(&address, "POST", "/logout", &out, "").unwrap();
     assert_eq!(out.status, 303);

@@ -68,7 +68,7 @@ fn bad_targets_are_down_with_their_reason_and_a_good_one_goes_on() {
             None,
             "{name}"
         );
-        let page = outrigger.get("/").body;
+        let page = outrigger.get("/status").body;
         assert!(page.contains(&address), "{name} is on the status page");
     }
 

@@ -60,13 +60,13 @@ fn pings_stop_while_targets_hang_and_go_on_when_they_answer() {
     let outrigger = scene.start();
     pings_arrive(&pulse);
     assert!(outrigger.metric("outrigger_heartbeat_last_ping_timestamp_seconds") > 1.7e9);
-    assert!(outrigger.get("/").body.contains("last ping"));
+    assert!(outrigger.get("/status").body.contains("last ping"));
 
     scene.service.reply(Reply::Hang);
     pings_stop(&outrigger, &pulse, "scrape");
     assert!(
         outrigger
-            .get("/")
+            .get("/status")
             .body
             .contains("withheld: scrape has not progressed")
     );
@@ -75,7 +75,7 @@ fn pings_stop_while_targets_hang_and_go_on_when_they_answer() {
     pings_arrive(&pulse);
     let everything = [
         outrigger.log(),
-        outrigger.get("/").body,
+        outrigger.get("/status").body,
         outrigger.get("/api/v1/status/config").body,
     ];
     for text in everything {
@@ -135,6 +135,6 @@ fn a_reload_brings_and_ends_the_heartbeat() {
     scene.settings("");
     assert_eq!(outrigger.post("/-/reload").status, 200);
     wait_until("the heartbeat's end", PATIENCE, || {
-        !outrigger.get("/").body.contains("Heartbeat")
+        !outrigger.get("/status").body.contains("Heartbeat")
     });
 }

@@ -47,7 +47,10 @@ fn broken_and_mended(scene: &Scene, write: &dyn Fn(&str)) {
         "the log says it too"
     );
     assert!(
-        outrigger.get("/").body.contains("rules/service.yml:5:"),
+        outrigger
+            .get("/status")
+            .body
+            .contains("rules/service.yml:5:"),
         "the status page says it too"
     );
     wait_for_evaluations(&outrigger, 2);
@@ -69,7 +72,10 @@ fn broken_and_mended(scene: &Scene, write: &dyn Fn(&str)) {
     let after = outrigger.wait_for_alert("Waiting", "pending");
     assert_eq!(after["activeAt"], before["activeAt"], "`for` continues");
     assert!(
-        !outrigger.get("/").body.contains("rules/service.yml:5:"),
+        !outrigger
+            .get("/status")
+            .body
+            .contains("rules/service.yml:5:"),
         "the mistake is off the status page"
     );
 }

@@ -81,7 +81,7 @@ fn a_storm_of_ten_thousand_alerts_is_few_messages_and_every_alert_is_on_record()
         outrigger.metric("outrigger_storms") == 1.0
     });
     assert_eq!(outrigger.metric("outrigger_storms_begun_total"), 1.0);
-    let page = outrigger.get("/").body;
+    let page = outrigger.get("/status").body;
     assert!(page.contains("Storm at receiver hook"), "{page}");
 
     // An operator ends it: the last message says so, and it is no storm any more.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// The most bytes kept.
-const MAX_BYTES: usize = 4 << 20;
+pub(super) const MAX_BYTES: usize = 4 << 20;
 
 #[derive(Debug, Default)]
 pub(super) struct Cache {
@@ -29,6 +29,11 @@ impl Cache {
         {
             self.bytes -= oldest.len();
         }
+    }
+
+    /// How many bytes are kept.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(super) fn clear(&mut self) {

@@ -2,9 +2,8 @@
 
 use std::fmt::Write;
 
-use super::{HEIGHT, WIDTH};
+use super::Paper;
 use crate::charts::text::escape;
-use crate::charts::theme::Palette;
 
 /// The fonts: the embedded one, or what a browser has.
 const FONTS: &str = "Inter, system-ui, sans-serif";
@@ -57,23 +56,46 @@ impl<'p> TextStyle<'p> {
 
 /// A drawing under way. Coordinates must be finite; what is not becomes 0.
 #[derive(Debug)]
-pub(super) struct Canvas {
+pub(super) struct Canvas<'p> {
     out: String,
+    id: &'p str,
 }
 
-impl Canvas {
-    pub(super) fn new(description: &str, palette: &Palette) -> Self {
-        let description = escape(description);
+impl<'p> Canvas<'p> {
+    /// `facts` are attributes for scripts.
+    pub(super) fn new(title: &str, description: &str, facts: &str, paper: &Paper<'p>) -> Self {
+        let (title, description) = (escape(title), escape(description));
+        let Paper {
+            width, height, id, ..
+        } = paper;
         let mut out = String::with_capacity(16 * 1024);
         out.push_str(&format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" width=\"{WIDTH}\" \
-             height=\"{HEIGHT}\" role=\"img\" font-family=\"{FONTS}\"><title>{description}</title>\
-             <defs><pattern id=\"pending\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\" \
-             patternTransform=\"rotate(45)\"><rect width=\"2\" height=\"6\" fill=\"{}\" fill-opacity=\"0.3\"/>\
-             </pattern></defs><rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"{}\"/>\n",
-            palette.pending, palette.background,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\" "
         ));
-        Self { out }
+        let size = format!("width=\"{width}\" height=\"{height}\"");
+        if paper.is_picture {
+            out.push_str(&format!(
+                "{size} font-family=\"{FONTS}\"><title>{description}</title>"
+            ));
+        } else {
+            // A page's fonts are its own, and its style sheet says how wide the chart is.
+            out.push_str(&format!(
+                "class=\"plot\" aria-labelledby=\"{id}-title\" aria-describedby=\"{id}-what\"{facts}>\
+                 <title id=\"{id}-title\">{title}</title><desc id=\"{id}-what\">{description}</desc>"
+            ));
+        }
+        out.push_str(&format!(
+            "<defs><pattern id=\"{id}pending\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\" \
+             patternTransform=\"rotate(45)\"><rect width=\"2\" height=\"6\" fill=\"{}\" fill-opacity=\"0.3\"/>\
+             </pattern></defs><rect {size} fill=\"{}\"/>\n",
+            paper.palette.pending, paper.palette.background,
+        ));
+        Self { out, id }
+    }
+
+    /// The fill with one of the drawing's own patterns.
+    pub(super) fn fill(&self, name: &str) -> String {
+        format!("fill=\"url(#{}{name})\"", self.id)
     }
 
     pub(super) fn finish(mut self) -> String {
@@ -84,8 +106,9 @@ impl Canvas {
     /// The two gradients that lead away from a threshold.
     pub(super) fn gradients(&mut self, color: &str) {
         for (id, from, until) in [("above", "1", "0"), ("below", "0", "1")] {
+            let name = self.id;
             self.push(&format!(
-                "<defs><linearGradient id=\"{id}\" x1=\"0\" x2=\"0\" y1=\"{from}\" y2=\"{until}\">\
+                "<defs><linearGradient id=\"{name}{id}\" x1=\"0\" x2=\"0\" y1=\"{from}\" y2=\"{until}\">\
                  <stop offset=\"0\" stop-color=\"{color}\" stop-opacity=\"0.2\"/>\
                  <stop offset=\"1\" stop-color=\"{color}\" stop-opacity=\"0\"/></linearGradient></defs>"
             ));
@@ -184,6 +207,15 @@ impl Canvas {
             style.color,
             escape(text),
         ));
+    }
+
+    /// What follows, up to [`Canvas::end_group`], is one thing, with a name for the pointer.
+    pub(super) fn begin_group(&mut self, attributes: &str, name: &str) {
+        self.push(&format!("<g{attributes}><title>{}</title>", escape(name)));
+    }
+
+    pub(super) fn end_group(&mut self) {
+        self.push("</g>");
     }
 
     fn push(&mut self, element: &str) {

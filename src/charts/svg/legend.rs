@@ -1,7 +1,7 @@
 //! The legend: what each line and each shade is.
 
 use super::canvas::{Canvas, TextStyle};
-use super::{HEIGHT, WIDTH, color};
+use super::{Paper, color, dashes};
 use crate::charts::chart::{Chart, Emphasis, MAX_LINES, ShadeKind, comparison};
 use crate::charts::text::{fit, width};
 use crate::charts::theme::Palette;
@@ -16,7 +16,7 @@ const MAX_ENTRY: f64 = 331.0;
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Swatch<'p> {
-    Line(&'p str, f64),
+    Line(&'p str, f64, &'static str),
     Dashes(&'p str),
     Area(&'p str, bool),
     None,
@@ -35,8 +35,13 @@ pub(super) struct Legend<'p> {
     rows: Vec<Vec<Entry<'p>>>,
 }
 
-pub(super) fn layout<'p>(chart: &Chart, palette: &'p Palette) -> Legend<'p> {
-    let room = f64::from(WIDTH) - 40.0;
+/// Nothing on a page: it has a legend of its own.
+pub(super) fn layout<'p>(chart: &Chart, paper: &Paper<'p>) -> Legend<'p> {
+    let palette = paper.palette;
+    if !paper.is_picture {
+        return Legend { rows: Vec::new() };
+    }
+    let room = paper.w() - 40.0;
     let entries = entries(chart, palette);
     let count = entries.len();
     let mut rows: Vec<Vec<Entry<'p>>> = Vec::new();
@@ -83,7 +88,11 @@ fn entries<'p>(chart: &Chart, palette: &'p Palette) -> Vec<Entry<'p>> {
         }
         let strong = line.emphasis == Emphasis::Strong;
         entries.push(Entry {
-            swatch: Swatch::Line(color(chart, index, palette), if strong { 2.6 } else { 2.0 }),
+            swatch: Swatch::Line(
+                color(chart, index, palette),
+                if strong { 2.6 } else { 2.0 },
+                dashes(chart, index),
+            ),
             text: line.name.clone(),
             strong,
         });
@@ -96,7 +105,7 @@ fn entries<'p>(chart: &Chart, palette: &'p Palette) -> Vec<Entry<'p>> {
             String::new()
         };
         entries.push(Entry {
-            swatch: Swatch::Line(palette.pale, 1.5),
+            swatch: Swatch::Line(palette.pale, 1.5, ""),
             text: format!("{others} other series{drawn}"),
             strong: false,
         });
@@ -132,11 +141,12 @@ fn entries<'p>(chart: &Chart, palette: &'p Palette) -> Vec<Entry<'p>> {
 impl Legend<'_> {
     /// The height it takes.
     pub(super) fn height(&self) -> f64 {
-        ROW * self.rows.len().max(1) as f64
+        ROW * self.rows.len() as f64
     }
 
-    pub(super) fn draw(&self, canvas: &mut Canvas, palette: &Palette) {
-        let mut y = f64::from(HEIGHT) - 14.0 - ROW * (self.rows.len().max(1) - 1) as f64;
+    pub(super) fn draw(&self, canvas: &mut Canvas<'_>, paper: &Paper<'_>) {
+        let palette = paper.palette;
+        let mut y = paper.h() - 14.0 - ROW * (self.rows.len().max(1) - 1) as f64;
         for row in &self.rows {
             let mut x = 20.0;
             for entry in row {
@@ -148,15 +158,16 @@ impl Legend<'_> {
 
     fn draw_entry(
         &self,
-        canvas: &mut Canvas,
+        canvas: &mut Canvas<'_>,
         entry: &Entry<'_>,
         (x, y): (f64, f64),
         palette: &Palette,
     ) -> f64 {
         let middle = y - 4.2;
         match entry.swatch {
-            Swatch::Line(color, thickness) => {
-                let extra = format!(" stroke-width=\"{thickness}\" stroke-linecap=\"round\"");
+            Swatch::Line(color, thickness, dashes) => {
+                let extra =
+                    format!(" stroke-width=\"{thickness}\" stroke-linecap=\"round\"{dashes}");
                 canvas.line((x + 1.0, middle), (x + 15.0, middle), color, &extra);
             }
             Swatch::Dashes(color) => {
@@ -168,7 +179,8 @@ impl Legend<'_> {
                 let fill = format!("fill=\"{color}\" fill-opacity=\"0.3\"");
                 canvas.rect(area.0, area.1, 2.0, &fill);
                 if hatched {
-                    canvas.rect(area.0, area.1, 2.0, "fill=\"url(#pending)\"");
+                    let hatch = canvas.fill("pending");
+                    canvas.rect(area.0, area.1, 2.0, &hatch);
                 }
                 canvas.rect(area.0, (12.0, 3.0), 1.0, &format!("fill=\"{color}\""));
             }

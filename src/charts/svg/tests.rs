@@ -179,6 +179,70 @@ fn a_png_has_the_size_asked_for_and_is_not_empty() {
     );
 }
 
+#[test]
+fn on_a_page_colours_are_the_pages_and_names_of_parts_are_its_own() {
+    let mut chart = chart(vec![
+        line(Emphasis::Plain, points([Some(1.0), Some(2.0)])),
+        line(Emphasis::Plain, points([Some(1.0), Some(1.0)])),
+    ]);
+    chart.threshold = Some(Threshold {
+        op: BinaryOp::Gt,
+        level: Level::Fixed(1.5),
+    });
+    chart.shades = vec![Shade {
+        kind: ShadeKind::Pending,
+        start: at(1),
+        end: at(5),
+    }];
+    for paper in [Paper::wide("a"), Paper::narrow("b")] {
+        let drawing = draw_on(&chart, paper);
+        assert!(!drawing.contains("=\"#"), "a colour of its own: {drawing}");
+        assert!(
+            !drawing.contains("style=") && !drawing.contains("<style"),
+            "what the policy forbids: {drawing}"
+        );
+        let ids = drawing.split(" id=\"").skip(1);
+        let ids: Vec<&str> = ids.map(|rest| rest.split('"').next().unwrap()).collect();
+        assert!(!ids.is_empty() && ids.iter().all(|id| id.starts_with(paper.id)));
+        for name in ["title", "what", "pending", "above"] {
+            assert!(
+                drawing.contains(&format!("{}-{name}", paper.id))
+                    || drawing.contains(&format!("#{}{name}", paper.id)),
+                "{name} in {drawing}"
+            );
+        }
+        assert_eq!(count(&drawing, "<g data-series="), 2, "{drawing}");
+        assert!(drawing.contains("<title>errors</title>"));
+        valid(&drawing);
+    }
+}
+
+#[test]
+fn more_lines_than_colours_have_dashes() {
+    let lines = (0..20).map(|_| line(Emphasis::Plain, points([Some(1.0), Some(2.0)])));
+    let drawing = draw(&chart(lines.collect()), Theme::Light);
+    let path = |what: &str| {
+        let paths = drawing.lines().filter(|line| line.contains("<path"));
+        paths.filter(|line| line.contains(what)).count()
+    };
+    assert_eq!((path("\"9 4\""), path("\"2 4\"")), (8, 4), "{drawing}");
+    assert_eq!(
+        [look(0), look(7), look(8), look(23)],
+        [(1, 0), (8, 0), (1, 1), (8, 2)]
+    );
+}
+
+#[test]
+fn a_line_that_stays_level_is_short() {
+    let level = (0..60).map(|_| Some(1.0));
+    let drawing = draw(
+        &chart(vec![line(Emphasis::Strong, points(level))]),
+        Theme::Light,
+    );
+    let path = drawing.lines().find(|line| line.contains("<path")).unwrap();
+    assert!(path.len() < 200, "{path}");
+}
+
 /// Reads it as XML does, and looks at each number.
 #[track_caller]
 fn valid(drawing: &str) {
@@ -204,7 +268,7 @@ fn valid(drawing: &str) {
         for (place, _) in drawing.match_indices(name) {
             let value = &drawing[place + name.len()..];
             let value = value.split('"').next().unwrap();
-            for part in value.split([' ', 'M', 'L']) {
+            for part in value.split([' ', 'M', 'l']) {
                 if !part.is_empty() {
                     let number: f64 = part.parse().unwrap_or_else(|_| panic!("{name}{value}"));
                     assert!(

@@ -5,19 +5,20 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::QueryArgs;
-use crate::charts::chart::{Chart, Line, MAX_LINES};
+use crate::charts::chart::Chart;
 use crate::charts::png::Painter;
 use crate::charts::terminal::{self, Style};
-use crate::charts::unit::guess;
-use crate::charts::{svg, unit};
+use crate::charts::unit::{Unit, guess};
+use crate::charts::{course, svg};
 use crate::cli::exit;
 use crate::cli::terminal::{Paint, complain, print, size};
 use crate::clock::Clock;
 use crate::model::duration;
-use crate::model::labels::{Labels, METRIC_NAME};
 use crate::model::sample::Sample;
 use crate::model::timestamp::Timestamp;
+use crate::promql::eval::QueryRange;
 use crate::promql::parser;
+use crate::storage::query::Series;
 
 /// The range where none is given.
 const RANGE: Duration = Duration::from_secs(3600);
@@ -52,7 +53,7 @@ impl Window {
 /// # Errors
 /// What is wrong with the arguments, for the user.
 pub(super) fn window(args: &QueryArgs) -> Result<Option<Window>, String> {
-    if args.range.is_none() && !args.chart && args.output.is_none() {
+    if args.range.is_none() && !args.draws_here() && args.output.is_none() {
         return Ok(None);
     }
     if let Some(path) = &args.output {
@@ -78,7 +79,7 @@ pub(super) fn window(args: &QueryArgs) -> Result<Option<Window>, String> {
             Err(_) => Timestamp::parse_rfc3339(text).map_err(|error| format!("--time: {error}"))?,
         },
     };
-    let points = match (&args.output, args.chart) {
+    let points = match (&args.output, args.draws_here()) {
         (None, true) => u64::try_from(size().0 * 2).unwrap_or(POINTS),
         _ => POINTS,
     };
@@ -110,7 +111,7 @@ pub(super) fn draw(args: &QueryArgs, answer: &Value, window: Option<Window>, no_
     let Some(window) = window else {
         return exit::FAILED;
     };
-    let chart = chart(&args.expr, answer, window);
+    let chart = chart(args.expr(), answer, window);
     if chart.lines.is_empty() {
         complain("no series matches\n");
         return exit::OK;
@@ -131,7 +132,7 @@ pub(super) fn draw(args: &QueryArgs, answer: &Value, window: Option<Window>, no_
             return exit::FAILED;
         }
     }
-    if args.chart {
+    if args.draws_here() {
         let (width, height) = size();
         let style = Style {
             width,
@@ -145,35 +146,25 @@ pub(super) fn draw(args: &QueryArgs, answer: &Value, window: Option<Window>, no_
 
 fn chart(text: &str, answer: &Value, window: Window) -> Chart {
     let result = answer["data"]["result"].as_array();
-    let all: Vec<(Labels, Vec<Sample>)> = result
+    let all: Vec<Series> = result
         .into_iter()
         .flatten()
-        .map(|series| {
-            let labels = serde_json::from_value(series["metric"].clone()).unwrap_or_default();
-            let points = series["values"].as_array().into_iter().flatten();
-            (labels, points.filter_map(sample).collect())
+        .map(|series| Series {
+            labels: serde_json::from_value(series["metric"].clone()).unwrap_or_default(),
+            samples: {
+                let points = series["values"].as_array().into_iter().flatten();
+                points.filter_map(sample).collect()
+            },
         })
         .collect();
-    let names = names(&all);
-    let more_lines = all.len().saturating_sub(MAX_LINES);
-    let lines = all.into_iter().zip(names).take(MAX_LINES);
-    let mut chart = Chart {
-        title: text.split_whitespace().collect::<Vec<_>>().join(" "),
-        start: window.start,
-        end: window.end,
-        step: window.step,
-        lines: lines
-            .map(|((_, points), name)| Line {
-                name,
-                points,
-                ..Line::default()
-            })
-            .collect(),
-        more_lines,
-        ..Chart::default()
+    let range = QueryRange {
+        start_ms: window.start.millis(),
+        end_ms: window.end.millis(),
+        step_ms: i64::try_from(window.step.as_millis()).unwrap_or(i64::MAX),
     };
-    chart.unit =
-        parser::parse(text).map_or(unit::Unit::Plain, |expr| guess::unit(&expr, chart.extent()));
+    let mut chart = course::chart(&all, range);
+    chart.title = course::one_line(text);
+    chart.unit = parser::parse(text).map_or(Unit::Plain, |expr| guess::unit(&expr, chart.extent()));
     chart
 }
 
@@ -184,31 +175,6 @@ fn sample(point: &Value) -> Option<Sample> {
         // Rust reads Prometheus's `+Inf` and `NaN` too.
         value: point[1].as_str()?.parse().ok()?,
     })
-}
-
-/// What tells the series apart: the labels that they do not share.
-fn names(all: &[(Labels, Vec<Sample>)]) -> Vec<String> {
-    let Some((first, _)) = all.first() else {
-        return Vec::new();
-    };
-    let shared = |name: &str, value: &str| {
-        let mut others = all.iter();
-        others.all(|(labels, _)| labels.get(name) == Some(value))
-    };
-    all.iter()
-        .map(|(labels, _)| {
-            let own = labels.filter(|name| {
-                all.len() == 1 || name == METRIC_NAME || !shared(name, labels.value(name))
-            });
-            // One metric for all stands in the headline.
-            let own = if all.len() > 1 && shared(METRIC_NAME, first.metric_name()) {
-                own.without_name()
-            } else {
-                own
-            };
-            own.to_string()
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -226,26 +192,5 @@ mod tests {
         check(3600, 15, 3600);
         check(3600, 23, 3588);
         check(5, 60, 0);
-    }
-
-    #[test]
-    fn series_are_named_by_what_tells_them_apart() {
-        let check = |all: &[&[(&str, &str)]], want: &[&str]| {
-            let all: Vec<(Labels, Vec<Sample>)> = all
-                .iter()
-                .map(|pairs| (Labels::from_pairs(pairs.iter().copied()), Vec::new()))
-                .collect();
-            assert_eq!(names(&all), want);
-        };
-        check(&[], &[]);
-        check(&[&[("__name__", "up"), ("job", "a")]], &["up{job=\"a\"}"]);
-        check(
-            &[
-                &[("__name__", "up"), ("job", "a"), ("zone", "x")],
-                &[("__name__", "up"), ("job", "b"), ("zone", "x")],
-            ],
-            &["{job=\"a\"}", "{job=\"b\"}"],
-        );
-        check(&[&[("__name__", "a")], &[("__name__", "b")]], &["a", "b"]);
     }
 }

@@ -1,13 +1,14 @@
-//! Answers: the envelope around stored JSON, entity tags, and how a refused write is told.
+//! Answers: the envelope around stored JSON, revisions as entity tags, and how a refused write is told.
 
-use axum::http::header::{CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::header::{CONTENT_TYPE, IF_MATCH};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::definitions::check::Findings;
 use crate::definitions::resource::Kind;
 use crate::definitions::store::{Basis, StoreError};
+use crate::http::entity_tag;
 use crate::http::problem::Problem;
 
 /// An error of this API.
@@ -120,7 +121,7 @@ pub(super) fn resource(
         body.push_str(&format!(",\"warnings\":{}", json!(findings.warnings)));
     }
     body.push('}');
-    tagged(json_text(status, body), &revision_tag(revision))
+    entity_tag::tagged(json_text(status, body), &revision_tag(revision))
 }
 
 /// The tag of a revision. An identifier's revisions are never used twice, so it is a strong one.
@@ -128,28 +129,10 @@ pub(super) fn revision_tag(revision: i64) -> String {
     format!("\"{revision}\"")
 }
 
-/// The answer with its tag.
-pub(super) fn tagged(mut response: Response, tag: &str) -> Response {
-    if let Ok(tag) = HeaderValue::from_str(tag) {
-        response.headers_mut().insert(ETAG, tag);
-    }
-    response
-}
-
-/// 304, where the caller has this tag already (<https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2>).
-pub(super) fn not_modified(headers: &HeaderMap, tag: &str) -> Option<Response> {
-    let weak = |tag: &str| tag.trim_start_matches("W/").to_owned();
-    let given = tags(headers, &IF_NONE_MATCH)?;
-    let known = given
-        .iter()
-        .any(|given| given == "*" || weak(given) == weak(tag));
-    known.then(|| tagged(StatusCode::NOT_MODIFIED.into_response(), tag))
-}
-
 /// Which revisions a write is meant for (<https://www.rfc-editor.org/rfc/rfc9110#section-13.1.1>); a tag that is none of
 /// ours fits no revision.
 pub(super) fn basis(headers: &HeaderMap) -> Basis {
-    match tags(headers, &IF_MATCH) {
+    match entity_tag::list(headers, &IF_MATCH) {
         None => Basis::Any,
         Some(tags) if tags.iter().any(|tag| tag == "*") => Basis::Any,
         Some(tags) => Basis::OneOf(tags.iter().filter_map(|tag| revision(tag)).collect()),
@@ -160,31 +143,22 @@ fn revision(tag: &str) -> Option<i64> {
     tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok()
 }
 
-fn tags(headers: &HeaderMap, name: &HeaderName) -> Option<Vec<String>> {
-    let mut values = headers.get_all(name).iter().peekable();
-    values.peek()?;
-    let texts = values.map(|value| value.to_str().unwrap_or_default());
-    let tags = texts
-        .flat_map(|text| text.split(','))
-        .map(|tag| tag.trim().to_owned());
-    Some(tags.collect())
-}
-
 #[cfg(test)]
 mod tests {
+
     use super::*;
 
     #[test]
     fn tags_of_requests_are_read_as_the_standard_has_them() {
-        let headers = |name: HeaderName, values: &[&'static str]| {
+        let headers = |values: &[&'static str]| {
             let mut headers = HeaderMap::new();
             for value in values {
-                headers.append(&name, HeaderValue::from_static(value));
+                headers.append(IF_MATCH, HeaderValue::from_static(value));
             }
             headers
         };
         let check = |values: &[&'static str], want: Basis| {
-            assert_eq!(basis(&headers(IF_MATCH, values)), want, "{values:?}");
+            assert_eq!(basis(&headers(values)), want, "{values:?}");
         };
         check(&[], Basis::Any);
         check(&["*"], Basis::Any);
@@ -193,11 +167,5 @@ mod tests {
         for other in ["W/\"7\"", "7", "\"x\"", ""] {
             check(&[other], Basis::OneOf(vec![]));
         }
-        let fresh = |values: &[&'static str], tag: &str| {
-            not_modified(&headers(IF_NONE_MATCH, values), tag).is_some()
-        };
-        assert!(fresh(&["\"7\""], "\"7\"") && fresh(&["*"], "\"7\""));
-        assert!(fresh(&["\"1\", W/\"7\""], "\"7\"") && fresh(&["\"g7\""], "W/\"g7\""));
-        assert!(!fresh(&[], "\"7\"") && !fresh(&["\"8\""], "\"7\""));
     }
 }

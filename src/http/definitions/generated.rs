@@ -7,10 +7,11 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::answer::{self, Fault};
+use super::answer::Fault;
 use super::store;
 use crate::db::definitions as rows;
 use crate::http::context::Context;
+use crate::http::entity_tag;
 use crate::http::problem::Problem;
 use crate::meaning::generate::{Scope, generate};
 
@@ -20,7 +21,7 @@ pub(super) async fn generated(
 ) -> Result<Response, Fault> {
     // Read first: an answer may be newer than its tag, never older.
     let tag = format!("W/\"g{}\"", rows::generation(&context.definitions).await?);
-    if let Some(response) = answer::not_modified(&headers, &tag) {
+    if let Some(response) = entity_tag::not_modified(&headers, &tag) {
         return Ok(response);
     }
     let resources = store(&context, false).all().await?;
@@ -32,5 +33,5 @@ pub(super) async fn generated(
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "SYS_INTERNAL", message)
         })?;
     let response = ([(CONTENT_TYPE, "application/yaml")], text).into_response();
-    Ok(answer::tagged(response, &tag))
+    Ok(entity_tag::tagged(response, &tag))
 }

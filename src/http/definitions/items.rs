@@ -17,6 +17,7 @@ use crate::definitions::change::Merge;
 use crate::definitions::check::Findings;
 use crate::definitions::resource::Kind;
 use crate::http::context::Context;
+use crate::http::entity_tag;
 use crate::http::identity::{Who, require};
 
 type Id = Result<Path<String>, PathRejection>;
@@ -41,7 +42,7 @@ pub(super) async fn one(
     let stored = rows::get(&context.definitions, kind.as_str(), &id).await?;
     let stored = stored.ok_or_else(|| answer::missing(kind))?;
     let tag = answer::revision_tag(stored.revision);
-    if let Some(response) = answer::not_modified(&headers, &tag) {
+    if let Some(response) = entity_tag::not_modified(&headers, &tag) {
         return Ok(response);
     }
     let (document, revision) = (&stored.document, stored.revision);

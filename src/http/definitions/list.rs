@@ -20,6 +20,7 @@ use crate::definitions::objective::ObjectiveStatus;
 use crate::definitions::resource::Kind;
 use crate::definitions::search::words;
 use crate::http::context::Context;
+use crate::http::entity_tag;
 use crate::http::problem::Problem;
 
 /// Words and tags that one request may look for.
@@ -37,7 +38,7 @@ pub(super) async fn list(
     // Read first: an answer may be newer than its tag, never older.
     let generation = rows::generation(&context.definitions).await?;
     let tag = format!("W/\"g{generation}\"");
-    if let Some(response) = answer::not_modified(request.headers(), &tag) {
+    if let Some(response) = entity_tag::not_modified(request.headers(), &tag) {
         return Ok(response);
     }
     let after = match window.cursor() {
@@ -53,7 +54,7 @@ pub(super) async fn list(
     let path = format!("/api/v1/{}", kind.plural());
     let next = page.next.map(|place| cursor::write(&place, &filter));
     let response = window.answer_with(&documents.join(","), page.total, next, &path, &query);
-    Ok(answer::tagged(response, &tag))
+    Ok(entity_tag::tagged(response, &tag))
 }
 
 /// All at once, as the older paths have it.

@@ -57,16 +57,35 @@ pub(super) async fn value(
     let now = context.clock.now();
     let history = history(&Query::of(&request), now)?;
     let metric: Metric = read(&context, Kind::Metric, &id).await?;
-    let Some(text) = live_expression(&metric).map(str::to_owned) else {
+    let data = worth(&context, &metric, history, now).await?;
+    Ok(Json(json!({"success": true, "data": data})))
+}
+
+/// What a metric is worth now, as `data` has it, with its history where one is asked for.
+///
+/// # Errors
+/// Where it has no expression, or that cannot be evaluated.
+pub(in crate::http) async fn worth(
+    context: &Arc<Context>,
+    metric: &Metric,
+    history: Option<QueryRange>,
+    now: Timestamp,
+) -> Result<Value, Problem> {
+    let Some(text) = live_expression(metric).map(str::to_owned) else {
+        let id = &metric.metric_id;
         let message = format!(
             "metric {id} has no telemetry.value; add one with PATCH /api/v1/metrics/{id}, such as \
              {{\"telemetry\": {{\"value\": \"sum(rate(requests_total[5m]))\"}}}}"
         );
-        return Err(Problem::new(StatusCode::NOT_FOUND, "RES_NO_TELEMETRY", message).into());
+        return Err(Problem::new(
+            StatusCode::NOT_FOUND,
+            "RES_NO_TELEMETRY",
+            message,
+        ));
     };
     let expr = expression::read(&text).map_err(|why| failed(&text, &why))?;
     let (shown, asked) = (expr.to_string(), text.clone());
-    let evaluated = query::run(&context, move |context| {
+    let evaluated = query::run(context, move |context| {
         let deadline = deadline(context);
         let query = (&*asked, &expr);
         let samples = samples(context, query, &deadline, now)?;
@@ -81,12 +100,12 @@ pub(super) async fn value(
     let series: Vec<Value> = samples
         .into_iter()
         .map(|(labels, value)| {
-            let verdict = judge::verdict(&metric, Some(value)).as_str();
+            let verdict = judge::verdict(metric, Some(value)).as_str();
             json!({"labels": labels, "value": value, "verdict": verdict})
         })
         .collect();
     let limits = &metric.targets_and_alerts;
-    let verdict = judge::verdict(&metric, worst);
+    let verdict = judge::verdict(metric, worst);
     let mut data = json!({
         "metric_id": metric.metric_id,
         "name": metric.name,
@@ -110,7 +129,7 @@ pub(super) async fn value(
     if let Some(past) = past {
         data["history"] = past;
     }
-    Ok(Json(json!({"success": true, "data": data})))
+    Ok(data)
 }
 
 pub(super) async fn progress(
@@ -119,13 +138,25 @@ pub(super) async fn progress(
 ) -> Result<Json<Value>, Fault> {
     let id = identifier(id)?;
     let objective: Objective = read(&context, Kind::Objective, &id).await?;
+    let data = progress_of(&context, &objective).await?;
+    Ok(Json(json!({"success": true, "data": data})))
+}
+
+/// How far an objective is now, as `data` has it.
+///
+/// # Errors
+/// Where its metrics cannot be read, or no query may run now.
+pub(in crate::http) async fn progress_of(
+    context: &Arc<Context>,
+    objective: &Objective,
+) -> Result<Value, Problem> {
     let mut live = Vec::with_capacity(objective.key_results.len());
     for result in &objective.key_results {
-        live.push(live_metric(&context, result).await?);
+        live.push(live_metric(context, result).await?);
     }
     let now = context.clock.now();
     let results = objective.key_results.clone();
-    let found = query::run(&context, move |context| {
+    let found = query::run(context, move |context| {
         let deadline = deadline(context);
         let of_result = |(result, live): (&KeyResult, Option<(String, String)>)| {
             Reading::of(context, result, live, &deadline, now)
@@ -144,7 +175,7 @@ pub(super) async fn progress(
         .collect();
     let mean = judge::mean(progresses.iter().copied().flatten());
     let pace = Pace::of(mean, expected);
-    Ok(Json(json!({"success": true, "data": {
+    Ok(json!({
         "objective_id": objective.objective_id,
         "name": objective.name,
         "owner_team": objective.owner_team,
@@ -156,7 +187,7 @@ pub(super) async fn progress(
         "on_track": pace.on_track(),
         "known": progresses.iter().flatten().count(),
         "key_results": key_results,
-    }})))
+    }))
 }
 
 /// Where a key result stands.
@@ -242,9 +273,11 @@ async fn read<T: DeserializeOwned>(context: &Context, kind: Kind, id: &str) -> R
 async fn live_metric(
     context: &Context,
     result: &KeyResult,
-) -> Result<Option<(String, String)>, Fault> {
+) -> Result<Option<(String, String)>, Problem> {
     for id in &result.metric_ids {
-        let Some(stored) = rows::get(&context.definitions, Kind::Metric.as_str(), id).await? else {
+        let stored = rows::get(&context.definitions, Kind::Metric.as_str(), id).await;
+        let stored = stored.map_err(|error| answer::refused(&StoreError::Database(error)))?;
+        let Some(stored) = stored else {
             continue;
         };
         let metric: Option<Metric> = serde_json::from_str(&stored.document).ok();
@@ -255,7 +288,7 @@ async fn live_metric(
     Ok(None)
 }
 
-fn live_expression(metric: &Metric) -> Option<&str> {
+pub(in crate::http) fn live_expression(metric: &Metric) -> Option<&str> {
     metric.telemetry.as_ref()?.value.as_deref()
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::HeaderValue;
-use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{Html, IntoResponse, Response};
 
 use super::answer::{self, Fault};
@@ -18,6 +18,7 @@ use crate::definitions::objective::Objective;
 use crate::definitions::report::Report;
 use crate::definitions::resource::Kind;
 use crate::http::context::Context;
+use crate::http::identity::is_browser;
 use crate::http::pages;
 use crate::http::problem::Problem;
 
@@ -31,11 +32,7 @@ pub(super) async fn report(
         Some("html") => true,
         Some("markdown" | "md") => false,
         Some(_) => return Err(parameter("format", "write markdown or html").into()),
-        None => {
-            let accepted = request.headers().get(ACCEPT);
-            accepted
-                .is_some_and(|value| value.to_str().is_ok_and(|text| text.contains("text/html")))
-        }
+        None => is_browser(request.headers()),
     };
     let database = &context.definitions;
     let stored = rows::get(database, Kind::Objective.as_str(), &id).await?;

@@ -25,6 +25,7 @@ use crate::db::definitions as rows;
 use crate::definitions::policy::{self, Module};
 use crate::definitions::resource::Kind;
 use crate::http::context::Context;
+use crate::http::entity_tag;
 use crate::http::problem::Problem;
 
 pub(super) async fn one(
@@ -117,12 +118,12 @@ async fn tagged(
     // Read first: an answer may be newer than its tag, never older.
     let generation = rows::generation(&context.definitions).await?;
     let tag = format!("W/\"g{generation}\"");
-    if let Some(response) = answer::not_modified(headers, &tag) {
+    if let Some(response) = entity_tag::not_modified(headers, &tag) {
         return Ok(response);
     }
     let metrics = store(context, false).metrics().await?;
     let response = answer(&policy::modules(&metrics))?;
-    Ok(answer::tagged(response, &tag))
+    Ok(entity_tag::tagged(response, &tag))
 }
 
 fn shown(module: &Module) -> Value {

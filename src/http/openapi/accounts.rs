@@ -32,7 +32,7 @@ pub(super) fn user() -> Value {
         ("status", status()),
         ("created_at", of::time()),
         ("updated_at", of::time()),
-        ("metadata", json!({"type": "object"})),
+        ("metadata", of::any_object()),
         ("last_login_at?", of::time()),
     ])
 }
@@ -167,7 +167,7 @@ fn sessions() -> Vec<Operation> {
         .answers(
             200,
             "The keys (RFC 7517).",
-            &of::object(vec![("keys", of::list(json!({"type": "object"})))]),
+            &of::object(vec![("keys", of::list(of::any_object()))]),
         ),
     ]
 }

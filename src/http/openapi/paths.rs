@@ -182,7 +182,7 @@ fn of_kind(kind: Kind) -> Vec<Operation> {
         )
         .strict()
         .if_match()
-        .body(JSON_OR_PATCH, &json!({"type": "object"}))
+        .body(JSON_OR_PATCH, &of::named("MergePatch"))
         .answers_as(200, "As it is now.", JSON, &one(kind), &["ETag"])
         .fails(409, "ReadOnly"),
         on(
@@ -293,11 +293,11 @@ fn bulk(kind: Kind) -> Vec<Operation> {
     let items = |of: Value| of::object(vec![("items", of::list(of))]);
     let removed = of::object(vec![
         ("ids?", of::list(of::text())),
-        ("items?", of::list(json!({"type": "object"}))),
+        ("items?", of::list(of::any_object())),
     ]);
     let new = of::named(&format!("{title}New"));
     let change = of::named(&format!("{title}Change"));
-    let anything = json!({"type": "object"});
+    let anything = of::any_object();
     [
         (Method::POST, "Make", "bulkCreate", items(new)),
         (Method::PUT, "Change", "bulkReplace", items(change)),
@@ -316,10 +316,4 @@ fn bulk(kind: Kind) -> Vec<Operation> {
         batch(operation.json(&body))
     })
     .collect()
-}
-
-/// What an import takes.
-fn catalogs() -> [Value; 2] {
-    let anything = json!({"type": "object"});
-    [anything.clone(), of::list(anything)]
 }

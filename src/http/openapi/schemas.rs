@@ -68,6 +68,11 @@ pub(super) mod of {
         json!({"type": "object", "additionalProperties": of})
     }
 
+    /// With whatever members; clients are made of that it is said.
+    pub(in super::super) fn any_object() -> Value {
+        json!({"type": "object", "additionalProperties": true})
+    }
+
     /// An object whose members are all there, but for those whose name ends in `?`.
     pub(in super::super) fn object(members: Vec<(&str, Value)>) -> Value {
         let mut required = Vec::new();
@@ -150,6 +155,17 @@ fn schemas() -> Value {
             all.insert(format!("{name}{suffix}"), object(kind.fields(), form));
         }
     }
+    all.insert(
+        "MergePatch".to_owned(),
+        json!({"type": "object", "additionalProperties": true, "description": "What changes, at every depth; null removes."}),
+    );
+    all.insert(
+        "Catalog".to_owned(),
+        json!({
+            "anyOf": [of::any_object(), of::list(of::any_object())],
+            "description": "A catalog, a list of definitions or one; also under data.",
+        }),
+    );
     let whole = || of::whole(0);
     let finding = of::object(vec![
         ("field", of::text()),
@@ -204,7 +220,7 @@ fn schemas() -> Value {
         ("version?", of::nullable(of::text())),
         ("fields_changed?", of::list(of::text())),
         ("warnings?", of::list(of::named("Finding"))),
-        ("error?", json!({"type": "object"})),
+        ("error?", of::any_object()),
     ]);
     let report = of::object(vec![
         ("created", whole()),
@@ -217,7 +233,7 @@ fn schemas() -> Value {
         ("items", of::list(item)),
         ("warnings?", of::list(of::named("Finding"))),
         ("type?", of::text()),
-        ("imported?", json!({"type": "object"})),
+        ("imported?", of::any_object()),
         ("total?", whole()),
     ]);
     let others = [
@@ -364,7 +380,7 @@ fn value(kind: &Kind, form: Form) -> Value {
         Kind::OneOf(words) => of::words(words),
         Kind::Object(fields) => object(fields, form),
         Kind::Numbers => of::map(of::number()),
-        Kind::AnyObject => json!({"type": "object"}),
+        Kind::AnyObject => of::any_object(),
         Kind::List { of, min } => {
             let mut list =
                 json!({"type": "array", "items": value(of, form), "maxItems": LONGEST_LIST});

@@ -1,26 +1,26 @@
 //! From the state of the product to the structs of the pages.
 
+pub(super) mod overview;
+pub(super) mod rules;
+pub(super) mod targets;
+
 use std::sync::Arc;
 
-use super::graph::{GraphPage, Outcome as QueryOutcome, QueryError, Row};
+use super::paged;
 use super::status::{
     ConfigError, Counts, GroupRow, Health, NotificationRow, Outcome, Readiness, ReceiverRow,
     Reload, RuleKind, RuleRow, StatusPage, TargetRow,
 };
 use super::view::{AlertRow, Bounded};
 use crate::alerts::storm::StormSnapshot;
-use crate::clock::Stopwatch;
 use crate::db::outbox::{self, Summary};
 use crate::http::context::{self, Context};
 use crate::model::alert::{Alert, AlertState};
 use crate::model::circuit::State;
 use crate::model::duration;
-use crate::model::go_float;
 use crate::model::labels::{ALERT_NAME, Labels};
 use crate::model::timestamp::Timestamp;
 use crate::notify::{self, message::storm_text};
-use crate::promql::eval::{Deadline, Query, QueryResult, QueryValue};
-use crate::promql::{parser, support};
 use crate::rules::file;
 use crate::rules::group::Group;
 use crate::rules::rule::{self, Rule};
@@ -31,8 +31,6 @@ use crate::scrape::status::{Health as TargetHealth, TargetStatus};
 const ANSWER: std::time::Duration = std::time::Duration::from_secs(1);
 /// Notifications shown.
 const NOTIFICATIONS: u32 = 50;
-/// Values shown of one series of a range vector.
-const VALUES: usize = 100;
 
 /// The status page now.
 pub(super) async fn status(context: &Context) -> StatusPage {
@@ -60,24 +58,14 @@ pub(super) async fn status(context: &Context) -> StatusPage {
             .filter(|rule| is_failing(rule))
             .count(),
     };
-    let notifications = match outbox::recent(&context.database, NOTIFICATIONS).await {
-        Ok(summaries) => summaries.iter().map(notification_row).collect(),
-        Err(error) => {
-            tracing::error!(%error, "read notifications for the status page");
-            Bounded::default()
-        }
-    };
+    let notifications = recent(context, NOTIFICATIONS).await;
     StatusPage {
         now,
         upstream_only: context.upstream_only,
         calming: calming(context, now).await,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         uptime: now.since(context.started),
-        readiness: match *context.readiness.borrow() {
-            context::Readiness::Ready => Readiness::Ready,
-            context::Readiness::Starting => Readiness::NotReady("starting".to_owned()),
-            context::Readiness::Stopping => Readiness::NotReady("stopping".to_owned()),
-        },
+        readiness: readiness(context),
         config_file: configuration
             .file
             .as_ref()
@@ -94,6 +82,25 @@ pub(super) async fn status(context: &Context) -> StatusPage {
             .into_iter()
             .chain(heartbeat(context, now))
             .collect(),
+    }
+}
+
+fn readiness(context: &Context) -> Readiness {
+    match *context.readiness.borrow() {
+        context::Readiness::Ready => Readiness::Ready,
+        context::Readiness::Starting => Readiness::NotReady("starting".to_owned()),
+        context::Readiness::Stopping => Readiness::NotReady("stopping".to_owned()),
+    }
+}
+
+/// The last notifications, as many as this.
+async fn recent(context: &Context, most: u32) -> Bounded<NotificationRow> {
+    match outbox::recent(&context.database, most).await {
+        Ok(summaries) => summaries.iter().map(notification_row).collect(),
+        Err(error) => {
+            tracing::error!(%error, "read notifications for a page");
+            Bounded::default()
+        }
     }
 }
 
@@ -125,104 +132,6 @@ async fn calming(context: &Context, now: Timestamp) -> Vec<String> {
     lines
 }
 
-/// An expression and its value now, or at the time given.
-pub(super) fn graph(context: &Context, text: &str, at: Option<Timestamp>) -> GraphPage {
-    let stopwatch = Stopwatch::start();
-    let mut page = GraphPage::empty(text);
-    if text.trim().is_empty() {
-        return page;
-    }
-    let at = at.unwrap_or_else(|| context.clock.now());
-    page.at = Some(at);
-    page.links = rule_links(context, text);
-    match evaluate(context, text, at) {
-        Ok(result) => {
-            page.warnings = result
-                .warnings
-                .iter()
-                .chain(&result.infos)
-                .cloned()
-                .collect();
-            page.outcome = outcome(result.value);
-        }
-        Err(error) => page.outcome = QueryOutcome::Error(error),
-    }
-    page.duration = Some(stopwatch.elapsed());
-    page
-}
-
-/// The alerts of the rule behind a runbook, firing first.
-pub(super) fn alerts_named(context: &Context, name: &str) -> Bounded<AlertRow> {
-    alerts(&context.rules.groups())
-        .into_iter()
-        .filter(|alert| alert.name == name)
-        .collect()
-}
-
-fn evaluate(context: &Context, text: &str, at: Timestamp) -> Result<QueryResult, QueryError> {
-    let plain = |message: String| QueryError {
-        message,
-        excerpt: None,
-    };
-    let expr = parser::parse(text).map_err(|error| QueryError {
-        message: error.to_string(),
-        excerpt: Some(error.excerpt(text)),
-    })?;
-    support::check(&expr).map_err(|error| plain(error.to_string()))?;
-    let deadline = Deadline::after(context.query_timeout).or_when(context.tasks.stop_token());
-    let query = Query {
-        text,
-        expr: &expr,
-        deadline: &deadline,
-    };
-    context
-        .engine
-        .instant(&context.storage, &query, at.millis())
-        .map_err(|error| plain(error.to_string()))
-}
-
-fn outcome(value: QueryValue) -> QueryOutcome {
-    match value {
-        QueryValue::Scalar { value, .. } => QueryOutcome::Scalar(go_float::format_sample(value)),
-        QueryValue::String { value, .. } => QueryOutcome::Text(value),
-        QueryValue::Vector(samples) => QueryOutcome::Vector(Bounded::map(samples, |sample| Row {
-            series: sample.labels.to_string(),
-            values: vec![go_float::format_sample(sample.value)],
-        })),
-        QueryValue::Matrix(series) => QueryOutcome::Matrix(Bounded::map(series, |series| Row {
-            series: series.labels.to_string(),
-            values: series
-                .samples
-                .iter()
-                .rev()
-                .take(VALUES)
-                .rev()
-                .map(|sample| {
-                    let at = Timestamp::from_millis(sample.timestamp_ms);
-                    format!("{} @{at}", go_float::format_sample(sample.value))
-                })
-                .collect(),
-        })),
-    }
-}
-
-/// Runbooks of the rules that have this very expression: where a message's source link leads, the way on is one click.
-fn rule_links(context: &Context, text: &str) -> Vec<(String, String)> {
-    let mut links = Vec::new();
-    for group in context.rules.groups() {
-        for rule in group.rules.iter().filter(|rule| rule.spec.query == text) {
-            if let Some(runbook) = context.runbooks.borrow().for_alert(&rule.spec.name) {
-                links.push((
-                    format!("Runbook: {}", runbook.title),
-                    format!("/runbooks/{}", runbook.slug),
-                ));
-            }
-        }
-    }
-    links.dedup();
-    links
-}
-
 /// Pending and firing alerts, firing and oldest first.
 fn alerts(groups: &[Arc<Group>]) -> Vec<AlertRow> {
     let mut rows = Vec::new();
@@ -240,7 +149,7 @@ fn alerts(groups: &[Arc<Group>]) -> Vec<AlertRow> {
     rows
 }
 
-fn firing_first(rows: &mut [AlertRow]) {
+pub(super) fn firing_first(rows: &mut [AlertRow]) {
     rows.sort_by(|a, b| {
         (b.state, a.since, &a.name, &a.labels).cmp(&(a.state, b.since, &b.name, &b.labels))
     });
@@ -268,11 +177,11 @@ fn posted_row(alert: &Alert) -> AlertRow {
     }
 }
 
-fn alert_row(rule: &Rule, instance: &AlertInstance) -> AlertRow {
+pub(super) fn alert_row(rule: &Rule, instance: &AlertInstance) -> AlertRow {
     AlertRow {
         name: rule.spec.name.clone(),
         state: instance.state,
-        value: go_float::format_sample(instance.value),
+        value: paged::number(instance.value),
         since: instance.active_at,
         expression: Some(rule.spec.query.clone()),
         ..described(&instance.labels, &instance.annotations)
@@ -333,7 +242,7 @@ fn group_row(group: &Group) -> GroupRow {
     }
 }
 
-fn rule_row(rule: &Rule) -> RuleRow {
+pub(super) fn rule_row(rule: &Rule) -> RuleRow {
     let memory = rule.memory();
     let alerting = rule.spec.kind != file::RuleKind::Recording;
     let (health, error) = match &memory.health {

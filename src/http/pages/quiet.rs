@@ -5,9 +5,11 @@
 pub mod action;
 mod fill;
 pub mod list;
+mod prefill;
 
 use askama::Template;
 
+use super::paged::Paging;
 use super::view::{self, Bounded};
 use super::{Section, write};
 use crate::model::action_link::Action;
@@ -22,14 +24,20 @@ pub struct SilencesPage {
     pub token: String,
     /// Whether only what Alertmanager has is shown.
     pub upstream_only: bool,
+    /// Whether who looks may change anything.
+    pub may_act: bool,
     /// What was done, or why not.
     pub notice: Option<Notice>,
     /// What fires, with links to acknowledge and silence it.
     pub firing: Matches,
     /// Acks that hold.
     pub acks: Bounded<AckRow>,
-    /// Silences, active or to come.
-    pub silences: Bounded<SilenceRow>,
+    /// What is looked for among the silences.
+    pub search: String,
+    /// Silences, active or to come: those of this page.
+    pub silences: Vec<SilenceRow>,
+    /// Which page it is.
+    pub paging: Paging,
     /// Silences that are over.
     pub expired: Bounded<SilenceRow>,
     /// Silences that come again.
@@ -131,6 +139,21 @@ pub struct Form {
     pub until: String,
     /// The time zone, where it recurs.
     pub zone: String,
+    /// The silence that is changed; empty for a new one.
+    pub edit: String,
+    /// The recurring silence that is changed; empty for a new one.
+    pub edit_recurring: String,
+}
+
+impl Form {
+    fn is_edit(&self) -> bool {
+        !self.edit.is_empty() || !self.edit_recurring.is_empty()
+    }
+
+    fn recurs(&self) -> bool {
+        let fields = [&self.weekdays, &self.from, &self.until];
+        fields.iter().any(|field| !field.is_empty()) || !self.edit_recurring.is_empty()
+    }
 }
 
 /// Alerts that are meant.
@@ -273,6 +296,7 @@ impl SilencesTemplate<'_> {
     /// What the form offers.
     fn lengths(&self) -> &'static [(&'static str, &'static str)] {
         let all: &[(&str, &str)] = &[
+            (list::KEEP, "as it is now"),
             ("30m", "30 minutes"),
             ("1h", "1 hour"),
             ("4h", "4 hours"),
@@ -280,8 +304,9 @@ impl SilencesTemplate<'_> {
             ("1w", "1 week"),
             ("resolved", "until it resolves"),
         ];
+        let first = usize::from(self.page.form.edit.is_empty());
         // Alertmanager's silences end by the clock alone.
-        &all[..all.len() - usize::from(self.page.upstream_only)]
+        &all[first..all.len() - usize::from(self.page.upstream_only)]
     }
 }
 

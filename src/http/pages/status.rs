@@ -1,4 +1,4 @@
-//! `/`: one page that says how it stands.
+//! `/status`, and `/` in Alertmanager's place: one page that says how it stands.
 
 use std::time::Duration;
 
@@ -244,19 +244,22 @@ impl StatusTemplate<'_> {
     }
 
     fn section(&self) -> Section {
-        Section::Status
+        match self.page.upstream_only {
+            true => Section::Home,
+            false => Section::Status,
+        }
     }
 }
 
 impl Readiness {
-    fn name(&self) -> &'static str {
+    pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Ready => "Ready",
             Self::NotReady(_) => "Not ready",
         }
     }
 
-    fn class(&self) -> &'static str {
+    pub(super) fn class(&self) -> &'static str {
         match self {
             Self::Ready => "good",
             Self::NotReady(_) => "bad",
@@ -265,7 +268,7 @@ impl Readiness {
 }
 
 impl Counts {
-    fn alerts_text(&self) -> String {
+    pub(super) fn alerts_text(&self) -> String {
         match (self.firing, self.pending) {
             (0, 0) => "none".to_owned(),
             (firing, 0) => format!("{firing} firing"),
@@ -274,7 +277,7 @@ impl Counts {
         }
     }
 
-    fn alerts_class(&self) -> &'static str {
+    pub(super) fn alerts_class(&self) -> &'static str {
         match (self.firing, self.pending) {
             (0, 0) => "good",
             (0, _) => "warn",
@@ -282,14 +285,14 @@ impl Counts {
         }
     }
 
-    fn targets_text(&self) -> String {
+    pub(super) fn targets_text(&self) -> String {
         match self.targets {
             0 => "none".to_owned(),
             all => format!("{} of {all} up", all.saturating_sub(self.targets_down)),
         }
     }
 
-    fn targets_class(&self) -> &'static str {
+    pub(super) fn targets_class(&self) -> &'static str {
         // No target at all is nothing to be calm about.
         match (self.targets, self.targets_down) {
             (0, _) => "warn",
@@ -298,7 +301,7 @@ impl Counts {
         }
     }
 
-    fn rules_text(&self) -> String {
+    pub(super) fn rules_text(&self) -> String {
         match (self.rules, self.rules_failing) {
             (0, _) => "none".to_owned(),
             (all, 0) => format!("{all} healthy"),
@@ -306,7 +309,7 @@ impl Counts {
         }
     }
 
-    fn rules_class(&self) -> &'static str {
+    pub(super) fn rules_class(&self) -> &'static str {
         match (self.rules, self.rules_failing) {
             (0, _) => "warn",
             (_, 0) => "good",
@@ -316,7 +319,7 @@ impl Counts {
 }
 
 impl ConfigError {
-    fn place(&self) -> String {
+    pub(super) fn place(&self) -> String {
         match (self.line, self.column) {
             (Some(line), Some(column)) => format!("{}:{line}:{column}", self.file),
             (Some(line), None) => format!("{}:{line}", self.file),
@@ -326,7 +329,7 @@ impl ConfigError {
 }
 
 impl Health {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Good => "ok",
             Self::Bad => "failing",
@@ -334,7 +337,7 @@ impl Health {
         }
     }
 
-    fn class(self) -> &'static str {
+    pub(super) fn class(self) -> &'static str {
         match self {
             Self::Good => "good",
             Self::Bad => "bad",
@@ -344,20 +347,20 @@ impl Health {
 }
 
 impl GroupRow {
-    fn failing(&self) -> usize {
+    pub(super) fn failing(&self) -> usize {
         let rules = self.rules.rows.iter();
         rules.filter(|rule| rule.health == Health::Bad).count()
     }
 
-    fn troubled(&self) -> bool {
+    pub(super) fn troubled(&self) -> bool {
         self.failing() > 0
     }
 
-    fn class(&self) -> &'static str {
+    pub(super) fn class(&self) -> &'static str {
         if self.troubled() { "bad" } else { "good" }
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         match (self.failing(), self.rules.rows.len() + self.rules.more) {
             (0, 1) => "1 rule ok".to_owned(),
             (0, all) => format!("{all} rules ok"),
@@ -367,13 +370,13 @@ impl GroupRow {
 }
 
 impl ReceiverRow {
-    fn wait(&self, now: &Timestamp) -> String {
+    pub(super) fn wait(&self, now: &Timestamp) -> String {
         view::rough(&self.until.since(*now))
     }
 }
 
 impl RuleKind {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Alerting => "alert",
             Self::Recording => "record",
@@ -382,7 +385,7 @@ impl RuleKind {
 }
 
 impl Outcome {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Delivered => "delivered",
             Self::Waiting => "waiting",
@@ -392,7 +395,7 @@ impl Outcome {
         }
     }
 
-    fn class(self) -> &'static str {
+    pub(super) fn class(self) -> &'static str {
         match self {
             Self::Delivered => "good",
             Self::Waiting => "warn",

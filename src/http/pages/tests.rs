@@ -1,3 +1,5 @@
+mod watch;
+
 use std::time::Duration;
 
 use super::graph::{GraphPage, QueryError, Row};
@@ -12,7 +14,7 @@ use crate::model::timestamp::Timestamp;
 use crate::runbooks::{Missing, Runbooks};
 
 /// What a hostile label value, name or error may hold.
-const HOSTILE: &str =
+pub(super) const HOSTILE: &str =
     "\"'><script>alert(1)</script><img src=x onerror=alert(1)>\u{202e}\0{{ 7*7 }}";
 
 fn now() -> Timestamp {
@@ -227,6 +229,7 @@ fn query(expression: &str, outcome: graph::Outcome) -> GraphPage {
             ),
             ("bad".to_owned(), "javascript:alert(1)".to_owned()),
         ],
+        ..GraphPage::empty(expression)
     }
 }
 
@@ -237,26 +240,46 @@ fn rows(count: usize) -> Bounded<Row> {
     })
 }
 
-/// Every page is one whole document that asks nobody else for anything and carries no script or inline style.
+/// Every page is one whole document that asks nobody else for anything, with one script of ours and no inline style.
 fn check_document(html: &str) {
+    let ours = format!(
+        "<script src=\"{}\" defer></script>",
+        assets::address("app.js")
+    );
+    let without = html.replace(&ours, "");
+    assert!(
+        !without.contains("<img") && !without.contains(" src=\""),
+        "{html}"
+    );
+    check_page(html);
+}
+
+/// As [`check_document`], for pages that show charts of their own.
+pub(super) fn check_page(html: &str) {
+    let foreign = ["src=\"http", "srcset=\"http", "src=\"//", "src=\"data"];
+    assert!(!foreign.iter().any(|never| html.contains(never)), "{html}");
+    assert!(!html.contains("<img src=x"), "{html}");
+    let ours = format!(
+        "<script src=\"{}\" defer></script>",
+        assets::address("app.js")
+    );
+    assert_eq!(html.matches(&ours).count(), 1, "{html}");
+    let more = format!(
+        "<script src=\"{}\" defer></script>",
+        assets::address("query.js")
+    );
+    let html = &html.replace(&ours, "").replace(&more, "");
     assert!(html.starts_with("<!DOCTYPE html>"), "{html}");
     assert!(html.trim_end().ends_with("</html>"));
     for once in [
-        "<main id=\"page-main\">",
+        "<main id=\"page-main\" tabindex=\"-1\">",
         "<h1",
         "<title>",
-        "<html lang=\"en\">",
+        "<html lang=\"en\" data-theme=\"auto\">",
     ] {
         assert_eq!(html.matches(once).count(), 1, "{once} in {html}");
     }
-    for never in [
-        "<script",
-        "style=\"",
-        "<img",
-        "<iframe",
-        "onerror=\"",
-        "src=\"",
-    ] {
+    for never in ["<script", "style=\"", "<iframe", "onerror=\""] {
         assert!(!html.contains(never), "{never} in {html}");
     }
     let mut ids: Vec<&str> = html
@@ -436,34 +459,6 @@ fn every_kind_of_result_is_shown() {
 }
 
 #[test]
-fn every_shipped_runbook_is_a_whole_page() {
-    let runbooks = Runbooks::embedded();
-    for runbook in runbooks.list() {
-        check_document(&runbook::render(runbook, now(), None));
-    }
-    let html = runbook::index(&runbooks);
-    check_document(&html);
-    for runbook in runbooks.list() {
-        assert!(html.contains(&format!("href=\"/runbooks/{}\"", runbook.slug)));
-    }
-}
-
-#[test]
-fn a_runbook_says_whether_its_alert_fires_now() {
-    let runbooks = Runbooks::embedded();
-    let page = runbooks.get("high-error-rate").unwrap();
-    let none = Bounded::default();
-    assert!(runbook::render(page, now(), Some(&none)).contains("Not firing and not pending now."));
-    assert!(!runbook::render(page, now(), None).contains("Not firing"));
-    let live = Bounded::map(0..1, |_| {
-        alert("HighErrorRate", AlertState::Firing, "critical", 640)
-    });
-    let html = runbook::render(page, now(), Some(&live));
-    check_document(&html);
-    assert!(html.contains("10m 40s ago"), "{html}");
-}
-
-#[test]
 fn a_missing_runbook_offers_the_nearest() {
     let missing = Runbooks::embedded().missing("high-eror-rate");
     let html = error::missing_runbook("high-eror-rate", &missing);
@@ -517,13 +512,17 @@ fn durations_and_times_are_written_for_people() {
 }
 
 #[test]
-fn the_policy_lets_nothing_in_but_our_style() {
+fn the_policy_lets_nothing_in_but_our_style_and_script() {
     let policy = SECURITY_HEADERS[0].1;
-    assert!(policy.starts_with("default-src 'none'; style-src 'self';"));
+    let want = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; ";
+    assert!(policy.starts_with(want), "{policy}");
     assert!(!policy.contains("unsafe"));
     for (name, value) in SECURITY_HEADERS {
         assert!(axum::http::HeaderName::from_static(name).as_str() == name);
         axum::http::HeaderValue::from_static(value);
     }
-    assert!(!STYLE.contains("url(") && !STYLE.contains("@import"));
+    assert!(!assets::STYLE.contains("url(") && !assets::STYLE.contains("@import"));
+    for evaluated in ["eval(", "innerHTML", "document.write", "Function("] {
+        assert!(!assets::SCRIPT.contains(evaluated), "{evaluated}");
+    }
 }

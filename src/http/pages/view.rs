@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::shell::Theme;
 use crate::model::alert::AlertState;
 use crate::model::timestamp::Timestamp;
 
@@ -117,6 +118,51 @@ pub(super) fn rough(duration: &Duration) -> String {
     }
 }
 
+/// A chart that is there in both themes: in that of the page, or of the browser. `before` and `after` stand around the theme's
+/// name in its address. This is HTML.
+pub(super) fn chart(before: &str, after: &str, alt: &str) -> String {
+    let chosen = super::shell::current().theme;
+    let address = |theme: &str| escape(&format!("{before}{theme}.svg{after}"));
+    let image = |theme: &str| {
+        format!(
+            r#"<img class="chart" src="{}" width="720" height="360" loading="lazy" alt="{}">"#,
+            address(theme),
+            escape(alt)
+        )
+    };
+    let dark = |media: &str| format!(r#"<source media="{media}" srcset="{}">"#, address("dark"));
+    match chosen {
+        Theme::Light => image("light"),
+        // Paper is white.
+        Theme::Dark => format!("<picture>{}{}</picture>", dark("screen"), image("light")),
+        Theme::Auto => {
+            let media = "screen and (prefers-color-scheme: dark)";
+            format!("<picture>{}{}</picture>", dark(media), image("light"))
+        }
+    }
+}
+
+/// A text as HTML has it, also between double quotes.
+pub(super) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// The time between two instants.
+pub(super) fn lasted(from: &Timestamp, until: &Timestamp) -> String {
+    rough(&until.since(*from))
+}
+
 /// `in the future` where the clock stepped back.
 pub(super) fn ago(now: &Timestamp, then: &Timestamp) -> String {
     match now.millis().cmp(&then.millis()) {
@@ -175,6 +221,15 @@ pub(super) fn clock_text(at: &Timestamp) -> String {
     }
 }
 
+/// The instant for people and for machines. This is HTML.
+pub(super) fn clock(at: &Timestamp) -> String {
+    format!(
+        r#"<time datetime="{}">{}</time>"#,
+        at.to_rfc3339(),
+        clock_text(at)
+    )
+}
+
 /// As [`exact`]; a dash where there is none.
 pub(super) fn took(duration: &Option<Duration>) -> String {
     duration.as_ref().map_or_else(|| "–".to_owned(), exact)
@@ -204,6 +259,20 @@ pub(super) fn exact(duration: &Duration) -> String {
     format!("{text} {unit}")
 }
 
+/// `12.3 kB`.
+pub(super) fn bytes(bytes: &usize) -> String {
+    match *bytes as f64 {
+        bytes if bytes < 1e3 => format!("{bytes} B"),
+        bytes if bytes < 1e6 => format!("{:.1} kB", bytes / 1e3),
+        bytes => format!("{:.1} MB", bytes / 1e6),
+    }
+}
+
+/// A number in groups of three.
+pub(super) fn number(number: &u64) -> String {
+    count(&Some(*number))
+}
+
 /// A number in groups of three; a dash where there is none.
 pub(super) fn count(number: &Option<u64>) -> String {
     let Some(number) = number else {
@@ -218,6 +287,11 @@ pub(super) fn count(number: &Option<u64>) -> String {
         out.push(digit);
     }
     out
+}
+
+/// `1 target answers`, `3 targets answer`.
+pub(super) fn several(count: &usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if *count == 1 { one } else { many })
 }
 
 /// What a bounded list does not show; nothing where it shows all. This is HTML.

@@ -9,7 +9,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use crate::auth::caller::Caller;
 use crate::http::context::Context;
+use crate::http::identity::Who;
 
 /// Version of the running binary, under Prometheus's keys.
 pub async fn buildinfo() -> Json<Value> {
@@ -47,8 +49,12 @@ pub async fn config(State(context): State<Arc<Context>>) -> Json<Value> {
 }
 
 /// Loads the configuration again: 200, or 400 with every mistake, the old configuration going on.
-pub async fn reload(State(context): State<Arc<Context>>) -> Response {
-    match (context.reload)().await {
+pub async fn reload(State(context): State<Arc<Context>>, Who(caller): Who) -> Response {
+    let reason = match &caller {
+        Caller::User(_) => format!("POST /-/reload by {}", caller.name()),
+        Caller::Anonymous(_) => "POST /-/reload".to_owned(),
+    };
+    match (context.reload)(reason).await {
         Ok(()) => (StatusCode::OK, "configuration reloaded\n").into_response(),
         Err(mistakes) => {
             let mut text = String::from("reload refused; the old configuration goes on:\n");

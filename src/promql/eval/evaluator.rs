@@ -43,6 +43,7 @@ pub(super) struct Evaluator<'a> {
     pub(super) default_subquery_step: i64,
     pub(super) annotations: Annotations,
     pub(super) samples_read: u64,
+    pub(super) series_read: u64,
     text: &'a str,
     shared: Shared<'a>,
     deadline: &'a Deadline,
@@ -71,6 +72,7 @@ impl<'a> Evaluator<'a> {
             default_subquery_step: millis(config.default_subquery_step).max(1),
             annotations: Annotations::default(),
             samples_read: 0,
+            series_read: 0,
             text: query.text,
             shared: Shared::of(query.text, query.expr),
             deadline: query.deadline,
@@ -87,6 +89,7 @@ impl<'a> Evaluator<'a> {
             warnings,
             infos,
             samples_read: self.samples_read,
+            series_read: self.series_read,
         }
     }
 

@@ -381,6 +381,7 @@ impl Evaluator<'_> {
         let samples = series.iter().map(|series| series.samples.len()).sum();
         self.hold(samples)?;
         self.samples_read += samples as u64;
+        self.series_read += series.len() as u64;
         Ok((series, samples))
     }
 }

@@ -13,6 +13,9 @@ fn the_document_and_its_pages_come_out_of_the_binary() {
     assert!(paths.contains_key("/api/v1/metrics/{id}"));
     // Authentication is off.
     assert!(!paths.contains_key("/api/auth/login"));
+    let tag = api.get("/openapi.json").header("etag").unwrap().to_owned();
+    let known = api.ask("GET", "/openapi.json", &[("if-none-match", &tag)], "");
+    assert_eq!((known.status, known.body.as_str()), (304, ""));
     let yaml = api.get("/openapi.yaml");
     assert_eq!(yaml.header("content-type"), Some("application/yaml"));
     assert!(yaml.body.starts_with("openapi: 3.1.0\n"), "{}", yaml.body);
@@ -39,7 +42,7 @@ fn the_document_and_its_pages_come_out_of_the_binary() {
     assert_eq!(api.get("/api-docs/nothing").status, 404);
     let other = api.get("/runbooks");
     let policy = other.header("content-security-policy").unwrap();
-    assert!(!policy.contains("script-src"), "{policy}");
+    assert!(policy.contains("form-action 'self'"), "{policy}");
 }
 
 /// No path answers that it is not there, or that it takes another method.

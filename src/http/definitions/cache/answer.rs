@@ -14,9 +14,9 @@ use axum::response::{IntoResponse, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::super::answer::not_modified;
 use super::STALE;
 use crate::http::compression::{LEAST_BYTES, accepts_gzip, is_worthwhile};
+use crate::http::entity_tag::not_modified;
 use crate::http::errors::{self, ErrorKind};
 use crate::http::metrics::PlainSize;
 use crate::http::problem::Problem;

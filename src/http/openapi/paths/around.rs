@@ -3,7 +3,7 @@
 use axum::http::Method;
 use serde_json::json;
 
-use super::{JSON, JSON_OR_YAML, PAGES, YAML, batch, catalogs, counts, get, page};
+use super::{JSON, JSON_OR_YAML, PAGES, YAML, batch, counts, get, page};
 use crate::auth::role::{Role, Scope};
 use crate::definitions::metric::Direction;
 use crate::definitions::resource::Kind;
@@ -74,23 +74,23 @@ pub(super) fn live() -> Vec<Operation> {
         ("critical_threshold", of::number()),
         ("at", of::time()),
         ("expression", of::text()),
-        ("series", of::list(json!({"type": "object"}))),
+        ("series", of::list(of::any_object())),
         ("series_left_out?", of::whole(1)),
         ("reason?", of::text()),
-        ("history?", of::nullable(json!({"type": "object"}))),
+        ("history?", of::nullable(of::any_object())),
     ]);
     let progress = of::object(vec![
         ("objective_id", of::text()),
         ("name", of::text()),
         ("owner_team", of::text()),
-        ("timeframe", json!({"type": "object"})),
+        ("timeframe", of::any_object()),
         ("at", of::time()),
         ("progress", number()),
         ("expected", of::number()),
         ("verdict", of::text()),
         ("on_track", of::nullable(json!({"type": "boolean"}))),
         ("known", of::whole(0)),
-        ("key_results", of::list(json!({"type": "object"}))),
+        ("key_results", of::list(of::any_object())),
     ]);
     vec![
         get(
@@ -140,17 +140,13 @@ pub(super) fn live() -> Vec<Operation> {
             "The rules made of definitions, as a rule file",
         )
         .if_none_match()
-        .answers_as(200, "The file.", YAML, &of::text(), &["ETag"]),
+        .answers_as(200, "The file.", YAML, &json!({}), &["ETag"]),
     ]
 }
 
 /// Definitions of all kinds.
 pub(super) fn together() -> Vec<Operation> {
     let tag = "catalog";
-    let catalog = json!({
-        "anyOf": catalogs(),
-        "description": "A catalog, a list of definitions or one; also under data.",
-    });
     let kinds = "Only these: metrics, domains, objectives; a comma between them.";
     let found = of::object(vec![
         ("kind", of::words(Kind::WORDS)),
@@ -192,7 +188,7 @@ pub(super) fn together() -> Vec<Operation> {
         audit = audit.query(name, "RFC 3339.", of::time());
     }
     vec![
-        batch(import.body(JSON_OR_YAML, &catalog)),
+        batch(import.body(JSON_OR_YAML, &of::named("Catalog"))),
         get(
             "/api/v1/export",
             "exportDefinitions",
@@ -205,7 +201,7 @@ pub(super) fn together() -> Vec<Operation> {
             200,
             "A catalog that imports unchanged.",
             JSON_OR_YAML,
-            &json!({"type": "object"}),
+            &of::any_object(),
             &[],
         ),
         get(
@@ -248,7 +244,7 @@ pub(super) fn about() -> Vec<Operation> {
     let performance = of::object(vec![
         ("queries", of::map(of::number())),
         ("distribution", counts()),
-        ("cache", of::nullable(json!({"type": "object"}))),
+        ("cache", of::nullable(of::any_object())),
     ]);
     let slow = of::object(vec![
         ("query", of::text()),

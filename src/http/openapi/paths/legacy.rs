@@ -1,9 +1,8 @@
 //! The older paths.
 
 use axum::http::Method;
-use serde_json::json;
 
-use super::{JSON, JSON_OR_YAML, batch, catalogs, counts, filtered, one, told};
+use super::{JSON, JSON_OR_YAML, batch, counts, filtered, one, told};
 use crate::definitions::resource::Kind;
 use crate::http::openapi::operation::Operation;
 use crate::http::openapi::schemas::{name, of};
@@ -65,12 +64,12 @@ pub(super) fn operations() -> Vec<Operation> {
         ("byOwner", counts()),
     ]);
     let performance = of::object(vec![
-        ("performance", json!({"type": "object"})),
-        ("memory", json!({"type": "object"})),
+        ("performance", of::any_object()),
+        ("memory", of::any_object()),
         ("uptime", of::text()),
     ]);
     let files = of::success(vec![("data", of::map(of::text())), ("count", of::whole(0))]);
-    let imported = of::object(vec![("data", json!({"anyOf": catalogs()}))]);
+    let imported = of::object(vec![("data", of::named("Catalog"))]);
     let import = on(
         Method::POST,
         "/api/import",

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::fill::{exactly, matches};
-use super::list::{see_other, silence, told_of_ack, uncached};
+use super::list::{silence, told_of_ack, uncached};
 use super::{ActionPage, Form, LabelChoice, render_action};
 use crate::alerts::ack::{AckRequest, AckTarget};
 use crate::alerts::dispatch::view::AlertSnapshot;
@@ -15,7 +15,7 @@ use crate::alerts::explain::matchers_text;
 use crate::alerts::run::Closed;
 use crate::db::ledger::{self, LedgerFilter};
 use crate::http::context::Context;
-use crate::http::pages::error;
+use crate::http::pages::{error, see_other};
 use crate::http::params::Params;
 use crate::http::quiet::acks::expiry;
 use crate::model::action_link::{Action, Subject, link, verify};

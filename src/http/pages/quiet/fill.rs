@@ -23,6 +23,8 @@ use crate::model::timestamp::Timestamp;
 
 /// Alerts of one ack that are shown.
 const ACKED: usize = 5;
+/// Alerts that fire and are shown beside silences; `/alerts` has all.
+const FIRING: usize = 10;
 /// Hours of the ledger that a preview looks back.
 const HOURS: u64 = 24;
 
@@ -61,8 +63,13 @@ pub(super) fn exactly(alerts: &[AlertSnapshot]) -> Matches {
     }
 }
 
-/// What fires, told first, with links that hold for a while.
-pub(super) fn firing(context: &Context, mut alerts: Vec<AlertSnapshot>, now: Timestamp) -> Matches {
+/// What fires, told first, for who may act with links that hold for a while.
+pub(super) fn firing(
+    context: &Context,
+    mut alerts: Vec<AlertSnapshot>,
+    may_act: bool,
+    now: Timestamp,
+) -> Matches {
     let key = |shown: &AlertSnapshot| {
         let quiet = shown.acked_by.is_some() || !shown.silenced_by.is_empty();
         let rank = severity_rank(shown.alert.labels.value("severity"));
@@ -73,14 +80,21 @@ pub(super) fn firing(context: &Context, mut alerts: Vec<AlertSnapshot>, now: Tim
     let row = |shown: &AlertSnapshot| {
         let subject = Subject::Alert(shown.alert.fingerprint());
         let mut row = match_row(shown);
+        if !may_act {
+            return row;
+        }
         for (text, action) in [("Acknowledge", Action::Ack), ("Silence", Action::Silence)] {
             let href = link(&context.signer, action, &subject, until);
             row.links.push((text, href));
         }
         row
     };
+    let rows: Vec<MatchRow> = alerts.iter().take(FIRING).map(row).collect();
     Matches {
-        alerts: Bounded::map(&alerts, row),
+        alerts: Bounded {
+            more: alerts.len() - rows.len(),
+            rows,
+        },
         matched: alerts.len(),
         ..Matches::default()
     }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, LOCATION};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::StatusCode;
+use axum::http::header::CACHE_CONTROL;
 use axum::response::{Html, IntoResponse, Response};
 use serde_json::json;
 
 use super::fill::{ack_row, matches, recurring_row, silence_row, span_text};
-use super::{Bounded, Form, Matches, Notice, SilencesPage, render_list};
+use super::{Bounded, Form, Matches, Notice, SilencesPage, prefill, render_list};
+use crate::alerts::explain::matchers_text;
 use crate::alerts::interval::schedule::Schedule;
 use crate::alerts::matchers;
 use crate::alerts::recurring::RecurringRequest;
@@ -20,13 +21,17 @@ use crate::alerts::run::acks::AckChangeError;
 use crate::alerts::run::recurring::RecurringChangeError;
 use crate::alerts::run::silences::ChangeError;
 use crate::alerts::silence::SilenceRequest;
+use crate::auth::caller::Caller;
+use crate::auth::role::{Role, Scope};
 use crate::http::context::Context;
-use crate::http::pages::error;
+use crate::http::identity::Who;
+use crate::http::pages::paged::{Address, Paging, refusal};
+use crate::http::pages::{error, see_other};
 use crate::http::params::Params;
 use crate::model::duration;
 use crate::model::labels::Labels;
 use crate::model::matcher::Matcher;
-use crate::model::silence::{FORCE, RESOLVED, SilenceState, UNTIL};
+use crate::model::silence::{FORCE, RESOLVED, Silence, SilenceState, UNTIL};
 use crate::model::timestamp::Timestamp;
 use crate::model::words::is_unprintable;
 
@@ -41,10 +46,15 @@ const LONGEST_NAME: usize = 200;
 const LONGEST_COMMENT: usize = 4 << 10;
 /// Occurrences shown in a preview.
 const OCCURRENCES: usize = 5;
+/// Silences on a page.
+const PAGE: usize = 50;
+/// Instead of a length: a silence that is changed ends when it would have.
+pub(super) const KEEP: &str = "keep";
 
 /// What a button did, as the next page's address names it.
-const DONE: [(&str, &str); 6] = [
+const DONE: [(&str, &str); 7] = [
     ("created", "The silence holds."),
+    ("changed", "The silence was changed."),
     ("recurs", "The silence will come again and again."),
     (
         "expired",
@@ -62,7 +72,11 @@ const DONE: [(&str, &str); 6] = [
 ];
 
 /// The page.
-pub async fn show(State(context): State<Arc<Context>>, params: Params) -> Response {
+pub async fn show(
+    State(context): State<Arc<Context>>,
+    Who(caller): Who,
+    params: Params,
+) -> Response {
     let done = DONE
         .iter()
         .find(|(name, _)| params.get("done") == Some(name));
@@ -70,11 +84,15 @@ pub async fn show(State(context): State<Arc<Context>>, params: Params) -> Respon
         good: true,
         text: (*text).to_owned(),
     });
-    answer(&context, &params, StatusCode::OK, notice).await
+    answer(&context, &params, &caller, StatusCode::OK, notice).await
 }
 
 /// What a button asks for.
-pub async fn act(State(context): State<Arc<Context>>, params: Params) -> Response {
+pub async fn act(
+    State(context): State<Arc<Context>>,
+    Who(caller): Who,
+    params: Params,
+) -> Response {
     let now = context.clock.now();
     let token = params.get("token").unwrap_or_default();
     if let Err(reason) = context.signer.verify("form", PATH, token, now) {
@@ -111,22 +129,13 @@ pub async fn act(State(context): State<Arc<Context>>, params: Params) -> Respons
         Ok(done) => see_other(&format!("{PATH}?done={done}")),
         Err(text) => {
             let notice = Some(Notice { good: false, text });
-            answer(&context, &params, StatusCode::BAD_REQUEST, notice).await
+            answer(&context, &params, &caller, StatusCode::BAD_REQUEST, notice).await
         }
     }
 }
 
-/// To a page that may be loaded again.
-pub(super) fn see_other(path: &str) -> Response {
-    let mut response = StatusCode::SEE_OTHER.into_response();
-    if let Ok(value) = HeaderValue::from_str(path) {
-        response.headers_mut().insert(LOCATION, value);
-    }
-    response
-}
-
 /// Never kept by a browser or a proxy: it holds tokens.
-pub(super) fn uncached(status: StatusCode, html: String) -> Response {
+pub(in crate::http::pages) fn uncached(status: StatusCode, html: String) -> Response {
     let headers = [(CACHE_CONTROL, "no-store")];
     (status, headers, Html(html)).into_response()
 }
@@ -143,12 +152,19 @@ async fn create(
         && !context.upstream_only
     {
         check_words(&form)?;
+        let edited = (!form.edit_recurring.is_empty()).then(|| form.edit_recurring.clone());
+        let all = context.alerts.recurring().await;
+        let all = all.map_err(|error| error.to_string())?;
+        let before = all
+            .iter()
+            .map(|shown| &shown.recurring)
+            .find(|known| edited.as_deref() == Some(&*known.id));
         let request = RecurringRequest {
-            id: None,
+            id: edited,
             matchers,
             schedule,
-            starts_at: None,
-            ends_at: None,
+            starts_at: before.and_then(|before| before.starts_at),
+            ends_at: before.and_then(|before| before.ends_at),
             created_by: form.created_by,
             comment: form.comment,
             force,
@@ -159,7 +175,11 @@ async fn create(
             .map_err(|error| told_of_recurring(&error));
     }
     silence(context, matchers, &form, force, now).await?;
-    Ok("created")
+    Ok(if form.edit.is_empty() {
+        "created"
+    } else {
+        "changed"
+    })
 }
 
 /// What a person says of himself and of his reasons.
@@ -185,7 +205,7 @@ fn check_words(form: &Form) -> Result<(), String> {
     Ok(())
 }
 
-/// Makes an ordinary silence.
+/// Makes or changes an ordinary silence.
 pub(super) async fn silence(
     context: &Context,
     matchers: Vec<Matcher>,
@@ -194,22 +214,36 @@ pub(super) async fn silence(
     now: Timestamp,
 ) -> Result<(), String> {
     check_words(form)?;
+    let before = match form.edit.as_str() {
+        "" => None,
+        id => {
+            let known = context.alerts.silence(id.to_owned()).await;
+            let known = known.map_err(|error| error.to_string())?;
+            let open = known.filter(|silence| silence.state(now) != SilenceState::Expired);
+            Some(open.ok_or("This silence has ended; make a new one like it.")?)
+        }
+    };
     let mut annotations = BTreeMap::new();
     let until_resolved = form.lasts == RESOLVED && !context.upstream_only;
-    let lasts = if until_resolved {
-        annotations.insert(UNTIL.to_owned(), RESOLVED.to_owned());
-        FAR_END
-    } else {
-        duration::parse(&form.lasts).map_err(|_| "Say for how long.".to_owned())?
+    let ends_at = match &before {
+        Some(before) if form.lasts == KEEP => {
+            annotations.clone_from(&before.annotations);
+            before.ends_at
+        }
+        _ if until_resolved => {
+            annotations.insert(UNTIL.to_owned(), RESOLVED.to_owned());
+            now + FAR_END
+        }
+        _ => now + duration::parse(&form.lasts).map_err(|_| "Say for how long.".to_owned())?,
     };
     if force {
         annotations.insert(FORCE.to_owned(), "true".to_owned());
     }
     let request = SilenceRequest {
-        id: None,
+        id: before.as_ref().map(|before| before.id.to_string()),
         matchers,
-        starts_at: None,
-        ends_at: now + lasts,
+        starts_at: before.as_ref().map(|before| before.starts_at),
+        ends_at,
         created_by: form.created_by.trim().to_owned(),
         comment: form.comment.trim().to_owned(),
         annotations,
@@ -221,10 +255,11 @@ pub(super) async fn silence(
 async fn answer(
     context: &Context,
     params: &Params,
+    caller: &Caller,
     status: StatusCode,
     notice: Option<Notice>,
 ) -> Response {
-    match fill(context, params, notice).await {
+    match fill(context, params, caller, notice).await {
         Ok(page) => uncached(status, render_list(&page)),
         Err(Closed) => {
             let status = StatusCode::SERVICE_UNAVAILABLE;
@@ -237,9 +272,11 @@ async fn answer(
 async fn fill(
     context: &Context,
     params: &Params,
+    caller: &Caller,
     mut notice: Option<Notice>,
 ) -> Result<SilencesPage, Closed> {
     let now = context.clock.now();
+    let may_act = caller.allowed(Role::Editor, Scope::MonitoringWrite).is_ok();
     let firing = context.alerts.firing().await?;
     let alerts: Vec<_> = firing.into_iter().map(|(shown, _)| shown).collect();
     let firing: Vec<Labels> = alerts
@@ -249,9 +286,16 @@ async fn fill(
     let fires = if context.upstream_only {
         Matches::default()
     } else {
-        super::fill::firing(context, alerts, now)
+        super::fill::firing(context, alerts, may_act, now)
+    };
+    let search = params.get("q").unwrap_or_default().trim();
+    let search = if refusal(search).is_none() {
+        search
+    } else {
+        ""
     };
     let mut silences = context.alerts.silences().await?;
+    silences.retain(|silence| is_in(silence, &search.to_lowercase()));
     silences.sort_by_key(|silence| (silence.state(now), silence.ends_at, Arc::clone(&silence.id)));
     let (mut expired, open): (Vec<_>, Vec<_>) = silences
         .into_iter()
@@ -264,7 +308,12 @@ async fn fill(
         acks.sort_by_key(|ack| (std::cmp::Reverse(ack.created_at), Arc::clone(&ack.id)));
         recurring = context.alerts.recurring().await?;
     }
-    let form = form_of(params);
+    let address = Address::new(PATH).with("q", search);
+    let paging = Paging::of(open.len(), PAGE, params.get("page"), address);
+    let shown = open[paging.rows()].iter();
+    let shown = shown.map(|silence| silence_row(silence, &firing, now));
+    let (form, odd) = prefill::form(context, params, caller.id().map(|_| caller.name())).await;
+    notice = notice.or(odd.map(Notice::bad));
     let mut preview = None;
     if !form.matchers.trim().is_empty() {
         match matchers_of(&form.matchers) {
@@ -291,7 +340,10 @@ async fn fill(
         notice,
         firing: fires,
         acks: Bounded::map(&acks, ack_row),
-        silences: Bounded::map(&open, |silence| silence_row(silence, &firing, now)),
+        may_act,
+        search: search.to_owned(),
+        silences: shown.collect(),
+        paging,
         expired: Bounded::map(&expired, |silence| silence_row(silence, &[], now)),
         recurring: Bounded::map(&recurring, recurring_row),
         form,
@@ -308,7 +360,17 @@ impl Notice {
     }
 }
 
-fn form_of(params: &Params) -> Form {
+/// Whether somebody's words are in a silence.
+fn is_in(silence: &Silence, words: &str) -> bool {
+    let holds = |text: &str| text.to_lowercase().contains(words);
+    words.is_empty()
+        || holds(&silence.comment)
+        || holds(&silence.created_by)
+        || *silence.id == *words
+        || holds(&matchers_text(&silence.matchers))
+}
+
+pub(super) fn form_of(params: &Params) -> Form {
     let text = |name: &str| params.get(name).unwrap_or_default().to_owned();
     Form {
         matchers: text("matchers"),
@@ -319,6 +381,8 @@ fn form_of(params: &Params) -> Form {
         from: text("from"),
         until: text("until"),
         zone: text("zone"),
+        edit: text("edit"),
+        edit_recurring: text("edit_recurring"),
     }
 }
 
@@ -333,7 +397,7 @@ fn matchers_of(text: &str) -> Result<Vec<Matcher>, String> {
 }
 
 /// The schedule that the form's fields make, where any is filled in. A time that ends before it begins goes over midnight.
-fn schedule_of(form: &Form) -> Option<String> {
+pub(super) fn schedule_of(form: &Form) -> Option<String> {
     if form.weekdays.trim().is_empty() && form.from.is_empty() && form.until.is_empty() {
         return None;
     }
