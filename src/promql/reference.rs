@@ -159,6 +159,9 @@ fn help(name: &str) -> Option<&'static str> {
         "deriv" => "slope of a gauge each second, by linear regression",
         "exp" => "e to the power of each value",
         "floor" => "rounded down to a whole number",
+        "histogram_fraction" => {
+            "share of a histogram's observations between two values; needs the label le"
+        }
         "histogram_quantile" => {
             "value below which this share of a histogram's observations lies; needs the label le"
         }

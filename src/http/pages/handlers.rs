@@ -3,18 +3,24 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Html;
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse as _, Response};
 
+use super::quiet::list::uncached;
 use super::{fill, overview, rules, status, targets};
+use crate::auth::role::{Role, Scope};
 use crate::http::context::Context;
+use crate::http::identity::Who;
 use crate::http::params::Params;
 
 /// `/`: the overview; in Alertmanager's place how it stands.
-pub async fn home(State(context): State<Arc<Context>>) -> Html<String> {
+pub async fn home(State(context): State<Arc<Context>>, Who(caller): Who) -> Response {
     if context.upstream_only {
-        return Html(status::render(&fill::status(&context).await));
+        return Html(status::render(&fill::status(&context).await)).into_response();
     }
-    Html(overview::render(&fill::overview::overview(&context).await))
+    let may_act = caller.allowed(Role::Editor, Scope::MonitoringWrite).is_ok();
+    let page = fill::overview::overview(&context, may_act).await;
+    uncached(StatusCode::OK, overview::render(&page))
 }
 
 /// `/targets`.

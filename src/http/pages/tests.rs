@@ -242,11 +242,10 @@ fn rows(count: usize) -> Bounded<Row> {
 
 /// Every page is one whole document that asks nobody else for anything, with one script of ours and no inline style.
 fn check_document(html: &str) {
-    let ours = format!(
-        "<script src=\"{}\" defer></script>",
-        assets::address("app.js")
-    );
-    let without = html.replace(&ours, "");
+    let without = ["app.js", "query.js"]
+        .map(script)
+        .iter()
+        .fold(html.to_owned(), |html, ours| html.replace(ours, ""));
     assert!(
         !without.contains("<img") && !without.contains(" src=\""),
         "{html}"
@@ -254,20 +253,19 @@ fn check_document(html: &str) {
     check_page(html);
 }
 
+/// How a page asks for one of our scripts.
+fn script(name: &str) -> String {
+    let address = assets::address(name);
+    format!("<script src=\"{address}\" defer></script>")
+}
+
 /// As [`check_document`], for pages that show charts of their own.
 pub(super) fn check_page(html: &str) {
     let foreign = ["src=\"http", "srcset=\"http", "src=\"//", "src=\"data"];
     assert!(!foreign.iter().any(|never| html.contains(never)), "{html}");
     assert!(!html.contains("<img src=x"), "{html}");
-    let ours = format!(
-        "<script src=\"{}\" defer></script>",
-        assets::address("app.js")
-    );
+    let (ours, more) = (script("app.js"), script("query.js"));
     assert_eq!(html.matches(&ours).count(), 1, "{html}");
-    let more = format!(
-        "<script src=\"{}\" defer></script>",
-        assets::address("query.js")
-    );
     let html = &html.replace(&ours, "").replace(&more, "");
     assert!(html.starts_with("<!DOCTYPE html>"), "{html}");
     assert!(html.trim_end().ends_with("</html>"));

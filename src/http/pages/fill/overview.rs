@@ -13,7 +13,7 @@ use crate::model::notification::severity_rank;
 const SHOWN: usize = 10;
 
 /// The overview now.
-pub(in crate::http::pages) async fn overview(context: &Context) -> OverviewPage {
+pub(in crate::http::pages) async fn overview(context: &Context, may_act: bool) -> OverviewPage {
     let now = context.clock.now();
     let groups = context.rules.groups();
     let targets = context.targets.targets();
@@ -77,7 +77,7 @@ pub(in crate::http::pages) async fn overview(context: &Context) -> OverviewPage 
         acked: count(|shown| shown.acked_by.is_some()),
         inhibited: count(|shown| shown.inhibited_by.is_some()),
         busy,
-        alerts: unattended(context, &firing, &groups, &addresses, now),
+        alerts: unattended((context, may_act), &firing, &groups, &addresses, now),
         down: first(down().map(target_row)),
         failing: first(failing),
         groups: groups.len(),
@@ -128,9 +128,9 @@ fn severities(firing: &Firing) -> Vec<(String, usize)> {
     shown
 }
 
-/// The gravest and oldest that nobody has dealt with.
+/// The gravest and oldest that nobody has dealt with, with links for who may act.
 fn unattended(
-    context: &Context,
+    (context, may_act): (&Context, bool),
     firing: &Firing,
     groups: &[Arc<Group>],
     addresses: &Addresses,
@@ -165,10 +165,13 @@ fn unattended(
                 ..posted_row(alert)
             },
             rule: addresses.of_alert(groups, alert.name()),
-            links: vec![
-                to("Acknowledge", Action::Ack),
-                to("Silence", Action::Silence),
-            ],
+            links: match may_act {
+                true => vec![
+                    to("Acknowledge", Action::Ack),
+                    to("Silence", Action::Silence),
+                ],
+                false => Vec::new(),
+            },
         }
     });
     Bounded {
