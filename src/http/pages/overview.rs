@@ -93,6 +93,19 @@ impl OverviewTemplate<'_> {
     fn section(&self) -> Section {
         Section::Overview
     }
+
+    /// Its alerts; all where it is not one severity.
+    fn of_severity(&self, severity: &str) -> String {
+        match severity {
+            "no severity" | "other severities" => "/alerts".to_owned(),
+            severity => {
+                let query = url::form_urlencoded::Serializer::new(String::new())
+                    .append_pair("severity", severity)
+                    .finish();
+                format!("/alerts?{query}")
+            }
+        }
+    }
 }
 
 impl OverviewPage {

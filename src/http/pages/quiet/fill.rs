@@ -23,6 +23,8 @@ use crate::model::timestamp::Timestamp;
 
 /// Alerts of one ack that are shown.
 const ACKED: usize = 5;
+/// Alerts that fire and are shown beside silences; `/alerts` has all.
+const FIRING: usize = 10;
 /// Hours of the ledger that a preview looks back.
 const HOURS: u64 = 24;
 
@@ -87,8 +89,12 @@ pub(super) fn firing(
         }
         row
     };
+    let rows: Vec<MatchRow> = alerts.iter().take(FIRING).map(row).collect();
     Matches {
-        alerts: Bounded::map(&alerts, row),
+        alerts: Bounded {
+            more: alerts.len() - rows.len(),
+            rows,
+        },
         matched: alerts.len(),
         ..Matches::default()
     }
