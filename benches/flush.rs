@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
-use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use outrigger::alerts::config;
 use outrigger::alerts::dispatch::flush::Fates;
 use outrigger::alerts::dispatch::{Dispatcher, Restored, Writes};
@@ -53,7 +53,7 @@ fn alert(labels: &[(&str, &str)]) -> Alert {
     }
 }
 
-fn alerts(groups: usize) -> Vec<Alert> {
+fn alerts(count: usize, groups: usize) -> Vec<Alert> {
     let alert = |i: usize| {
         alert(&[
             ("alertname", "Storm"),
@@ -63,7 +63,7 @@ fn alerts(groups: usize) -> Vec<Alert> {
             ("group", &(i % groups).to_string()),
         ])
     };
-    (0..10_000).map(alert).collect()
+    (0..count).map(alert).collect()
 }
 
 fn dispatcher(routing: &Arc<Routing>) -> Dispatcher {
@@ -108,7 +108,7 @@ fn flush(criterion: &mut Criterion) {
         ),
     ] {
         let routing = Arc::new(routing(ROUTE).with_throttle(throttle));
-        let alerts = alerts(groups);
+        let alerts = alerts(10_000, groups);
         group.bench_function(format!("{name}, decided"), |bencher| {
             bencher.iter_batched_ref(
                 || dispatcher(&routing),
@@ -182,6 +182,25 @@ fn inhibit(criterion: &mut Criterion) {
     });
 }
 
+/// Alerts of a hundred each group, taken in and decided on: ten times the alerts should take ten times the time.
+fn grow(criterion: &mut Criterion) {
+    let routing = Arc::new(routing(ROUTE).with_throttle(ThrottleConfig::disabled()));
+    let mut group = criterion.benchmark_group("flush/growing");
+    group.sample_size(10);
+    for count in [1_000, 10_000, 100_000] {
+        let alerts = alerts(count, count / 100);
+        group.throughput(Throughput::Elements(count as u64));
+        group.bench_function(format!("{count} alerts"), |bencher| {
+            bencher.iter_batched_ref(
+                || dispatcher(&routing),
+                |dispatcher| black_box(decide(dispatcher, &alerts)),
+                BatchSize::PerIteration,
+            );
+        });
+    }
+    group.finish();
+}
+
 fn post(criterion: &mut Criterion) {
     let alert = |i: usize| {
         format!(
@@ -200,5 +219,5 @@ fn post(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, post, flush, inhibit);
+criterion_group!(benches, post, flush, grow, inhibit);
 criterion_main!(benches);

@@ -71,7 +71,9 @@ struct Cli {
     run: RunArgs,
 }
 
+// Only the arguments of the command that is given are made.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 enum Command {
     /// Run: scrape, evaluate, route, notify, serve.
     Run(RunArgs),

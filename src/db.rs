@@ -77,7 +77,7 @@ const READERS: u32 = 2;
 /// time (`persistent(false)`): kept ones would hold megabytes.
 const MAX_BINDS: usize = 2_000;
 /// Bytes of values that one statement writes, about: more at once would only take memory.
-const WRITTEN_AT_ONCE: usize = 256 << 10;
+const WRITTEN_AT_ONCE: usize = 128 << 10;
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -314,11 +314,23 @@ impl Database {
     /// # Errors
     /// Where it does not.
     pub async fn ping(&self) -> Result<(), DbError> {
-        sqlx::query("SELECT 1")
-            .execute(self.reader())
-            .await
-            .map(drop)
-            .map_err(DbError::query("reach database"))
+        let ping = sqlx::query("SELECT 1");
+        // A connection takes some hundred kilobytes: none is opened for this alone.
+        let done = match self.writer.try_acquire() {
+            Some(mut idle) => ping.execute(&mut *idle).await,
+            None => ping.execute(self.reader()).await,
+        };
+        done.map(drop).map_err(DbError::query("reach database"))
+    }
+
+    /// The same for what is read before anything is written: with the connection that is open already. Nothing that reads so
+    /// may write meanwhile, which would wait for itself.
+    #[must_use]
+    pub fn at_start(&self) -> Self {
+        Self {
+            readers: self.writer.clone(),
+            ..self.clone()
+        }
     }
 
     /// Closes every connection; the write-ahead log is folded into the file.

@@ -15,6 +15,7 @@ mod note;
 mod order;
 pub mod quiet;
 mod reload;
+mod table;
 pub mod view;
 
 use std::collections::BTreeSet;
@@ -22,11 +23,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hashbrown::HashMap;
-use smallvec::SmallVec;
 
 use self::census::Census;
 pub use self::census::Counts;
 use self::durable::Unwritten;
+use self::table::{ByLabels, OfAlert};
 use super::ack::Acks;
 use super::flap::{FlapSnapshot, Flaps};
 use super::inhibit::Inhibitor;
@@ -57,6 +58,9 @@ const TIMERS_KEPT: std::time::Duration = std::time::Duration::from_secs(15 * 60)
 
 type GroupId = u64;
 
+/// Places of decisions that stand in a member itself: most receivers have no more integrations.
+const FEW: usize = 6;
+
 /// How long what is over is kept (Alertmanager's `--data.retention` is both).
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
@@ -82,7 +86,7 @@ impl Default for Retention {
 #[derive(Debug)]
 pub struct Dispatcher {
     routing: Arc<Routing>,
-    alerts: HashMap<Labels, Stored>,
+    alerts: ByLabels<Stored>,
     // Of the ends of all `alerts`.
     census: Census,
     // Every group has exactly one timer, at its `next`, and one entry in `by_labels`.
@@ -137,7 +141,7 @@ struct Stored {
     /// Whether its end is only what `resolve_timeout` makes of an alert that has none.
     assumed_end: bool,
     /// Number of groups it is in.
-    groups: usize,
+    groups: u32,
     /// Its number in the database; 0 where it is not stored.
     row: i64,
 }
@@ -147,7 +151,7 @@ struct Group {
     route: RouteRef,
     labels: Labels,
     key: Arc<str>,
-    members: HashMap<Labels, Member>,
+    members: ByLabels<Member>,
     /// How many members linger.
     lingering: usize,
     next: Timestamp,
@@ -163,8 +167,14 @@ struct Member {
     /// Whether its beginning counts towards a storm already.
     counted: bool,
     /// The last decision in the ledger: first on the alert as a whole, then for each integration; 0 is none.
-    noted: SmallVec<[u8; 4]>,
+    noted: [u8; FEW],
+    /// The same, for integrations beyond the first few.
+    noted_beyond: Option<Box<Beyond>>,
 }
+
+/// The last decisions at places beyond the first few.
+#[derive(Debug, Default)]
+struct Beyond(Vec<u8>);
 
 impl Member {
     fn new(alert: Arc<Alert>) -> Self {
@@ -172,8 +182,33 @@ impl Member {
             alert,
             lingering: false,
             counted: false,
-            noted: SmallVec::new(),
+            noted: [0; FEW],
+            noted_beyond: None,
         }
+    }
+
+    /// The last decision at a place.
+    fn noted(&mut self, slot: usize) -> &mut u8 {
+        let Some(beyond) = slot.checked_sub(FEW) else {
+            return &mut self.noted[slot];
+        };
+        let more = &mut self.noted_beyond.get_or_insert_default().0;
+        if more.len() <= beyond {
+            more.resize(beyond + 1, 0);
+        }
+        &mut more[beyond]
+    }
+}
+
+impl OfAlert for Stored {
+    fn alert(&self) -> &Arc<Alert> {
+        &self.alert
+    }
+}
+
+impl OfAlert for Member {
+    fn alert(&self) -> &Arc<Alert> {
+        &self.alert
     }
 }
 
@@ -192,7 +227,7 @@ impl Dispatcher {
             recurrings: Recurrings::restore(restored.recurrings),
             upkeep: quiet::Upkeep::default(),
             routing,
-            alerts: HashMap::new(),
+            alerts: ByLabels::new(),
             census: Census::default(),
             groups: HashMap::new(),
             by_labels: HashMap::new(),
@@ -260,8 +295,7 @@ impl Dispatcher {
 
     /// Puts an alert, as it is to be seen from now on, into its groups; one that was `posted` is stored.
     fn place(&mut self, alert: Arc<Alert>, assumed_end: bool, posted: bool, now: Timestamp) {
-        let labels = alert.labels.clone();
-        let stored = self.alerts.get(&labels);
+        let stored = self.alerts.get(&alert.labels);
         // Senders repeat for a while that an alert ended; what was flushed is not told again.
         let settled = stored.is_some_and(|stored| {
             stored.groups == 0
@@ -272,7 +306,7 @@ impl Dispatcher {
         self.inhibitor.observe(&alert, now);
         self.acks.observe(&alert, now);
         let census = &mut self.census;
-        let stored = self.alerts.entry(labels).or_insert_with(|| {
+        let stored = self.alerts.get_or_insert_with(&alert.labels, || {
             census.add(alert.ends_at);
             Stored {
                 alert: Arc::clone(&alert),
@@ -323,7 +357,7 @@ impl Dispatcher {
                     route,
                     key,
                     labels: place.1.clone(),
-                    members: HashMap::with_capacity(1),
+                    members: ByLabels::new(),
                     lingering: 0,
                     next: stored.map_or(now + wait, |stored| stored.next),
                     has_flushed: stored.is_some_and(|stored| stored.has_flushed),
@@ -440,8 +474,8 @@ impl Dispatcher {
         self.recount();
         self.timers.clear();
         for (id, group) in &mut self.groups {
-            for (labels, member) in &mut group.members {
-                if let Some(stored) = self.alerts.get(labels) {
+            for member in group.members.values_mut() {
+                if let Some(stored) = self.alerts.get(&member.alert.labels) {
                     member.alert = Arc::clone(&stored.alert);
                 }
             }
@@ -477,7 +511,7 @@ impl Dispatcher {
     /// Forgets what no decision needs any more.
     pub fn sweep(&mut self, now: Timestamp) {
         let (unwritten, census) = (&mut self.unwritten, &mut self.census);
-        self.alerts.retain(|_, stored| {
+        self.alerts.retain(|stored| {
             let kept = stored.groups > 0 || stored.alert.ends_at + RESOLVED_KEPT > now;
             if !kept {
                 unwritten.forget(stored);
@@ -520,8 +554,7 @@ impl Group {
                 false
             }
             None => {
-                self.members
-                    .insert(alert.labels.clone(), Member::new(Arc::clone(alert)));
+                self.members.insert(Member::new(Arc::clone(alert)));
                 true
             }
         }

@@ -41,7 +41,7 @@ const GROUPS_AT_ONCE: usize = 16;
 /// Groups decided on and written in one transaction, and the ledger entries after which no other group follows: more would
 /// only take memory.
 const GROUPS_WRITTEN_AT_ONCE: usize = 1024;
-const ENTRIES_WRITTEN_AT_ONCE: usize = 2048;
+const ENTRIES_WRITTEN_AT_ONCE: usize = 1000;
 /// Alerts taken in between two yields to other tasks.
 const ALERTS_AT_ONCE: usize = 256;
 /// Messages taken from the queue before what is due is flushed.
@@ -253,10 +253,11 @@ pub async fn build(
 ) -> Result<(AlertSink, Runner), DbError> {
     deps.metrics.announce(&routing);
     let now = deps.clock.now();
-    let restored = restore(&deps.database, now).await?;
+    let database = deps.database.at_start();
+    let restored = restore(&database, now).await?;
     let mut dispatcher =
         Dispatcher::new(routing, restored, now + config.start_delay).with_retention(config.state);
-    dispatcher.restore(alert_state::load(&deps.database).await?, now);
+    dispatcher.restore(alert_state::load(&database).await?, now);
     let (sender, queue) = mpsc::channel(config.queue.max(1));
     let sink = AlertSink {
         queue: sender,
@@ -448,9 +449,12 @@ impl Runner {
             && groups < GROUPS_WRITTEN_AT_ONCE
             && writes.ledger.len() < ENTRIES_WRITTEN_AT_ONCE
         {
-            self.dispatcher
-                .flush(now, &fates, GROUPS_AT_ONCE, &mut writes);
-            groups += GROUPS_AT_ONCE;
+            // As many as there is room for, if those that follow are like those before.
+            let entries = writes.ledger.len();
+            let room = (ENTRIES_WRITTEN_AT_ONCE - entries) * groups / entries.max(1);
+            let at_once = room.clamp(1, GROUPS_AT_ONCE);
+            self.dispatcher.flush(now, &fates, at_once, &mut writes);
+            groups += at_once;
             tokio::task::yield_now().await;
         }
         writes.state = self.dispatcher.take_unwritten();
@@ -537,26 +541,25 @@ impl Runner {
     async fn maintain(&mut self) {
         let now = self.deps.clock.now();
         self.dispatcher.sweep(now);
-        let pruned = match prune(&self.deps.database, &self.config, now).await {
-            Ok(pruned) => pruned,
+        let (pruned, count) = match prune(&self.deps.database, &self.config, now).await {
+            Ok(done) => done,
             Err(error) => {
                 tracing::warn!(%error, "old notifications cannot be removed");
                 return;
             }
         };
         self.deps.metrics.ledger_pruned.inc_by(pruned);
-        match ledger::count(&self.deps.database).await {
-            Ok(count) => {
-                let count = i64::try_from(count).unwrap_or(i64::MAX);
-                self.deps.metrics.ledger_entries.set(count);
-            }
-            Err(error) => tracing::warn!(%error, "the ledger's entries cannot be counted"),
-        }
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.deps.metrics.ledger_entries.set(count);
     }
 }
 
-/// Removes what is past retention; returns how many ledger entries that were.
-async fn prune(database: &Database, config: &Config, now: Timestamp) -> Result<u64, DbError> {
+/// Removes what is past retention; returns how many ledger entries that were, and how many there are.
+async fn prune(
+    database: &Database,
+    config: &Config,
+    now: Timestamp,
+) -> Result<(u64, u64), DbError> {
     let mut transaction = database.begin().await?;
     notification_log::prune(&mut transaction, now).await?;
     let before = now - config.retention;
@@ -566,8 +569,9 @@ async fn prune(database: &Database, config: &Config, now: Timestamp) -> Result<u
     stored_silences::prune(&mut transaction, now - config.state.silences).await?;
     stored_acks::prune(&mut transaction, now - config.state.silences).await?;
     let pruned = ledger::prune(&mut transaction, before, config.ledger_entries).await?;
+    let count = ledger::count(&mut transaction).await?;
     transaction.commit().await?;
-    Ok(pruned)
+    Ok((pruned, count))
 }
 
 #[cfg(test)]

@@ -96,7 +96,7 @@ impl Place {
         let config = config::load(&sources, clock.now()).unwrap();
         let listen = "127.0.0.1:9797".parse().unwrap();
         let parts = Parts::build(config, &clock, &tasks, listen).await.unwrap();
-        let reload = Box::new(|| -> futures_util::future::BoxFuture<'static, _> {
+        let reload = Box::new(|_| -> futures_util::future::BoxFuture<'static, _> {
             Box::pin(async { Ok(()) })
         });
         let router = router::router(parts.http_context(reload));

@@ -18,7 +18,7 @@ use sqlx::Row;
 
 pub(super) use self::old::convert;
 pub use self::search::{page, recent};
-use super::{Database, DbError, Transaction};
+use super::{DbError, Transaction};
 use crate::model::labels::{Fingerprint, Labels};
 use crate::model::matcher::{Matcher, Pattern};
 use crate::model::notification::Decision;
@@ -125,10 +125,10 @@ async fn insert(
 ///
 /// # Errors
 /// Where the database cannot be read.
-pub async fn count(database: &Database) -> Result<u64, DbError> {
+pub async fn count(transaction: &mut Transaction) -> Result<u64, DbError> {
     let count: i64 =
         sqlx::query_scalar("SELECT COALESCE(SUM(entries - removed), 0) FROM ledger_chunks")
-            .fetch_one(database.reader())
+            .fetch_one(transaction.connection())
             .await
             .map_err(DbError::query(READ))?;
     Ok(u64::try_from(count).unwrap_or_default())

@@ -199,8 +199,9 @@ pub async fn insert(transaction: &mut Transaction, rows: &[OutboxRow]) -> Result
         let mut payloads = Vec::new();
         let mut bytes = 0;
         for (row, ..) in rest.iter().take(MAX_BINDS / 4) {
-            let payload =
-                serde_json::to_string(&row.notification).map_err(DbError::value(ACTION))?;
+            let payload = serde_json::to_string(&row.notification);
+            let mut payload = payload.map_err(DbError::value(ACTION))?;
+            payload.shrink_to_fit();
             bytes += payload.len();
             payloads.push(payload);
             if bytes >= WRITTEN_AT_ONCE {

@@ -55,6 +55,11 @@ async fn enqueue(database: &Database, rows: &[OutboxRow]) {
     transaction.commit().await.unwrap();
 }
 
+async fn ledger_count(database: &Database) -> u64 {
+    let mut transaction = database.begin().await.unwrap();
+    ledger::count(&mut transaction).await.unwrap()
+}
+
 async fn claimed(database: &Database, now: i64) -> Vec<String> {
     let claimed = outbox::claim(database, at(now), 10, &[]).await.unwrap();
     claimed
@@ -292,7 +297,7 @@ async fn an_alerts_ledger_includes_the_delivery_of_its_notification() {
         let read = ledger::recent(&database, &filter, 10).await.unwrap();
         assert_eq!(read.len(), want, "{receiver}");
     }
-    assert_eq!(ledger::count(&database).await.unwrap(), 3);
+    assert_eq!(ledger_count(&database).await, 3);
 
     let mut transaction = database.begin().await.unwrap();
     assert_eq!(

@@ -42,15 +42,16 @@ mod window;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::WARNING;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 
 use self::import::Envelope;
+use self::performance::Performance;
 use super::context::Context;
 use super::identity::require;
 use super::problem::Problem;
@@ -64,13 +65,24 @@ use crate::promql::parser;
 
 /// All routes.
 pub(super) fn routes(context: &Arc<Context>) -> Router<Arc<Context>> {
-    let cached = from_fn_with_state(Arc::clone(context), cache::cached);
+    let performance = Performance::default();
+    let state = (Arc::clone(context), performance.clone());
+    stored()
+        .merge(changing())
+        .route_layer(from_fn_with_state(state, around))
+        .layer(Extension(performance))
+}
+
+/// What is around each of them, the outermost first.
+async fn around(
+    State((context, performance)): State<(Arc<Context>, Performance)>,
+    request: Request,
+    next: Next,
+) -> Response {
     // The mark is made within, so that the cache keeps no such answer.
-    let router = stored()
-        .route_layer(from_fn(told_when_stale))
-        .route_layer(cached);
-    let live = changing().route_layer(from_fn(told_when_stale));
-    performance::measured(router.merge(live))
+    let marked = |request| told_when_stale(next.run(request));
+    let cached = |request| cache::cached(&context, request, marked);
+    performance.measure(request, cached).await
 }
 
 /// All routes as they stand, for comparing them with what is written about them.
@@ -226,8 +238,8 @@ const fn read_scope(kind: Kind) -> Scope {
 
 /// An answer that was read from the snapshot, since the database is down, says so: `Warning: 110` as caches do, and
 /// `X-Stale` with the seconds since it was known to be the newest.
-async fn told_when_stale(request: Request, next: Next) -> Response {
-    let (mut response, age) = stale::watch(next.run(request)).await;
+async fn told_when_stale(answer: impl Future<Output = Response>) -> Response {
+    let (mut response, age) = stale::watch(answer).await;
     if let Some(age) = age {
         let headers = response.headers_mut();
         let warning = HeaderValue::from_static("110 outrigger \"Response is Stale\"");

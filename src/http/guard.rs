@@ -7,13 +7,11 @@
 //! here, not read.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
-use axum::middleware::Next;
 use axum::response::Response;
 
 use super::context::Context;
@@ -21,8 +19,7 @@ use super::errors::{self, ErrorKind};
 use super::pages::SECURITY_HEADERS;
 
 /// Adds the headers that every answer carries, where the handler set none of that name.
-pub async fn headers(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+pub fn headers(mut response: Response) -> Response {
     for (name, value) in SECURITY_HEADERS {
         response
             .headers_mut()
@@ -33,10 +30,10 @@ pub async fn headers(request: Request, next: Next) -> Response {
 }
 
 /// Lets a request pass, or answers 403 and says why.
-pub async fn guard(
-    State(context): State<Arc<Context>>,
+pub async fn guard<F: Future<Output = Response>>(
+    context: &Context,
     mut request: Request,
-    next: Next,
+    next: impl FnOnce(Request) -> F,
 ) -> Response {
     // A request in absolute form names its host there.
     if let Some(authority) = request.uri().authority()
@@ -54,7 +51,7 @@ pub async fn guard(
         )
     };
     match refusal {
-        None => next.run(request).await,
+        None => next(request).await,
         Some(reason) => {
             tracing::warn!(path = request.uri().path(), reason, "request refused");
             errors::answer(request.uri().path(), ErrorKind::Forbidden, reason)
@@ -69,11 +66,12 @@ fn refusal(
     listen: SocketAddr,
     external_url: &str,
 ) -> Option<&'static str> {
-    let external = external_url.parse::<url::Url>().ok();
+    // Read only for who is not let in without it.
+    let external = || external_url.parse::<url::Url>().ok();
     let host = text(headers, HOST.as_str());
     if listen.ip().is_loopback()
         && let Some(host) = host
-        && !is_ours(host, external.as_ref())
+        && !is_ours(host, external)
     {
         return Some(
             "this name is not Outrigger's: ask for 127.0.0.1 or localhost, or set web.external_url to the name",
@@ -98,7 +96,7 @@ fn refusal(
                 .parse::<url::Url>()
                 .ok()
         });
-        [here, external].iter().flatten().any(|own| {
+        [here, external()].iter().flatten().any(|own| {
             origin.has_host()
                 && own.host_str() == origin.host_str()
                 && own.port_or_known_default() == origin.port_or_known_default()
@@ -108,7 +106,7 @@ fn refusal(
 }
 
 /// Whether a `Host` header names this machine. An address does always: no other site can own it.
-fn is_ours(host: &str, external: Option<&url::Url>) -> bool {
+fn is_ours(host: &str, external: impl FnOnce() -> Option<url::Url>) -> bool {
     let Ok(authority) = host.parse::<Authority>() else {
         return false;
     };
@@ -117,7 +115,7 @@ fn is_ours(host: &str, external: Option<&url::Url>) -> bool {
     address.parse::<IpAddr>().is_ok()
         || name == "localhost"
         || name.ends_with(".localhost")
-        || external.is_some_and(|external| external.host_str() == Some(&name))
+        || external().is_some_and(|external| external.host_str() == Some(&name))
 }
 
 fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {

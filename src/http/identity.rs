@@ -11,13 +11,11 @@
 //! A token or key that is not good is refused, except where anonymous callers may read: there it is as if there were none.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, Request};
 use axum::http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, COOKIE, LOCATION, RETRY_AFTER};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::access::{self, Access};
@@ -47,14 +45,14 @@ impl<S: Sync> FromRequestParts<S> for Who {
 }
 
 /// Finds out who asks, and lets him pass where he may.
-pub async fn identify(
-    State(context): State<Arc<Context>>,
+pub async fn identify<F: Future<Output = Response>>(
+    context: &Context,
     mut request: Request,
-    next: Next,
+    next: impl FnOnce(Request) -> F,
 ) -> Response {
     let Some(auth) = &context.auth else {
         request.extensions_mut().insert(Caller::open());
-        return next.run(request).await;
+        return next(request).await;
     };
     let config = auth.config();
     let path = request.uri().path();
@@ -91,7 +89,7 @@ pub async fn identify(
     }
     let private = matches!(caller, Caller::User(_));
     request.extensions_mut().insert(caller);
-    let mut response = next.run(request).await;
+    let mut response = next(request).await;
     if private {
         // What somebody may see is nothing for a cache that others share.
         let private = HeaderValue::from_static("private");

@@ -15,11 +15,9 @@ pub mod config;
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use parking_lot::Mutex;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -141,10 +139,10 @@ impl Limiter {
 }
 
 /// Lets a request pass where its client has not asked for too much.
-pub async fn limit(
-    State(context): State<Arc<Context>>,
+pub async fn limit<F: Future<Output = Response>>(
+    context: &Context,
     mut request: Request,
-    next: Next,
+    next: impl FnOnce(Request) -> F,
 ) -> Response {
     let limiter = &context.limiter;
     let address = client::address(&request, &limiter.config.trusted_proxies);
@@ -152,7 +150,7 @@ pub async fn limit(
     let budget = budget(request.method(), request.uri().path());
     let limited = budget.and_then(|budget| Some((budget, limiter.rate(budget, address)?)));
     let Some((budget, rate)) = limited else {
-        return next.run(request).await;
+        return next(request).await;
     };
     let client = limiter.client(budget, request.extensions().get(), address);
     let (verdict, forgotten) = {
@@ -163,7 +161,7 @@ pub async fn limit(
     };
     limiter.metrics.forgotten.inc_by(forgotten);
     let (standing, mut response) = match verdict {
-        Verdict::Pass(standing) => (standing, next.run(request).await),
+        Verdict::Pass(standing) => (standing, next(request).await),
         Verdict::Refuse(standing, wait) => {
             let label = budget.label();
             tracing::debug!(budget = label.budget, "request refused: too many");

@@ -1,13 +1,11 @@
 //! Around every request: an id, a span in the caller's trace, figures, a bound on the body, and no panic that escapes.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 
 use axum::body::HttpBody as _;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::HeaderValue;
 use axum::http::header::HeaderName;
-use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt;
 use tracing::Instrument;
@@ -24,10 +22,10 @@ use super::problem;
 pub static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Gives the request its id and span, runs it, and counts it.
-pub async fn observe(
-    State(context): State<Arc<Context>>,
+pub async fn observe<F: Future<Output = Response>>(
+    context: &Context,
     request: Request,
-    next: Next,
+    next: impl FnOnce(Request) -> F,
 ) -> Response {
     let stopwatch = Stopwatch::start();
     let route = request
@@ -50,7 +48,7 @@ pub async fn observe(
     );
     traces::set_parent(&span, traces::extract(request.headers()));
     traces::record_id(&span);
-    let outcome = AssertUnwindSafe(next.run(request))
+    let outcome = AssertUnwindSafe(next(request))
         .catch_unwind()
         .instrument(span.clone())
         .await;

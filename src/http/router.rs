@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
 
@@ -57,20 +57,18 @@ pub fn router(context: Arc<Context>) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        // The last one is the outermost.
-        .layer(from_fn_with_state(
-            Arc::clone(&context),
-            pages::shell::around,
-        ))
-        .layer(from_fn_with_state(Arc::clone(&context), limits::limit))
-        .layer(from_fn_with_state(Arc::clone(&context), identity::identify))
-        .layer(from_fn_with_state(Arc::clone(&context), guard::guard))
-        .layer(from_fn_with_state(
-            Arc::clone(&context),
-            middleware::observe,
-        ))
-        .layer(from_fn(guard::headers))
+        .layer(from_fn_with_state(Arc::clone(&context), around))
         .with_state(context)
+}
+
+/// What is around every request, the outermost first. One layer: each of axum's copies all that is below it, every time.
+async fn around(State(context): State<Arc<Context>>, request: Request, next: Next) -> Response {
+    let context = &*context;
+    let to_pages = |request| pages::shell::around(context, request, |request| next.run(request));
+    let to_limits = |request| limits::limit(context, request, to_pages);
+    let to_identity = |request| identity::identify(context, request, to_limits);
+    let to_guard = |request| guard::guard(context, request, to_identity);
+    guard::headers(middleware::observe(context, request, to_guard).await)
 }
 
 /// Alertmanager's API; in its place a slash at the end of a path changes nothing, as there.

@@ -1,5 +1,6 @@
 //! An alert as it travels from the rules to the routes.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -52,9 +53,14 @@ pub struct Alert {
     pub course: Course,
 }
 
-/// What the value of an alert's expression went through.
+/// What the value of an alert's expression went through: a pointer, for most alerts that others post say nothing of it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "CourseValues", into = "CourseValues")]
+pub struct Course(Option<Box<CourseValues>>);
+
+/// What is known of an alert's [`Course`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Course {
+pub struct CourseValues {
     /// The most extreme value while it fired.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak: Option<f64>,
@@ -67,6 +73,47 @@ pub struct Course {
     /// Whether it ended since its rule was changed or removed, whatever the value.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub withdrawn: bool,
+}
+
+impl CourseValues {
+    const UNKNOWN: Self = Self {
+        peak: None,
+        resolved: None,
+        threshold: None,
+        withdrawn: false,
+    };
+}
+
+impl From<CourseValues> for Course {
+    fn from(values: CourseValues) -> Self {
+        Self((values != CourseValues::UNKNOWN).then(|| Box::new(values)))
+    }
+}
+
+impl From<Course> for CourseValues {
+    fn from(course: Course) -> Self {
+        *course
+    }
+}
+
+impl Deref for Course {
+    type Target = CourseValues;
+
+    fn deref(&self) -> &CourseValues {
+        self.0.as_deref().unwrap_or(&CourseValues::UNKNOWN)
+    }
+}
+
+impl DerefMut for Course {
+    fn deref_mut(&mut self) -> &mut CourseValues {
+        self.0.get_or_insert_default()
+    }
+}
+
+impl PartialEq for Course {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
 }
 
 impl Alert {

@@ -46,6 +46,8 @@ pub fn encode(value: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
     let found = |text: &[u8]| text.iter().position(|byte| b"<>&\xe2".contains(byte));
     let Some(first) = found(&text) else {
         text.push(b'\n');
+        // It is held until the receiver has answered.
+        text.shrink_to_fit();
         return Ok(text);
     };
     let mut out = Vec::with_capacity(text.len() + 64);
@@ -67,6 +69,7 @@ pub fn encode(value: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
         rest = &rest[len..];
     }
     out.push(b'\n');
+    out.shrink_to_fit();
     Ok(out)
 }
 

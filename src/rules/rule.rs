@@ -449,7 +449,9 @@ impl Rule {
         at: Timestamp,
     ) -> Alert {
         let mut alert = outgoing(instance, context, generator_url, at);
-        alert.course.threshold = self.watch.threshold;
+        if let Some(threshold) = self.watch.threshold {
+            alert.course.threshold = Some(threshold);
+        }
         if let Some(known) = &self.spec.known {
             alert.annotations = with_missing(&alert.annotations, &known.annotations);
         }

@@ -178,11 +178,11 @@ fn a_signed_link_leads_to_a_picture_that_is_kept_and_no_other_does() {
     assert_eq!(answer.status, 200, "{link}");
     assert_eq!(answer.header("content-type"), Some("image/png"));
     let tag = answer.header("etag").expect("a tag").to_owned();
-    let again = outrigger.get_with(&link, &[("if-none-match", &tag)]);
-    assert!(
-        again.status == 304 || again.header("etag") != Some(tag.as_str()),
-        "{again:?}"
-    );
+    let known = [("if-none-match", tag.as_str())];
+    let again = request(&outrigger.address(), "GET", &link, &known, "").expect("an answer");
+    // The quarter of a minute that it shows may have passed.
+    let is_other = again.status == 200 && again.header("etag") != Some(tag.as_str());
+    assert!(again.status == 304 || is_other, "{}", again.status);
     for wrong in [
         link.replace("shop_heap_bytes", "up"),
         link.replace("query.png", "query.svg"),

@@ -128,7 +128,7 @@ impl Dispatcher {
                 groups: 0,
                 row: row.id,
             };
-            self.alerts.insert(row.alert.labels.clone(), stored);
+            self.alerts.insert(stored);
             for route in self.routing.matching(&row.alert.labels) {
                 self.insert_into_group(route, &row.alert, now, true);
             }

@@ -179,7 +179,10 @@ impl Dispatcher {
                 status: status(&alert, now),
                 fingerprint: flapping.map_or(fingerprint, |_| flagged(fingerprint)),
                 flapping,
-                lingering: group.members[&alert.labels].lingering,
+                lingering: group
+                    .members
+                    .get(&alert.labels)
+                    .is_some_and(|member| member.lingering),
                 acked: false,
                 alert,
             };
@@ -322,12 +325,12 @@ impl Dispatcher {
             })
         });
         let (alerts, unwritten) = (&mut self.alerts, &mut self.unwritten);
-        group.members.retain(|labels, member| {
+        group.members.retain(|member| {
             if !member.alert.is_resolved(context.now) {
                 return true;
             }
             member.lingering = on_its_way;
-            if !on_its_way && let Some(stored) = alerts.get_mut(labels) {
+            if !on_its_way && let Some(stored) = alerts.get_mut(&member.alert.labels) {
                 stored.groups -= 1;
                 if stored.groups == 0 {
                     unwritten.forget(stored);

@@ -54,11 +54,7 @@ impl Group {
             return;
         };
         let tag = tag(decision);
-        if member.noted.len() <= slot {
-            member.noted.resize(slot + 1, 0);
-        }
-        let repeated = member.noted[slot] == tag;
-        member.noted[slot] = tag;
+        let repeated = std::mem::replace(member.noted(slot), tag) == tag;
         if repeated
             && !matches!(
                 decision,
@@ -81,12 +77,8 @@ impl Group {
 
     /// The alert as a whole is no longer kept quiet.
     pub(super) fn unnote(&mut self, seen: &Seen) {
-        if let Some(first) = self
-            .members
-            .get_mut(&seen.alert.labels)
-            .and_then(|member| member.noted.first_mut())
-        {
-            *first = 0;
+        if let Some(member) = self.members.get_mut(&seen.alert.labels) {
+            *member.noted(0) = 0;
         }
     }
 }

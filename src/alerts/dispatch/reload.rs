@@ -11,6 +11,7 @@ use super::super::inhibit::Inhibitor;
 use super::super::route::{Route, Routing};
 use super::durable::timer_of;
 use super::flush::{Fates, settled};
+use super::table::ByLabels;
 use super::{Dispatcher, Group, Member, Writes};
 use crate::db::notification_log::{LogKey, Told};
 use crate::db::outbox::Fate;
@@ -42,8 +43,9 @@ impl Dispatcher {
         let mut alerts: BTreeMap<Labels, Arc<Alert>> = BTreeMap::new();
         for (_, group) in std::mem::take(&mut self.groups) {
             self.unwritten.gone(group.timer);
-            for (labels, member) in &group.members {
-                alerts.insert(labels.clone(), Arc::clone(&member.alert));
+            for member in group.members.values() {
+                let alert = Arc::clone(&member.alert);
+                alerts.insert(alert.labels.clone(), alert);
             }
             let receiver = Arc::clone(&old.routes[group.route].receiver.name);
             carried
@@ -56,7 +58,7 @@ impl Dispatcher {
         for stored in self.alerts.values_mut() {
             stored.groups = 0;
         }
-        let mut old_members: HashMap<u64, HashMap<Labels, Member>> = HashMap::new();
+        let mut old_members: HashMap<u64, ByLabels<Member>> = HashMap::new();
         let mut moved: HashMap<u64, Vec<Labels>> = HashMap::new();
         for (labels, alert) in alerts {
             for route in self.routing.matching(&labels) {
@@ -80,7 +82,8 @@ impl Dispatcher {
                                 settings.group_wait
                             },
                         );
-                        old_members.insert(id, std::mem::take(&mut group.members));
+                        let members = std::mem::replace(&mut group.members, ByLabels::new());
+                        old_members.insert(id, members);
                         self.timers.insert((group.next, id));
                         self.by_labels.insert(place.clone(), id);
                         self.groups.insert(id, group);
@@ -92,7 +95,7 @@ impl Dispatcher {
                     (Some(id), Some(member)) => {
                         let group = self.groups.get_mut(&id).expect("it was inserted above");
                         group.lingering += usize::from(member.lingering);
-                        group.members.insert(labels.clone(), member);
+                        group.members.insert(member);
                         if let Some(stored) = self.alerts.get_mut(&labels) {
                             stored.groups += 1;
                         }

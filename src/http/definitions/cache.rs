@@ -27,10 +27,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::header::IF_NONE_MATCH;
 use axum::http::{HeaderName, HeaderValue, Method};
-use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt as _;
 use hyper::service::Service as _;
@@ -290,13 +289,13 @@ fn reading(route: Option<&MatchedPath>) -> tracing::Span {
 }
 
 /// Answers a read from the cache where it can.
-pub(super) async fn cached(
-    State(context): State<Arc<Context>>,
+pub(super) async fn cached<F: Future<Output = Response> + Send>(
+    context: &Context,
     mut request: Request,
-    next: Next,
+    next: impl FnOnce(Request) -> F,
 ) -> Response {
     let Some(cache) = &context.cache else {
-        return next.run(request).await;
+        return next(request).await;
     };
     let route = request.extensions().get::<MatchedPath>();
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
@@ -306,7 +305,7 @@ pub(super) async fn cached(
         address,
         reads && route.is_some_and(|route| is_cached(route.as_str())),
     ) else {
-        return next.run(request).await;
+        return next(request).await;
     };
     let span = tracing::debug_span!(
         target: STEP,
@@ -315,7 +314,7 @@ pub(super) async fn cached(
         cache.hit = tracing::field::Empty,
     );
     let Some(epoch) = cache.epoch().await else {
-        let mut response = next.run(request).await;
+        let mut response = next(request).await;
         response
             .headers_mut()
             .insert(X_CACHE, HeaderValue::from_static("MISS"));
@@ -331,7 +330,7 @@ pub(super) async fn cached(
             request.headers_mut().remove(IF_NONE_MATCH);
             *request.method_mut() = Method::GET;
             let reading = reading(request.extensions().get());
-            let make = next.run(request).instrument(reading).boxed();
+            let make = next(request).instrument(reading).boxed();
             let find = cache.find(&key, make).instrument(span.clone());
             let (answer, source) = find.await;
             (answer.response(&asked), source)

@@ -7,10 +7,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::{Extension, MatchedPath, Request, State};
-use axum::middleware::Next;
 use axum::response::Response;
-use axum::{Json, Router};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
@@ -58,6 +57,22 @@ struct Pattern {
 }
 
 impl Performance {
+    /// Answers a request and notes how long that took.
+    pub(super) async fn measure<F: Future<Output = Response>>(
+        &self,
+        request: Request,
+        next: impl FnOnce(Request) -> F,
+    ) -> Response {
+        let path = request.extensions().get::<MatchedPath>();
+        let query = path.map(|path| format!("{} {}", request.method(), path.as_str()));
+        let stopwatch = Stopwatch::start();
+        let response = next(request).await;
+        if let Some(query) = query {
+            self.note(query, stopwatch.elapsed());
+        }
+        response
+    }
+
     fn note(&self, query: String, took: Duration) {
         let duration = took.as_secs_f64() * 1000.0;
         let mut measured = self.0.lock();
@@ -67,7 +82,10 @@ impl Performance {
         }
         measured.durations.push_back(duration);
         // Routes are few, and so are methods that fit one.
-        let pattern = measured.patterns.entry(query.clone()).or_default();
+        let pattern = match measured.patterns.get_mut(&query) {
+            Some(pattern) => pattern,
+            None => measured.patterns.entry(query.clone()).or_default(),
+        };
         pattern.count += 1;
         pattern.duration += duration;
         if took >= SLOW {
@@ -82,24 +100,6 @@ impl Performance {
             });
         }
     }
-}
-
-/// The routes, measured.
-pub(super) fn measured(router: Router<Arc<Context>>) -> Router<Arc<Context>> {
-    let performance = Performance::default();
-    let layer = axum::middleware::from_fn_with_state(performance.clone(), measure);
-    router.route_layer(layer).layer(Extension(performance))
-}
-
-async fn measure(State(performance): State<Performance>, request: Request, next: Next) -> Response {
-    let path = request.extensions().get::<MatchedPath>();
-    let query = path.map(|path| format!("{} {}", request.method(), path.as_str()));
-    let stopwatch = Stopwatch::start();
-    let response = next.run(request).await;
-    if let Some(query) = query {
-        performance.note(query, stopwatch.elapsed());
-    }
-    response
 }
 
 pub(super) async fn summary(Extension(performance): Extension<Performance>) -> Json<Value> {

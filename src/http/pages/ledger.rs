@@ -77,6 +77,9 @@ pub struct Form {
     pub notification: String,
 }
 
+/// An alert in a row: name, other labels, page.
+pub type AlertShown = (String, Vec<(String, String)>, String);
+
 /// One decision.
 #[derive(Clone, Debug)]
 pub struct EntryRow {
@@ -89,7 +92,7 @@ pub struct EntryRow {
     /// In words.
     pub reason: String,
     /// The alert: name, other labels, page.
-    pub alert: Option<(String, Vec<(String, String)>, String)>,
+    pub alert: Option<AlertShown>,
     /// Where the silence, the other alert or the notification is shown.
     pub link: Option<(&'static str, String)>,
 }

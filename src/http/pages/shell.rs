@@ -8,7 +8,6 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::header::{COOKIE, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue};
-use axum::middleware::Next;
 use axum::response::Response;
 
 use super::see_other;
@@ -112,10 +111,14 @@ pub fn current() -> Arc<Shell> {
 }
 
 /// Lends the shell to what answers; behind who finds out who asks.
-pub async fn around(State(context): State<Arc<Context>>, request: Request, next: Next) -> Response {
+pub async fn around<F: Future<Output = Response>>(
+    context: &Context,
+    request: Request,
+    next: impl FnOnce(Request) -> F,
+) -> Response {
     // Nothing there is a page.
     if request.uri().path().starts_with("/api/") {
-        return next.run(request).await;
+        return next(request).await;
     }
     let caller = request.extensions().get::<Caller>();
     let shell = Shell {
@@ -128,13 +131,13 @@ pub async fn around(State(context): State<Arc<Context>>, request: Request, next:
         },
         accounts: context.auth.is_some(),
         theme: Theme::of(request.headers()),
-        generations: live::as_text(&live::generations(&context)),
+        generations: live::as_text(&live::generations(context)),
         here: request.uri().path_and_query().map_or_else(
             || "/".to_owned(),
             |address| super::here(Some(address.as_str())).to_owned(),
         ),
     };
-    SHELL.scope(Arc::new(shell), next.run(request)).await
+    SHELL.scope(Arc::new(shell), next(request)).await
 }
 
 /// `POST /theme`: remembers it, and goes back.

@@ -7,7 +7,6 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -28,8 +27,11 @@ use crate::clock::Stopwatch;
 use crate::net::client::drive;
 use crate::notify::integration::{Reason, SendError};
 
-/// Connections that are kept where nothing is under way.
+/// Connections that are kept however long ago they were of use, up to [`KEPT_FOR`].
 const KEPT: usize = 2;
+/// Connections beyond them are kept where they were of use within this time: sends that end together are followed by as many
+/// that begin together.
+const JUST_NOW: Duration = Duration::from_secs(1);
 /// An idle connection is not used again after this time: who closes it at the same moment leaves it open whether the
 /// request was read.
 const KEPT_FOR: Duration = Duration::from_secs(60);
@@ -39,8 +41,8 @@ const READ_BUFFER: usize = 16 << 10;
 /// The connections of one sender.
 #[derive(Default)]
 pub(super) struct Plain {
+    /// Those that were of use last at the end.
     kept: Mutex<Vec<Connection>>,
-    under_way: AtomicUsize,
 }
 
 /// An answer of any class.
@@ -92,7 +94,6 @@ impl Plain {
         headers
             .entry(ACCEPT)
             .or_insert(HeaderValue::from_static("*/*"));
-        let _place = Place::of(&self.under_way);
         let mut followed = 0;
         loop {
             let request = request(&method, &url, headers.clone(), body.clone())?;
@@ -158,7 +159,7 @@ impl Plain {
                 kept.retain(|kept| kept.since.elapsed() < KEPT_FOR);
                 let leads = |kept: &Connection| kept.host == host && kept.port == port;
                 let newest = kept.iter().rposition(leads)?;
-                kept.swap_remove(newest)
+                kept.remove(newest)
             };
             if connection.is_open().await {
                 return Some(connection);
@@ -169,28 +170,10 @@ impl Plain {
     fn keep(&self, mut connection: Connection) {
         connection.since = Stopwatch::start();
         let mut kept = self.kept.lock();
-        // Those under way, this one among them, will want one each.
-        let room = KEPT.max(self.under_way.load(Ordering::Relaxed));
-        if kept.len() >= room {
-            kept.truncate(room - 1);
-        }
         kept.push(connection);
-    }
-}
-
-/// Counts who is under way, also where one is given up.
-struct Place<'a>(&'a AtomicUsize);
-
-impl<'a> Place<'a> {
-    fn of(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        while kept.len() > KEPT && kept[0].since.elapsed() > JUST_NOW {
+            kept.remove(0);
+        }
     }
 }
 

@@ -245,3 +245,63 @@ mod ways {
         );
     }
 }
+
+mod connections {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::future::join_all;
+    use http::HeaderMap;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::sync::Barrier;
+
+    use super::*;
+    use crate::tasks::Tasks;
+
+    const AT_ONCE: usize = 6;
+
+    /// Answers when so many requests have come; returns its address and how many connections there were.
+    async fn receiver() -> (String, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let (accepted, all) = (
+            Arc::<AtomicUsize>::default(),
+            Arc::new(Barrier::new(AT_ONCE)),
+        );
+        let (count, tasks) = (Arc::clone(&accepted), Tasks::new());
+        tasks.clone().spawn("receiver", async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::Relaxed);
+                let all = Arc::clone(&all);
+                tasks.spawn("connection", async move {
+                    let mut got = Vec::new();
+                    while stream.read_buf(&mut got).await.is_ok_and(|read| read > 0) {
+                        if got.ends_with(b"{}") {
+                            got.clear();
+                            all.wait().await;
+                            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+                            stream.write_all(answer).await.unwrap();
+                        }
+                    }
+                });
+            }
+        });
+        (url, accepted)
+    }
+
+    #[tokio::test]
+    async fn sends_that_end_together_leave_their_connections_to_those_that_follow() {
+        let (url, accepted) = receiver().await;
+        let sender = Sender::new(HttpConfig::default(), Duration::from_secs(30));
+        for _ in 0..4 {
+            let now = Timestamp::from_millis(1);
+            let sends =
+                (0..AT_ONCE).map(|_| sender.post_json(&url, b"{}".to_vec(), HeaderMap::new(), now));
+            for sent in join_all(sends).await {
+                sent.unwrap();
+            }
+        }
+        assert_eq!(accepted.load(Ordering::Relaxed), AT_ONCE);
+    }
+}

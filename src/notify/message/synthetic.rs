@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::alert::{Alert, Course};
+use crate::model::alert::{Alert, CourseValues};
 use crate::model::labels::Labels;
 use crate::model::notification::{
     AlertCount, AlertPicture, AlertStatus, Digest, DigestGroup, Integration, Notification,
@@ -104,12 +104,13 @@ fn alert(name: &str, instance: &str, status: AlertStatus, now: Timestamp) -> Not
         updated_at: now,
         generator_url: "http://localhost:9797/graph?g0.expr=up".into(),
         value: Some(0.25),
-        course: Course {
+        course: CourseValues {
             peak: Some(0.5),
             resolved,
             threshold: Some(0.05),
             withdrawn: false,
-        },
+        }
+        .into(),
     };
     NotifiedAlert {
         status,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Context, Rule};
-use crate::model::alert::{Alert, AlertState, Course};
+use crate::model::alert::{Alert, AlertState, CourseValues};
 use crate::model::labels::{Labels, LabelsBuilder, METRIC_NAME};
 use crate::model::timestamp::Timestamp;
 use crate::rules::file::RuleSpec;
@@ -57,12 +57,13 @@ pub(super) fn outgoing(
         updated_at: at,
         generator_url: Arc::clone(generator_url),
         value: Some(instance.value),
-        course: Course {
+        course: CourseValues {
             peak: instance.peak,
             resolved: instance.resolved_value,
             threshold: None,
             withdrawn: false,
-        },
+        }
+        .into(),
     }
 }
 

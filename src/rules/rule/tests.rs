@@ -144,7 +144,8 @@ fn an_alert_ends_with_its_peak_and_the_value_it_fell_to() {
         });
         let course = ended
             .unwrap_or_else(|| panic!("{rule} {values}: nothing ended: {told:?}"))
-            .course;
+            .course
+            .clone();
         assert_eq!(
             (course.peak, course.resolved, course.threshold),
             want,

@@ -19,18 +19,22 @@ use crate::scrape::readings::Readings;
 const MAX_MOUNTS: usize = 500;
 
 /// Which file systems are left out.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct FilesystemConfig {
-    /// Mount points that match.
-    pub mount_points_exclude: Regex,
-    /// Types that match.
-    pub fs_types_exclude: Regex,
+    /// Mount points that match; `None` for the default.
+    pub mount_points_exclude: Option<Regex>,
+    /// Types that match; `None` for the default.
+    pub fs_types_exclude: Option<Regex>,
 }
 
 impl PartialEq for FilesystemConfig {
     fn eq(&self, other: &Self) -> bool {
-        self.mount_points_exclude.as_str() == other.mount_points_exclude.as_str()
-            && self.fs_types_exclude.as_str() == other.fs_types_exclude.as_str()
+        let texts = |config: &Self| {
+            let text =
+                |regex: &Option<Regex>| regex.as_ref().map(|regex| regex.as_str().to_owned());
+            [&config.mount_points_exclude, &config.fs_types_exclude].map(text)
+        };
+        texts(self) == texts(other)
     }
 }
 
@@ -45,15 +49,6 @@ static TYPES: LazyLock<Regex> = LazyLock::new(|| {
         .expect("the expression is constant and tested")
 });
 
-impl Default for FilesystemConfig {
-    fn default() -> Self {
-        Self {
-            mount_points_exclude: MOUNT_POINTS.clone(),
-            fs_types_exclude: TYPES.clone(),
-        }
-    }
-}
-
 impl FilesystemConfig {
     /// Reads the `filesystem` mapping of `node`.
     pub fn read(value: &Value<'_>) -> Self {
@@ -66,10 +61,10 @@ impl FilesystemConfig {
             value.parse("write a regular expression in RE2 syntax", re2::compile)
         };
         if let Some(regex) = regex("mount_points_exclude") {
-            config.mount_points_exclude = regex;
+            config.mount_points_exclude = Some(regex);
         }
         if let Some(regex) = regex("fs_types_exclude") {
-            config.fs_types_exclude = regex;
+            config.fs_types_exclude = Some(regex);
         }
         fields.finish();
         config
@@ -173,6 +168,9 @@ impl Filesystems {
 }
 
 fn mounts(text: &str, config: &FilesystemConfig) -> Vec<Mount> {
+    let points = config.mount_points_exclude.as_ref();
+    let points = points.unwrap_or(&MOUNT_POINTS);
+    let types = config.fs_types_exclude.as_ref().unwrap_or(&TYPES);
     let mut seen = HashSet::new();
     let mut mounts = Vec::new();
     for line in text.lines() {
@@ -188,8 +186,8 @@ fn mounts(text: &str, config: &FilesystemConfig) -> Vec<Mount> {
             kind: kind.to_owned(),
             readonly: options.split(',').any(|option| option == "ro"),
         };
-        let excluded = config.mount_points_exclude.is_match(&mount.point)
-            || (config.fs_types_exclude.is_match(kind) && mount.point != "/");
+        let excluded =
+            points.is_match(&mount.point) || (types.is_match(kind) && mount.point != "/");
         let key = (
             mount.device.clone(),
             mount.point.clone(),

@@ -84,9 +84,9 @@ proptest! {
                     let dispatcher = &simulation.dispatcher;
                     let alerts: Vec<Alert> = dispatcher
                         .alerts
-                        .iter()
-                        .map(|(labels, stored)| {
-                            let real = dispatcher.flaps.real(labels);
+                        .values()
+                        .map(|stored| {
+                            let real = dispatcher.flaps.real(&stored.alert.labels);
                             Alert::clone(real.map_or(&stored.alert, |(real, _)| real))
                         })
                         .collect();

@@ -112,7 +112,7 @@ async fn fill(kind: Kind, context: &Arc<Context>, params: &Params) -> Result<Lis
         let chosen = text(name);
         if !chosen.is_empty() {
             filter.equal.push((*column, chosen.clone()));
-            address = address.with(*name, &*chosen);
+            address = address.with(name, &*chosen);
         }
         let mut values = rows::counts(database, kind.as_str(), *column).await?;
         values.truncate(VALUES);

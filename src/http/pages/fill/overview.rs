@@ -158,9 +158,7 @@ fn unattended(
                 link(&context.signer, action, &subject, now + LINK_LASTS),
             )
         };
-        let value = alert
-            .value
-            .map_or_else(String::new, paged::number);
+        let value = alert.value.map_or_else(String::new, paged::number);
         Unattended {
             row: AlertRow {
                 value,

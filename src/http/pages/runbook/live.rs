@@ -293,7 +293,11 @@ async fn live(context: &Arc<Context>, page: &Runbook, params: &Params, now: Time
     let queries = page.queries.clone();
     let values = live.values.clone();
     let alert = page.front_matter.alert.clone();
-    let asks_last = alert.clone().filter(|_| found.firing() == 0);
+    // A rule remembers the alerts that ended lately, also those too short to be seen at every minute.
+    let ended = found.ended().filter(|_| found.firing() == 0);
+    let asks_last = alert
+        .clone()
+        .filter(|_| found.firing() == 0 && ended.is_none());
     let ran = evaluated(context, now, queries, values, asks_last);
     let told = async {
         let Some(alert) = &alert else {
@@ -303,6 +307,7 @@ async fn live(context: &Arc<Context>, page: &Runbook, params: &Params, now: Time
         limited.await.ok().flatten()
     };
     let ((outcomes, last), sent) = tokio::join!(ran, told);
+    let last = ended.map_or(last, |(from, until)| Last::Fired(from, until));
     live.outcomes = outcomes;
     live.panel = alert.map(|alert| Panel {
         firing: found.firing(),

@@ -32,6 +32,8 @@ const NAME_SETS: usize = 8;
 pub(super) struct Found {
     rules: Vec<RuleFound>,
     alerts: Vec<AlertFound>,
+    /// Of those that ended lately, from when until when the last one fired.
+    ended: Option<(Timestamp, Timestamp)>,
 }
 
 #[derive(Debug)]
@@ -102,6 +104,14 @@ pub(super) async fn find(context: &Context, name: &str) -> Found {
             };
             found.rules.push(rule_found);
             let number = found.rules.len() - 1;
+            let ended = memory.instances.values();
+            let ended = ended.filter(|instance| instance.state == AlertState::Inactive);
+            let ended = ended.filter_map(|instance| instance.fired_at.zip(instance.resolved_at));
+            found.ended = found
+                .ended
+                .into_iter()
+                .chain(ended)
+                .max_by_key(|(_, until)| *until);
             let active = memory.instances.values();
             let active = active.filter(|instance| instance.state != AlertState::Inactive);
             found.alerts.extend(active.map(|instance| AlertFound {
@@ -180,6 +190,11 @@ impl Found {
                 None => {}
             }
         }
+    }
+
+    /// From when until when it fired, where it ended lately.
+    pub(super) fn ended(&self) -> Option<(Timestamp, Timestamp)> {
+        self.ended
     }
 
     pub(super) fn firing(&self) -> usize {
