@@ -242,11 +242,11 @@ fn rows(count: usize) -> Bounded<Row> {
 
 /// Every page is one whole document that asks nobody else for anything, with one script of ours and no inline style.
 fn check_document(html: &str) {
-    let ours = format!(
-        "<script src=\"{}\" defer></script>",
-        assets::address("app.js")
-    );
-    let without = html.replace(&ours, "");
+    let mut without = html.to_owned();
+    for ours in ["app.js", "query.js"] {
+        let script = format!("<script src=\"{}\" defer></script>", assets::address(ours));
+        without = without.replace(&script, "");
+    }
     assert!(
         !without.contains("<img") && !without.contains(" src=\""),
         "{html}"
