@@ -20,10 +20,9 @@ use crate::config::{Config, Mode};
 use crate::db::sql::Sql;
 use crate::db::{Database, signing_key};
 use crate::definitions::store::Store;
-use crate::document::diagnostics::Diagnostic;
 use crate::enrich::host::Host;
 use crate::enrich::pod::Pod;
-use crate::http::context::{Context, Readiness};
+use crate::http::context::{Context, Readiness, Reloader};
 use crate::http::definitions::cache::{self, Cache};
 use crate::http::definitions::figures::Figures;
 use crate::http::limits::Limiter;
@@ -341,14 +340,7 @@ impl Parts {
     }
 
     /// What the HTTP handlers are handed.
-    pub(super) fn http_context(
-        &self,
-        reload: Box<
-            dyn Fn(String) -> futures_util::future::BoxFuture<'static, Result<(), Vec<Diagnostic>>>
-                + Send
-                + Sync,
-        >,
-    ) -> Arc<Context> {
+    pub(super) fn http_context(&self, reload: Reloader) -> Arc<Context> {
         Arc::new(Context {
             clock: self.clock.clone(),
             started: self.clock.now(),

@@ -93,7 +93,7 @@ pub enum Outcome {
     /// Several values for each series, `value @time`.
     Matrix(Bounded<Row>),
     /// The course.
-    Course(Plot),
+    Course(Box<Plot>),
     /// It is wrong, or failed.
     Error(QueryError),
 }

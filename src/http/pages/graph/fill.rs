@@ -206,7 +206,7 @@ fn graph(
     page.warnings = std::mem::take(&mut course.warnings);
     page.infos = std::mem::take(&mut course.infos);
     let part = course.values.filter(|part| *part != page.expression);
-    page.outcome = Outcome::Course(plot(&chart, part, &page.expression));
+    page.outcome = Outcome::Course(Box::new(plot(&chart, part, &page.expression)));
     Ok(())
 }
 
