@@ -22,7 +22,7 @@ use crate::db::{Database, signing_key};
 use crate::definitions::store::Store;
 use crate::enrich::host::Host;
 use crate::enrich::pod::Pod;
-use crate::http::context::{Context, Readiness, ReloadHandle};
+use crate::http::context::{Context, Readiness, Reloader};
 use crate::http::definitions::cache::{self, Cache};
 use crate::http::definitions::figures::Figures;
 use crate::http::limits::Limiter;
@@ -340,7 +340,7 @@ impl Parts {
     }
 
     /// What the HTTP handlers are handed.
-    pub(super) fn http_context(&self, reload: ReloadHandle) -> Arc<Context> {
+    pub(super) fn http_context(&self, reload: Reloader) -> Arc<Context> {
         Arc::new(Context {
             clock: self.clock.clone(),
             started: self.clock.now(),

@@ -40,8 +40,8 @@ use super::limits::Limiter;
 use super::live::Live;
 use super::metrics::Metrics;
 
-/// Reloads the configuration.
-pub type ReloadHandle =
+/// Reloads the configuration, because of what it is handed; errors are its mistakes.
+pub type Reloader =
     Box<dyn Fn(String) -> BoxFuture<'static, Result<(), Vec<Diagnostic>>> + Send + Sync>;
 
 /// Everything a handler may need; built once by the application.
@@ -93,7 +93,7 @@ pub struct Context {
     /// How the heartbeat stands.
     pub heartbeat: heartbeat::Shown,
     /// Reloads the configuration, because of what it is handed; errors are its mistakes.
-    pub reload: ReloadHandle,
+    pub reload: Reloader,
     /// Whether only what Alertmanager has is served.
     pub upstream_only: bool,
     /// Answers of the definition API; absent where nothing is kept, or it is not there.

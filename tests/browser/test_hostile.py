@@ -74,9 +74,9 @@ class Hostile(BrowserTest):
         scene.fingerprints = [alert["fingerprint"] for alert in scene.json("/api/v2/alerts")]
 
     def paths(self):
-        fixed = [path for _, path, _ in fixed()]
+        paths = [path for _, path, _ in fixed()]
         quoted = [urllib.parse.quote(text[:2000], safe="") for text in HOSTILE]
-        return fixed + ["/runbooks/hostile", "/runbooks/broken"] + [
+        return paths + ["/runbooks/hostile", "/runbooks/broken"] + [
             path.format(text) for text in quoted for path in (
                 "/graph?g0.expr={0}", "/runbooks/{0}", "/{0}", "/login?next={0}", "/ack?group={0}&token={0}",
                 "/silences?preview=1&matchers={0}&created_by={0}&comment={0}", "/silence?alert={0}&token={0}",

@@ -11,7 +11,7 @@ use super::status::{
     ConfigError, Counts, GroupRow, Health, NotificationRow, Outcome, Readiness, ReceiverRow,
     Reload, RuleKind, RuleRow, StatusPage, TargetRow,
 };
-use super::view::{AlertRow, Bounded};
+use super::view::{AlertRow, Bounded, several};
 use crate::alerts::storm::StormSnapshot;
 use crate::db::outbox::{self, Summary};
 use crate::http::context::{self, Context};
@@ -302,7 +302,7 @@ fn notification_row(summary: &Summary) -> NotificationRow {
             _ => Outcome::Waiting,
         },
         detail: Some(match summary.last_error.as_str() {
-            "" => format!("{} alerts", notification.alerts.len()),
+            "" => several(&notification.alerts.len(), "alert", "alerts"),
             error => format!(
                 "{} after {} attempts: {error}",
                 summary.state, summary.attempts

@@ -426,10 +426,13 @@ async fn evaluated(
     work.await.unwrap_or(none)
 }
 
-/// The last stretch of time in which it fired, from `ALERTS` at each minute of a day.
+/// The last stretch of time in which it fired, from `ALERTS` in each minute of a day: seconds of firing count too.
 fn last_fired(context: &Context, alert: &str, now: Timestamp) -> Last {
     const MINUTE_MS: i64 = 60_000;
-    let text = format!("count(ALERTS{{{},alertstate=\"firing\"}})", named(alert));
+    let text = format!(
+        "count(max_over_time(ALERTS{{{},alertstate=\"firing\"}}[1m]))",
+        named(alert)
+    );
     let Ok(expr) = parser::parse(&text) else {
         return Last::Unknown;
     };
@@ -457,10 +460,10 @@ fn last_fired(context: &Context, alert: &str, now: Timestamp) -> Last {
     let Some((first, last)) = runs.next_back().and_then(|run| run.first().zip(run.last())) else {
         return Last::Never;
     };
-    let until = (last.timestamp_ms + MINUTE_MS).min(now.millis());
+    // A value stands for the minute before it.
     Last::Fired(
-        Timestamp::from_millis(first.timestamp_ms),
-        Timestamp::from_millis(until),
+        Timestamp::from_millis(first.timestamp_ms - MINUTE_MS),
+        Timestamp::from_millis(last.timestamp_ms),
     )
 }
 
