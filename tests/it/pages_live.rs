@@ -140,11 +140,8 @@ fn targets_are_found_by_text_and_state() {
         found.contains("__address__=127.0.0.1:9"),
         "before relabelling: {found}"
     );
-    let up = outrigger.get("/targets?state=up").body;
-    assert!(
-        up.contains(&scene.service.address()) && !up.contains("127.0.0.1:9<"),
-        "{up}"
-    );
+    let up = wait_for_page(&outrigger, "/targets?state=up", &[&scene.service.address()]);
+    assert!(!up.contains("127.0.0.1:9<"), "{up}");
     let none = outrigger.get("/targets?q=%22%3E%3Cscript%3E").body;
     assert!(
         none.contains("No target matches") && !none.contains("\"><script>"),
