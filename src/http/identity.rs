@@ -112,7 +112,7 @@ async fn find(auth: &Auth, headers: &HeaderMap) -> Result<Option<Caller>, AuthEr
             }
             _ => Err(AuthError::Missing),
         }
-    } else if let Some(cookie) = cookie(headers) {
+    } else if let Some(cookie) = cookie(headers, COOKIE_NAME) {
         auth.cookie(cookie).await
     } else {
         Ok(None)
@@ -120,15 +120,15 @@ async fn find(auth: &Auth, headers: &HeaderMap) -> Result<Option<Caller>, AuthEr
     Ok(found?.map(Caller::User))
 }
 
-/// The session's cookie.
-pub fn cookie(headers: &HeaderMap) -> Option<&str> {
+/// The value of a cookie.
+pub fn cookie<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
     headers
         .get_all(COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, _)| *name == COOKIE_NAME)
+        .find(|(name, _)| *name == wanted)
         .map(|(_, value)| value)
 }
 

@@ -18,7 +18,6 @@ pub mod ledger;
 pub mod objective;
 pub mod overview;
 pub mod paged;
-mod paging;
 pub mod quiet;
 pub mod rule;
 pub mod rules;

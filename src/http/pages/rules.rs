@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use askama::Template;
 
-use super::paging::Paging;
+use super::paged::Paging;
 use super::status::{Health, RuleKind};
 use super::view;
 use super::{Section, write};

@@ -11,6 +11,7 @@ use askama::Template;
 
 use super::view::{self, Bounded};
 use super::{Section, write};
+use crate::charts::text::escape;
 use crate::model::alert::AlertState;
 use crate::model::timestamp::Timestamp;
 use crate::runbooks::blocks::{self, Outcome};
@@ -183,11 +184,7 @@ fn body(runbook: &Runbook, live: &Live) -> String {
         match piece {
             Piece::Html(html) => out.push_str(html),
             Piece::Text(language, text) => {
-                out.push_str(&view::escape(&placeholders::fill(
-                    *language,
-                    text,
-                    &live.values,
-                )));
+                out.push_str(&escape(&placeholders::fill(*language, text, &live.values)));
             }
             Piece::Query(number) => {
                 let outcome = live.outcomes.get(*number).unwrap_or(&Outcome::NotRun);

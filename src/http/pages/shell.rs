@@ -6,13 +6,14 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::header::{COOKIE, SET_COOKIE};
+use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 
 use super::see_other;
 use crate::auth::caller::Caller;
 use crate::http::context::Context;
+use crate::http::identity::cookie;
 use crate::http::live;
 use crate::http::params::Params;
 
@@ -84,14 +85,7 @@ impl Theme {
     }
 
     fn of(headers: &HeaderMap) -> Self {
-        headers
-            .get_all(COOKIE)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
-            .find(|(name, _)| *name == THEME_COOKIE)
-            .map_or(Self::Auto, |(_, value)| Self::parse(value))
+        cookie(headers, THEME_COOKIE).map_or(Self::Auto, Self::parse)
     }
 }
 
@@ -162,6 +156,8 @@ pub async fn choose(State(context): State<Arc<Context>>, params: Params) -> Resp
 
 #[cfg(test)]
 mod tests {
+    use axum::http::header::COOKIE;
+
     use super::*;
 
     #[test]

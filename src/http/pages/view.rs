@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::shell::Theme;
+use crate::charts::text::escape;
 use crate::model::alert::AlertState;
 use crate::model::timestamp::Timestamp;
 
@@ -140,22 +141,6 @@ pub(super) fn chart(before: &str, after: &str, alt: &str) -> String {
             format!("<picture>{}{}</picture>", dark(media), image("light"))
         }
     }
-}
-
-/// A text as HTML has it, also between double quotes.
-pub(super) fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 /// The time between two instants.

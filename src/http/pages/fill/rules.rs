@@ -1,9 +1,10 @@
 //! The struct of `/rules`.
 
 use super::*;
-use crate::http::pages::paging::Paging;
+use crate::http::pages::paged::{Address, Paging};
 use crate::http::pages::rule::handlers::Addresses;
 use crate::http::pages::rules::{self as page, RulesPage, Totals};
+use crate::http::pages::view::MAX_ROWS;
 use crate::http::params::Params;
 
 /// A rule as far as it is asked for by a filter.
@@ -36,11 +37,11 @@ pub(in crate::http::pages) fn rules(context: &Context, params: &Params) -> Rules
             }
         }
     }
-    let kept = [("q", text), ("state", state)];
-    let paging = Paging::of("/rules", &kept, params, found.len());
+    let address = Address::new("/rules").with("q", text).with("state", state);
+    let paging = Paging::of(found.len(), MAX_ROWS, params.get("page"), address);
     let mut shown: Vec<page::Group> = Vec::new();
     let mut last: Option<&Group> = None;
-    for known in paging.cut(&found) {
+    for known in &found[paging.rows()] {
         if last.is_none_or(|last| !std::ptr::eq(last, known.group)) {
             last = Some(known.group);
             let row = group_row(known.group);

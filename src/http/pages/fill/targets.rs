@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::http::pages::paging::Paging;
+use crate::http::pages::paged::{Address, Paging};
 use crate::http::pages::targets::{Dropped, Job, Row, TargetsPage};
+use crate::http::pages::view::MAX_ROWS;
 use crate::http::params::Params;
 
 /// The targets now, as far as they match.
@@ -24,10 +25,14 @@ pub(in crate::http::pages) fn targets(context: &Context, params: &Params) -> Tar
         *every += 1;
     }
     let total = snapshot.active.iter().filter(matches).count();
-    let kept = [("q", text), ("state", state)];
-    let paging = Paging::of("/targets", &kept, params, total);
+    let address = Address::new("/targets")
+        .with("q", text)
+        .with("state", state);
+    let paging = Paging::of(total, MAX_ROWS, params.get("page"), address);
     let mut jobs: Vec<Job> = Vec::new();
-    for target in paging.cut(snapshot.active.iter().filter(matches)) {
+    let rows = paging.rows();
+    let matching = snapshot.active.iter().filter(matches);
+    for target in matching.skip(rows.start).take(rows.len()) {
         if jobs.last().is_none_or(|job| job.name != target.job) {
             let (up, all) = all.get(target.job.as_str()).copied().unwrap_or_default();
             jobs.push(Job {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::http::pages::overview::{OverviewPage, StorageRow, Unattended};
-use crate::http::pages::paging::Paging;
+use crate::http::pages::paged::{Address, Paging};
 use crate::http::pages::rule::{EvaluationRow, RulePage};
 use crate::http::pages::rules::{Group, Row as RuleLine, RulesPage, Totals};
 use crate::http::pages::targets::{Dropped, Job, Row as TargetLine, TargetsPage};
@@ -171,7 +171,7 @@ fn hostile_text_is_inert_in_overview_targets_and_rules() {
             all: 1,
             targets: vec![a_target(HOSTILE)],
         }],
-        paging: Paging::default(),
+        paging: Paging::of(0, 1, None, Address::new("/")),
         dropped: [Dropped {
             job: h(),
             discovered: vec![(h(), h())],
@@ -212,7 +212,7 @@ fn hostile_text_is_inert_in_overview_targets_and_rules() {
                 duration: None,
             }],
         }],
-        paging: Paging::default(),
+        paging: Paging::of(0, 1, None, Address::new("/")),
     });
     check_document(&html);
 
