@@ -178,7 +178,7 @@
     } else if (event.key === 'j' || event.key === 'k') {
       step(event.key === 'j' ? 1 : -1);
     } else if (event.key === 'Enter' && event.target.localName === 'tr') {
-      event.target.querySelector('a[href], button')?.click();
+      event.target.querySelector('a[href]')?.click();
     } else if (event.key === '?') {
       help();
     }

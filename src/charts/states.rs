@@ -47,11 +47,15 @@ pub(super) fn shades(
     let pending: Vec<i64> = pending.difference(&firing).copied().collect();
     let firing: Vec<i64> = firing.into_iter().collect();
     for (kind, times) in [(ShadeKind::Pending, pending), (ShadeKind::Firing, firing)] {
-        for run in times.chunk_by(|a, b| b - a <= range.step_ms * 3 / 2) {
+        for run in times.chunk_by(|a, b| b - a <= range.step_ms.saturating_mul(3) / 2) {
             shades.push(Shade {
                 kind,
                 start: Timestamp::from_millis(run[0]),
-                end: Timestamp::from_millis((run[run.len() - 1] + range.step_ms).min(range.end_ms)),
+                end: Timestamp::from_millis(
+                    run[run.len() - 1]
+                        .saturating_add(range.step_ms)
+                        .min(range.end_ms),
+                ),
             });
         }
     }

@@ -25,8 +25,12 @@ pub fn quoted(mut mistakes: Vec<Diagnostic>) -> Vec<Diagnostic> {
         let text = last.as_ref().map_or("", |(_, text)| text);
         let place = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
         let line = text.lines().nth(place(mistake.position.line) - 1);
-        // A file of rules is known by its first key.
-        let is_rules = text.lines().any(|line| line.starts_with("groups:"));
+        // A file of rules is known by its only key.
+        let mut keys = text.lines().filter(|line| {
+            line.starts_with(|c: char| c.is_ascii_alphabetic() || "\"'".contains(c))
+        });
+        let is_rules =
+            keys.next().is_some_and(|line| line.starts_with("groups:")) && keys.next().is_none();
         mistake.excerpt = line
             .map(|line| excerpt(line, place(mistake.position.column), !is_rules))
             .filter(|excerpt| !excerpt.trim().is_empty());

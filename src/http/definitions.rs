@@ -228,7 +228,8 @@ fn internal() -> Problem {
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "SYS_INTERNAL", message)
 }
 
-const fn read_scope(kind: Kind) -> Scope {
+/// What a caller needs to read one of a kind.
+pub(in crate::http) const fn read_scope(kind: Kind) -> Scope {
     match kind {
         Kind::Metric => Scope::MetricsRead,
         Kind::Domain => Scope::DomainsRead,

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::list::{domain_row, failed, metric_row, objective_row};
 use super::live::{of_metric, of_objective};
 use super::{Difference, OnePage, Progress, Row, Version, address, fields, render_one};
+use crate::auth::role::{Role, Scope};
 use crate::db::DbError;
 use crate::db::definitions::{self as rows, Column, Filter, HistoryRow, revisions};
 use crate::definitions::diff::differences;
@@ -21,6 +22,8 @@ use crate::definitions::resource::Kind;
 use crate::definitions::versioning;
 use crate::http::context::Context;
 use crate::http::definitions::live::live_expression;
+use crate::http::definitions::read_scope;
+use crate::http::identity::Who;
 use crate::http::pages::error;
 use crate::http::pages::paged::{Address, Paging, tidy};
 use crate::http::pages::quiet::list::uncached;
@@ -41,16 +44,36 @@ const LONG: usize = 400;
 
 type Given = Result<Path<(String, String)>, PathRejection>;
 
-/// The page.
-pub async fn show(State(context): State<Arc<Context>>, given: Given, params: Params) -> Response {
+/// The page, with what the caller may read.
+pub async fn show(
+    State(context): State<Arc<Context>>,
+    Who(caller): Who,
+    given: Given,
+    params: Params,
+) -> Response {
     let given = given
         .ok()
         .and_then(|Path((kind, id))| Some((kind_of(&kind)?, id)));
     let Some((kind, id)) = given else {
         return missing();
     };
+    let may = |scope| caller.allowed(Role::Viewer, scope).is_ok();
+    // The path was judged as it was sent, which may say the kind in other signs.
+    if !may(read_scope(kind)) {
+        return missing();
+    }
     match fill(&context, kind, &id, &params).await {
-        Ok(Some(page)) => uncached(StatusCode::OK, render_one(&page)),
+        Ok(Some(mut page)) => {
+            if !may(Scope::MonitoringRead) {
+                page.rules.clear();
+            }
+            if kind == Kind::Domain && !may(Scope::MetricsRead) {
+                page.parts.clear();
+                page.more = None;
+                page.head.progress = None;
+            }
+            uncached(StatusCode::OK, render_one(&page))
+        }
         Ok(None) => missing(),
         Err(error) => failed(&error),
     }

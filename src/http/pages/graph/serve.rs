@@ -12,6 +12,7 @@ use super::ask::Ask;
 use super::{GraphPage, csv, fill, render};
 use crate::http::context::Context;
 use crate::http::errors::{ApiError, ErrorKind};
+use crate::http::pages::quiet::list::uncached;
 use crate::http::params::Params;
 use crate::http::prometheus::query::run as run_query;
 use crate::promql::reference;
@@ -43,7 +44,8 @@ pub async fn page(State(context): State<Arc<Context>>, params: Params) -> Respon
                     page.links.push(link);
                 }
             }
-            Html(render(&page)).into_response()
+            // It holds a signed link to its picture.
+            uncached(StatusCode::OK, render(&page))
         }
         Err(error) => {
             let page = GraphPage::failed(&ask, error.message());

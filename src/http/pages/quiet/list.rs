@@ -223,13 +223,16 @@ pub(super) async fn silence(
             Some(open.ok_or("This silence has ended; make a new one like it.")?)
         }
     };
-    let mut annotations = BTreeMap::new();
+    // What others wrote there stays.
+    let kept = before.as_ref().map(|before| before.annotations.clone());
+    let mut annotations: BTreeMap<_, _> = kept.unwrap_or_default();
+    if form.lasts != KEEP {
+        annotations.remove(UNTIL);
+        annotations.remove(FORCE);
+    }
     let until_resolved = form.lasts == RESOLVED && !context.upstream_only;
     let ends_at = match &before {
-        Some(before) if form.lasts == KEEP => {
-            annotations.clone_from(&before.annotations);
-            before.ends_at
-        }
+        Some(before) if form.lasts == KEEP => before.ends_at,
         _ if until_resolved => {
             annotations.insert(UNTIL.to_owned(), RESOLVED.to_owned());
             now + FAR_END
