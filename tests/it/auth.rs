@@ -330,6 +330,16 @@ fn keys_of_programs_may_what_they_were_made_for() {
         (query.status, &query.json()["status"]),
         (403, &json!("error"))
     );
+    // Whatever signs the address has.
+    let (editor, _) = scene.log_in("editor");
+    let domain = json!({"domain_id": "SHOP", "name": "Shop"});
+    assert_eq!(scene.post("/api/v1/domains", &editor, domain).status, 201);
+    let page = |path: &str, token: &str| scene.ask("GET", path, token, &Value::Null).status;
+    for kind in ["domains", "%64omains"] {
+        let path = format!("/definitions/{kind}/SHOP");
+        assert_eq!(page(&path, &access), 200, "{path}");
+        assert!(matches!(page(&path, mine), 403 | 404), "{path}");
+    }
     let list = scene.ask("GET", "/api/auth/api-keys", &access, &Value::Null);
     assert!(
         !list.body.contains(mine) && !list.body.contains("hash"),
