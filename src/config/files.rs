@@ -36,6 +36,51 @@ pub fn read(path: &Path, diagnostics: &Diagnostics) -> Option<String> {
     }
 }
 
+/// Names and texts of files, and of those in folders that end in one of `endings`, by name. What is wrong with one is
+/// reported, and so is a folder that holds none: whoever names it means to have something read.
+pub fn texts(
+    paths: &[PathBuf],
+    endings: &[&str],
+    diagnostics: &Diagnostics,
+) -> Vec<(String, String)> {
+    let mut texts = Vec::new();
+    for path in paths {
+        let found = match path.is_dir() {
+            true => folder(path, endings, diagnostics),
+            false => vec![path.clone()],
+        };
+        for path in found {
+            if let Some(text) = read(&path, diagnostics) {
+                texts.push((path.display().to_string(), text));
+            }
+        }
+    }
+    texts
+}
+
+fn folder(path: &Path, endings: &[&str], diagnostics: &Diagnostics) -> Vec<PathBuf> {
+    let name = path.display().to_string();
+    let entries = match std::fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) => {
+            let message = format!("open folder: {error}");
+            diagnostics.push(mistake(&name, message, "check its permissions"));
+            return Vec::new();
+        }
+    };
+    let mut found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    found.retain(|path| {
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        ending.is_some_and(|ending| endings.contains(&ending)) && path.is_file()
+    });
+    if found.is_empty() {
+        let message = format!("folder holds no .{} file", endings.join(" or ."));
+        diagnostics.push(mistake(&name, message, "name the folder that does"));
+    }
+    found.sort();
+    found
+}
+
 /// The files a pattern names, sorted: `*`, `?` and `[...]` stand for parts of the last component, as in Prometheus's
 /// `rule_files`. A pattern without them names one file, which need not exist yet to be an error of its own.
 ///
@@ -160,5 +205,24 @@ mod tests {
         assert_eq!(names("*.yml"), ["a.yml", "b.yml"]);
         assert_eq!(names("nothing/*.yml"), [""; 0]);
         assert!(expand(Path::new("a*/b.yml")).is_err());
+    }
+
+    #[test]
+    fn a_folder_is_read_by_its_endings_and_one_without_them_is_a_mistake() {
+        let place = tempfile::tempdir().unwrap();
+        let paths = [place.path().to_owned()];
+        std::fs::write(place.path().join("b.yml"), "b").unwrap();
+        std::fs::write(place.path().join("a.yaml"), "a").unwrap();
+        let diagnostics = Diagnostics::default();
+        let read = texts(&paths, &["yml", "yaml"], &diagnostics);
+        let read: Vec<&str> = read.iter().map(|(_, text)| text.as_str()).collect();
+        assert_eq!(read, ["a", "b"]);
+        assert!(diagnostics.is_empty());
+        assert!(texts(&paths, &["json"], &diagnostics).is_empty());
+        let told = diagnostics.into_sorted();
+        assert!(
+            told[0].to_string().contains("folder holds no .json file"),
+            "{told:?}"
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! `outrigger check dashboards`: what is wrong with dashboards, and which of their panels are empty.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -47,7 +47,7 @@ pub(super) fn check(args: &DashboardsArgs, no_color: bool) -> u8 {
     let diagnostics = Diagnostics::default();
     let texts = match args.files.is_empty() {
         true => of_shipped(),
-        false => of_files(&args.files, &diagnostics),
+        false => files::texts(&args.files, &["json"], &diagnostics),
     };
     lint(&texts, &diagnostics);
     let advice = diagnostics.take_warnings();
@@ -95,36 +95,6 @@ fn of_shipped() -> Vec<(String, String)> {
     let all = shipped::all(DEFAULT_OUTRIGGER);
     let named = |dashboard| (shipped::file_name(dashboard), dashboard.to_json());
     all.iter().map(named).collect()
-}
-
-/// Names and texts of files, those of folders in the order of their names.
-fn of_files(paths: &[PathBuf], diagnostics: &Diagnostics) -> Vec<(String, String)> {
-    let mut texts = Vec::new();
-    for path in paths {
-        let mut found = vec![path.clone()];
-        if path.is_dir() {
-            found = folder(path);
-        }
-        for path in found {
-            if let Some(text) = files::read(&path, diagnostics) {
-                texts.push((path.display().to_string(), text));
-            }
-        }
-    }
-    texts
-}
-
-fn folder(path: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-    let mut found: Vec<PathBuf> = entries
-        .map(|entry| entry.path())
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "json")
-        })
-        .collect();
-    found.sort();
-    found
 }
 
 fn run_live(url: &str, args: &DashboardsArgs, texts: &[(String, String)], paint: Paint) -> u8 {

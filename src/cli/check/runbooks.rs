@@ -37,11 +37,11 @@ pub(super) fn check(args: &RunbooksArgs, no_color: bool) -> u8 {
     let diagnostics = Diagnostics::default();
     let texts = match args.files.is_empty() {
         true => of_embedded("runbooks", embedded::runbooks()),
-        false => of_files(&args.files, &["md"], &diagnostics),
+        false => files::texts(&args.files, &["md"], &diagnostics),
     };
     let rule_texts = match args.rules.is_empty() {
         true => of_embedded("rules", embedded::rules()),
-        false => of_files(&args.rules, &["yml", "yaml"], &diagnostics),
+        false => files::texts(&args.rules, &["yml", "yaml"], &diagnostics),
     };
     let rules: Vec<AlertRule> = rule_texts
         .iter()
@@ -80,33 +80,6 @@ fn queries(number: usize) -> String {
 fn of_embedded(folder: &str, files: &[(&str, &str)]) -> Vec<(String, String)> {
     let named = |(name, text): &(&str, &str)| (format!("{folder}/{name}"), (*text).to_owned());
     files.iter().map(named).collect()
-}
-
-/// Names and texts of files, those of folders in the order of their names.
-fn of_files(
-    paths: &[PathBuf],
-    endings: &[&str],
-    diagnostics: &Diagnostics,
-) -> Vec<(String, String)> {
-    let mut texts = Vec::new();
-    for path in paths {
-        let mut found = vec![path.clone()];
-        if path.is_dir() {
-            let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-            found = entries.map(|entry| entry.path()).collect();
-            found.retain(|path| {
-                let ending = path.extension().and_then(|ending| ending.to_str());
-                ending.is_some_and(|ending| endings.contains(&ending)) && path.is_file()
-            });
-            found.sort();
-        }
-        for path in found {
-            if let Some(text) = files::read(&path, diagnostics) {
-                texts.push((path.display().to_string(), text));
-            }
-        }
-    }
-    texts
 }
 
 /// The alerting rules of a file, with their lines.
