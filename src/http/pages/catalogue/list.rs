@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::live::of_objective;
+use super::live::{Patience, of_objective};
 use super::{Choice, ListPage, Row, address, render_list};
 use crate::db::DbError;
 use crate::db::definitions::{self as rows, Column, Filter, Stored};
@@ -161,8 +161,9 @@ async fn fill(kind: Kind, context: &Arc<Context>, params: &Params) -> Result<Lis
         Kind::Metric | Kind::Objective => Vec::new(),
     };
     let mut shown = Vec::with_capacity(found.len());
+    let patience = Patience::begin();
     for stored in &found {
-        shown.push(row(kind, context, stored, &of_domains).await);
+        shown.push(row(kind, context, stored, &of_domains, &patience).await);
     }
     Ok(ListPage {
         kind,
@@ -180,6 +181,7 @@ async fn row(
     context: &Arc<Context>,
     stored: &Stored,
     of_domains: &[(String, i64)],
+    patience: &Patience,
 ) -> Row {
     let read = match kind {
         Kind::Metric => serde_json::from_str(&stored.document)
@@ -191,7 +193,8 @@ async fn row(
         Kind::Objective => match serde_json::from_str::<Objective>(&stored.document) {
             Ok(objective) => {
                 let mut row = objective_row(&objective);
-                row.progress = Some(of_objective(context, &objective).await.0);
+                let progress = patience.wait(of_objective(context, &objective)).await;
+                row.progress = progress.map(|(progress, _)| progress);
                 Some(row)
             }
             Err(_) => None,

@@ -1,10 +1,12 @@
 //! How definitions stand now, from what their API tells.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::{Live, Progress, Row, address};
+use crate::clock::Stopwatch;
 use crate::definitions::metric::Metric;
 use crate::definitions::objective::{KeyResult, Objective};
 use crate::definitions::resource::Kind;
@@ -15,6 +17,28 @@ use crate::model::timestamp::Timestamp;
 
 /// The longest reason, in characters.
 const LONG: usize = 400;
+
+/// For the values of one page together.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Waits for the values of one page, and leaves out those that come too late: a page is not as slow as all of them.
+pub(super) struct Patience(Stopwatch);
+
+impl Patience {
+    /// From now on.
+    pub(super) fn begin() -> Self {
+        Self(Stopwatch::start())
+    }
+
+    /// The value, where there is time left for it.
+    pub(super) async fn wait<T>(&self, value: impl Future<Output = T>) -> Option<T> {
+        let left = PATIENCE.saturating_sub(self.0.elapsed());
+        if left.is_zero() {
+            return None;
+        }
+        tokio::time::timeout(left, value).await.ok()
+    }
+}
 
 /// The class of a verdict on a value.
 fn class(verdict: &str) -> &'static str {

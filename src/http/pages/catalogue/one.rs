@@ -9,7 +9,7 @@ use axum::response::Response;
 use serde_json::Value;
 
 use super::list::{domain_row, failed, metric_row, objective_row};
-use super::live::{of_metric, of_objective};
+use super::live::{Patience, of_metric, of_objective};
 use super::{Difference, OnePage, Progress, Row, Version, address, fields, render_one};
 use crate::auth::role::{Role, Scope};
 use crate::db::DbError;
@@ -227,12 +227,14 @@ async fn of_a_domain(
     let database = &context.definitions;
     let (found, total) = rows::list(database, Kind::Metric.as_str(), &filter).await?;
     let (mut good, mut judged) = (0, 0);
+    let patience = Patience::begin();
     for stored in &found {
         let Ok(metric) = serde_json::from_str::<Metric>(&stored.document) else {
             continue;
         };
         let mut row = metric_row(&metric);
-        if let Some(live) = of_metric(context, &metric, page.now).await {
+        let live = of_metric(context, &metric, page.now);
+        if let Some(live) = patience.wait(live).await.flatten() {
             if live.verdict.0 != "unknown" {
                 judged += 1;
                 good += u32::from(live.verdict.0 == "ok");
