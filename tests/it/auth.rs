@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::http::{self, Answer};
-use crate::support::outrigger::{Outrigger, run_to_end};
+use crate::support::outrigger::{Outrigger, add_accounts, run_to_end};
 use crate::support::place::Place;
 use crate::support::wait::{PATIENCE, wait_until};
 
@@ -27,24 +27,7 @@ impl Scene {
     fn new() -> Self {
         let place = Place::new();
         place.write("outrigger.yml", SETTINGS);
-        place.write("password", &format!("{PASSWORD}\n"));
-        for role in ["viewer", "editor", "admin"] {
-            let email = format!("{role}@example.org");
-            command(
-                &place,
-                &[
-                    "user",
-                    "add",
-                    role,
-                    "--role",
-                    role,
-                    "--email",
-                    &email,
-                    "--password-file",
-                    "password",
-                ],
-            );
-        }
+        add_accounts(place.path(), &["viewer", "editor", "admin"], PASSWORD);
         let outrigger = Outrigger::start(place.path(), &["--config", "outrigger.yml"]);
         Self { place, outrigger }
     }

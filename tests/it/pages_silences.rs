@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::http::{self, Answer, encoded};
-use crate::support::outrigger::{Outrigger, run_to_end};
+use crate::support::outrigger::{Outrigger, add_accounts};
 use crate::support::scene::Scene;
 use crate::support::wait::{PATIENCE, wait_until};
 
@@ -170,25 +170,7 @@ fn who_may_not_act_sees_no_button_and_forms_of_other_sites_do_nothing() {
     const PASSWORD: &str = "Correct-horse 7 battery";
     let scene = Scene::new("flag 1\n", RULES);
     scene.settings("auth:\n  enabled: true\n  password: {memory: 8MiB, iterations: 1}\n");
-    scene.place.write("password", &format!("{PASSWORD}\n"));
-    for role in ["viewer", "editor"] {
-        let email = format!("{role}@example.org");
-        let arguments = [
-            "user",
-            "add",
-            role,
-            "--role",
-            role,
-            "--email",
-            &email,
-            "--password-file",
-            "password",
-            "--data",
-            "data",
-        ];
-        let made = run_to_end(scene.place.path(), &arguments);
-        assert!(made.status.success(), "{made:?}");
-    }
+    add_accounts(scene.place.path(), &["viewer", "editor"], PASSWORD);
     let outrigger = scene.start();
     scene.wait_for_told(1);
     let log_in = |name: &str, next: &str| {

@@ -280,6 +280,11 @@ pub(super) fn check_page(html: &str) {
     for never in ["<script", "style=\"", "<iframe", "onerror=\""] {
         assert!(!html.contains(never), "{never} in {html}");
     }
+    check_ids(html);
+}
+
+/// No id comes twice.
+pub(super) fn check_ids(html: &str) {
     let mut ids: Vec<&str> = html
         .split(" id=\"")
         .skip(1)

@@ -27,10 +27,10 @@ use crate::clock::Stopwatch;
 use crate::net::client::drive;
 use crate::notify::integration::{Reason, SendError};
 
-/// Connections that are kept however long ago they were of use, up to [`KEPT_FOR`].
+/// Connections that are kept however long ago they were of use; they are looked through when the next one is taken or kept.
 const KEPT: usize = 2;
 /// Connections beyond them are kept where they were of use within this time: sends that end together are followed by as many
-/// that begin together.
+/// that begin together. After a burst that nothing follows they stay until the next send: as many as send at a time.
 const JUST_NOW: Duration = Duration::from_secs(1);
 /// An idle connection is not used again after this time: who closes it at the same moment leaves it open whether the
 /// request was read.

@@ -256,6 +256,29 @@ pub(crate) fn run_to_end(directory: &Path, arguments: &[&str]) -> Output {
         .expect("start the binary")
 }
 
+/// Makes an account for each role, named for it, in `data` of the directory.
+#[track_caller]
+pub(crate) fn add_accounts(directory: &Path, roles: &[&str], password: &str) {
+    std::fs::write(directory.join("password"), format!("{password}\n"))
+        .expect("write the password");
+    for role in roles {
+        let email = format!("{role}@example.org");
+        let arguments = [
+            "user",
+            "add",
+            role,
+            "--role",
+            role,
+            "--email",
+            &email,
+            "--password-file",
+            "password",
+        ];
+        let made = run_to_end(directory, &arguments);
+        assert!(made.status.success(), "{made:?}");
+    }
+}
+
 /// Starts it without waiting for anything.
 pub(crate) fn launch_only(directory: &Path, arguments: &[&str]) -> Process {
     let arguments: Vec<String> = arguments

@@ -1,4 +1,5 @@
 use super::*;
+use crate::http::pages::tests::check_ids;
 use crate::model::labels::Labels;
 
 const HOSTILE: &str = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>";
@@ -26,15 +27,7 @@ fn check_page(html: &str) {
             "{source}"
         );
     }
-    let mut ids: Vec<&str> = html
-        .split(" id=\"")
-        .skip(1)
-        .filter_map(|part| part.split('"').next())
-        .collect();
-    let all = ids.len();
-    ids.sort_unstable();
-    ids.dedup();
-    assert_eq!(ids.len(), all, "an id comes twice in {html}");
+    check_ids(html);
 }
 
 fn panel() -> Panel {
