@@ -295,7 +295,7 @@ impl Applied {
         let mut next = shown(&config, now, Some(reload));
         next.last_change = Some(Arc::new(self.change(&next, &config, reason).await));
         self.configuration.send_replace(Arc::new(next));
-        self.start(config).await;
+        Box::pin(self.start(config)).await;
     }
 
     /// What this configuration changes about the one that runs.

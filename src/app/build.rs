@@ -415,7 +415,7 @@ impl Parts {
         }
         let expected = config.collects_host || !config.scrape.jobs.is_empty();
         let mode = config.mode;
-        self.applied.start(config).await;
+        Box::pin(self.applied.start(config)).await;
         if let Some(meaning) = &self.applied.meaning {
             let (meaning, applied) = (Arc::clone(meaning), Arc::clone(&self.applied));
             tasks.spawn("definitions", meaning.run(applied, tasks.stop_token()));

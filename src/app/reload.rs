@@ -215,7 +215,7 @@ impl ReloadTask {
         };
         match ready {
             Ok(config) => {
-                self.applied.apply(config, now, reason).await;
+                Box::pin(self.applied.apply(config, now, reason)).await;
                 self.metrics.loaded(now);
                 tracing::info!(reason, "configuration reloaded");
                 Ok(())
