@@ -1,5 +1,6 @@
 //! PostgreSQL: its connections, and what it says otherwise than SQLite.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -42,10 +43,12 @@ pub(super) struct Postgres {
     pool: ArcSwap<PgPool>,
     migrated: OnceCell<()>,
     gate: Gate,
-    snapshot: Snapshot,
+    pub(super) snapshot: Snapshot,
     metrics: Metrics,
     /// Whether it was said that the definitions are too many for a snapshot.
     too_large: AtomicBool,
+    /// Whether the last copy of the snapshot could not be written.
+    not_saved: AtomicBool,
 }
 
 /// Statements that take effect together.
@@ -72,20 +75,27 @@ pub enum Condition {
 }
 
 impl Postgres {
-    /// Connections as configured; none is made yet.
+    /// Connections as configured; none is made yet. `snapshot` is where a copy of what was read last is kept.
     ///
     /// # Errors
     /// Where the address or its password cannot be read.
-    pub(super) fn new(config: Config, clock: Clock, metrics: Metrics) -> Result<Self, DbError> {
+    pub(super) fn new(
+        config: Config,
+        snapshot: Option<PathBuf>,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> Result<Self, DbError> {
         let pool = pool(config.profile, options(&config)?);
+        let place = config::place(&config.address()?);
         Ok(Self {
-            place: config::place(&config.address()?),
+            snapshot: Snapshot::new(snapshot, &place),
+            place,
             config,
             pool: ArcSwap::from_pointee(pool),
             migrated: OnceCell::new(),
             gate: Gate::new(clock.clone()),
-            snapshot: Snapshot::default(),
             too_large: AtomicBool::default(),
+            not_saved: AtomicBool::default(),
             metrics,
             clock,
         })
@@ -192,7 +202,7 @@ impl Postgres {
                 tracing::error!(
                     database = self.place,
                     reason,
-                    "definitions' database is down: reads are answered from memory, writes with 503"
+                    "definitions' database is down: reads are answered from the last snapshot, writes with 503"
                 );
                 match options(&self.config) {
                     Ok(options) => self
@@ -234,11 +244,12 @@ impl Postgres {
         let Ok(rows) = generation else { return };
         let generation = rows.first().and_then(|row| row.get::<i64>(0).ok());
         if generation.is_some_and(|generation| self.snapshot.confirm(generation, now)) {
-            return;
+            return self.save(false).await;
         }
         let taken = timeout(SNAPSHOT_TIMEOUT, self.take_snapshot(now)).await;
         match taken {
             Ok(Ok(fits)) => {
+                self.save(false).await;
                 if !fits && !self.too_large.swap(true, Ordering::Relaxed) {
                     tracing::warn!(
                         most_bytes = MOST_BYTES,
@@ -249,6 +260,34 @@ impl Postgres {
             Ok(Err(error)) => tracing::warn!(%error, "no new snapshot of the definitions"),
             Err(_) => tracing::warn!("no new snapshot of the definitions: it took too long"),
         }
+    }
+
+    /// What there is to read where the database cannot be reached at the start: what lies on the disk.
+    pub(super) async fn fall_back(&self) {
+        match self.snapshot.load().await {
+            Ok(Some(as_of)) => tracing::warn!(
+                as_of = as_of.to_rfc3339(),
+                "definitions are read from the snapshot on the disk until their database is back"
+            ),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(%error, "no snapshot of the definitions until their database is back");
+            }
+        }
+    }
+
+    /// Keeps a copy of the snapshot on the disk.
+    async fn save(&self, last: bool) {
+        let saved = self.snapshot.save(last).await;
+        let failed = saved.is_err();
+        if let Err(error) = saved {
+            self.metrics.snapshot_not_saved();
+            // The same every few seconds would tell nothing new.
+            if !self.not_saved.load(Ordering::Relaxed) {
+                tracing::error!(%error, "a start without definitions' database would have old definitions, or none");
+            }
+        }
+        self.not_saved.store(failed, Ordering::Relaxed);
     }
 
     async fn take_snapshot(&self, now: Timestamp) -> Result<bool, DbError> {
@@ -285,6 +324,7 @@ impl Postgres {
     }
 
     pub(super) async fn close(&self) {
+        self.save(true).await;
         let closed = timeout(self.config.profile.wait(), self.pool.load_full().close()).await;
         if closed.is_err() {
             tracing::debug!("connections to PostgreSQL did not close in time");
