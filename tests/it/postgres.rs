@@ -1,5 +1,7 @@
 //! Definitions and accounts in a PostgreSQL that several Outriggers share, and what happens while it is down.
 
+mod tls;
+
 use std::time::Duration;
 
 use outrigger::clock::Stopwatch;

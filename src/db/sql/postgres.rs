@@ -432,8 +432,13 @@ enum Meaning {
 fn meaning(error: &sqlx::Error) -> Meaning {
     let code = match error {
         sqlx::Error::Database(error) => error.code(),
+        sqlx::Error::Tls(error) if error.to_string().contains("does not support TLS") => {
+            return Meaning::Down(
+                "; let it (ssl = on), or write sslmode=disable where the way to it is safe",
+            );
+        }
+        sqlx::Error::Io(error) => return Meaning::Down(identity_remedy(error)),
         sqlx::Error::Configuration(_)
-        | sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
         | sqlx::Error::Protocol(_)
         | sqlx::Error::PoolTimedOut
@@ -455,6 +460,26 @@ fn meaning(error: &sqlx::Error) -> Meaning {
         // The connection, its rights, the server's resources, its end and its start.
         _ if of(&["08", "28", "53", "57P", "58"]) => Meaning::Down(""),
         _ => Meaning::Statement,
+    }
+}
+
+/// What to do where the server's certificate was refused, which the TLS library tells within the handshake's reading.
+fn identity_remedy(error: &std::io::Error) -> &'static str {
+    use rustls::CertificateError as Bad;
+    let inner = error.get_ref();
+    match inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::InvalidCertificate(bad)) => match bad {
+            // The latter where two CAs have one name.
+            Bad::UnknownIssuer | Bad::BadSignature => {
+                "; name the certificate of the CA that signed the server's: sslrootcert=FILE in the address"
+            }
+            Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
+                "; write the host name that its certificate is for, or give it one for this host"
+            }
+            Bad::Expired | Bad::ExpiredContext { .. } => "; renew the server's certificate",
+            _ => "",
+        },
+        _ => "",
     }
 }
 
