@@ -1,5 +1,6 @@
 //! Definitions and accounts in a PostgreSQL that several Outriggers share, and what happens while it is down.
 
+mod cache;
 mod tls;
 
 use std::time::Duration;
