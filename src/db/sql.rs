@@ -37,6 +37,7 @@ use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 use tokio::time::{MissedTickBehavior, interval, timeout};
+use tracing::{Instrument as _, Span};
 
 use self::config::Settings;
 use self::metrics::{Gauges, Metrics};
@@ -46,6 +47,7 @@ use self::statement::Statement;
 use super::{Database, DbError};
 use crate::clock::{Clock, Stopwatch};
 use crate::tasks::Stop;
+use crate::telemetry::traces::STEP;
 
 /// A query of sqlx for whichever engine it is handed to.
 macro_rules! query {
@@ -354,7 +356,7 @@ impl Inner {
         work: impl Future<Output = Result<T, DbError>>,
     ) -> Result<T, DbError> {
         let watch = Stopwatch::start();
-        let result = work.await;
+        let result = work.instrument(self.step(operation)).await;
         let took = watch.elapsed();
         self.metrics.ran(operation, took, result.is_ok());
         if took >= self.slow {
@@ -366,6 +368,24 @@ impl Inner {
             );
         }
         result
+    }
+
+    /// The span of a statement, within that of what it is for; what the process does by itself every few seconds has none.
+    fn step(&self, operation: &'static str) -> Span {
+        if Span::current().is_none() {
+            return Span::none();
+        }
+        let system = match &self.engine {
+            Engine::Sqlite(_) => "sqlite",
+            Engine::Postgres(_) => "postgresql",
+        };
+        tracing::debug_span!(
+            target: STEP,
+            "Storage.query",
+            component = "storage",
+            db.system.name = system,
+            db.operation.name = operation,
+        )
     }
 
     /// Takes note of how a part of a transaction ended.
