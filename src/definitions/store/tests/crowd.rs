@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
+use crate::db::DbError;
 use crate::db::definitions::audit::{self, AuditFilter};
 use crate::db::definitions::{self as rows, Filter};
 use crate::db::sql::testing::{Fresh, over_both_engines};
@@ -29,12 +30,13 @@ fn domain(id: &str, description: &str) -> Value {
     json!({"domain_id": id, "name": id, "description": description})
 }
 
-/// Does something until the database has time for it, as a client does that is told to come back.
+/// Does something until the database has time for it, as a client does that is told to come back. That many ask is no reason to
+/// believe it down.
 async fn again<T, F: Future<Output = Result<T, StoreError>>>(mut work: impl FnMut() -> F) -> T {
     loop {
         match work().await {
             Ok(done) => return done,
-            Err(StoreError::Database(error)) if error.retry_after().is_some() => {
+            Err(StoreError::Database(DbError::Unavailable { down: false, .. })) => {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             Err(error) => panic!("{error}"),
