@@ -114,7 +114,8 @@ impl Parts {
         let signer = signing_key::load_or_create(&database, rand::random(), clock.now()).await?;
         config.settings.signer.set(signer.clone());
         let metrics = crate::db::sql::metrics::Metrics::default();
-        let definitions = Sql::new(&settings.definitions, &database, clock, metrics)?;
+        let snapshot = settings.data.join("definitions.snapshot");
+        let definitions = Sql::new(&settings.definitions, &database, snapshot, clock, metrics)?;
         definitions.register(&mut registry);
         definitions.prepare().await;
         let auth = settings.auth.enabled.then(|| {

@@ -162,6 +162,7 @@ mod tests {
         let sql = Sql::new(
             &Settings::default(),
             &database,
+            file.with_extension("snapshot"),
             &Clock::system(),
             Metrics::default(),
         )
