@@ -9,7 +9,6 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::alerts::enrich::RUNBOOK;
 use crate::alerts::run::AlertSink;
 use crate::auth::config::AuthConfig;
 use crate::charts::pictures::Pictures;
@@ -21,6 +20,7 @@ use crate::definitions::store::managed::{FileItem, Synced};
 use crate::document::diagnostics::Diagnostic;
 use crate::http::context::{Change, Configuration, Reload, RoutingShown};
 use crate::meaning::generate::Scope;
+use crate::model::notification::RUNBOOK;
 use crate::model::timestamp::Timestamp;
 use crate::notify::definition_events::WebhookConfig;
 use crate::notify::heartbeat::HeartbeatConfig;

@@ -179,6 +179,10 @@ impl Parts {
             wake: Arc::clone(&wake),
             drain: settings.shutdown_deadline / 2,
             pictures: pictures.clone(),
+            runbooks: match config.mode {
+                Mode::Full => Some(config.external_url.as_str().into()),
+                Mode::Exactly | Mode::RoutesOnly => None,
+            },
         });
 
         let (data_ready, wait_for_data) = watch::channel(false);

@@ -5,6 +5,7 @@
 
 mod digest;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::ack::AckEnd;
 use super::alert::Alert;
 use super::labels::Labels;
+use super::runbook_link;
 use super::timestamp::Timestamp;
 
 pub use digest::{AlertCount, Digest, DigestGroup, StormNews, StormStage};
@@ -115,6 +117,9 @@ pub struct NotifiedAlert {
     /// The picture of its series; made when the message is sent, never stored.
     #[serde(skip)]
     pub picture: Option<AlertPicture>,
+    /// Its runbook's address with its labels, where the runbook is here; made when the message is sent, never stored.
+    #[serde(skip)]
+    pub runbook: Option<Arc<str>>,
 }
 
 /// The picture of an alert's series.
@@ -129,6 +134,22 @@ pub struct AlertPicture {
 }
 
 impl NotifiedAlert {
+    /// The alert's annotations as a message tells them: the link to a runbook here names the alert.
+    pub fn annotations(&self) -> Cow<'_, Labels> {
+        match &self.runbook {
+            Some(link) => Cow::Owned(self.alert.annotations.with(RUNBOOK, link)),
+            None => Cow::Borrowed(&self.alert.annotations),
+        }
+    }
+
+    /// The link to its runbook, empty where there is none.
+    pub fn runbook(&self) -> &str {
+        match &self.runbook {
+            Some(link) => link,
+            None => self.alert.annotations.value(RUNBOOK),
+        }
+    }
+
     /// What a message with this alert changes for who reads it.
     pub fn change(&self) -> Change {
         match (self.status, self.known) {
@@ -226,6 +247,15 @@ impl fmt::Display for Undelivered {
 }
 
 impl Notification {
+    /// Makes links to runbooks here, below this external URL, name the alert that they stand with.
+    pub fn lead_to_runbooks(&mut self, external_url: &str) {
+        for notified in &mut self.alerts {
+            let address = notified.alert.annotations.value(RUNBOOK);
+            let link = runbook_link::with_labels(address, external_url, &notified.alert.labels);
+            notified.runbook = link.map(Arc::from);
+        }
+    }
+
     /// The address of the picture that the message shows, where it shows one from an address.
     pub fn image_url(&self) -> Option<&str> {
         let pictures = self
@@ -247,6 +277,8 @@ impl Notification {
 
 /// The annotation of an alert that is held as firing because it flaps, or has just ceased to flap.
 pub const FLAPPING: &str = "outrigger_flapping";
+/// The annotation that leads to the runbook.
+pub const RUNBOOK: &str = "runbook_url";
 
 /// Rank of a `severity` label, most severe first; unknown words rank between `warning` and `info`.
 pub fn severity_rank(severity: &str) -> u8 {

@@ -6,7 +6,6 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::message;
 use crate::model::notification::{AlertStatus, Notification, StormStage};
 
 /// One thing to tell.
@@ -62,7 +61,7 @@ pub fn links(notification: &Notification, limit: usize) -> Vec<(String, String)>
             continue;
         }
         let name = alert.alert.name();
-        let runbook = (message::runbook(alert), "Runbook");
+        let runbook = (alert.runbook(), "Runbook");
         let source = (&*alert.alert.generator_url, "Source");
         for (address, what) in [runbook, source] {
             let known = links.iter().any(|(known, _)| known == address);
@@ -77,6 +76,7 @@ pub fn links(notification: &Notification, limit: usize) -> Vec<(String, String)>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::notify::message;
     use crate::model::timestamp::Timestamp;
 
     #[test]

@@ -58,7 +58,8 @@ pub async fn send(
     now: Timestamp,
 ) -> Vec<Tried> {
     let each = trials.iter().map(|trial| {
-        let notification = notification(trial, external_url, now);
+        let mut notification = notification(trial, external_url, now);
+        notification.lead_to_runbooks(external_url);
         let integration = receivers.get(&notification);
         attempt(integration, notification, now)
     });
@@ -119,6 +120,7 @@ fn notification(trial: &Trial, external_url: &str, now: Timestamp) -> Notificati
             status: AlertStatus::Firing,
             known: false,
             picture: None,
+            runbook: None,
             alert: Arc::new(Alert {
                 labels: marked(&trial.labels, ALERT_NAME),
                 annotations,

@@ -5,6 +5,8 @@ use std::time::Duration;
 use super::shell::Theme;
 use crate::charts::text::escape;
 use crate::model::alert::AlertState;
+use crate::model::labels::Labels;
+use crate::model::runbook_link;
 use crate::model::timestamp::Timestamp;
 
 /// The rows a list shows.
@@ -67,6 +69,21 @@ pub struct AlertRow {
     pub runbook: Option<String>,
     /// The rule's expression.
     pub expression: Option<String>,
+}
+
+impl AlertRow {
+    /// Makes the link to a runbook here, below this external URL, name the alert. For the rows that are shown only.
+    pub(super) fn lead_to_runbook(&mut self, here: &str) {
+        let severity = self.severity.as_deref().map(|value| ("severity", value));
+        let others = self.labels.iter().map(|(name, value)| (&**name, &**value));
+        let labels = Labels::from_pairs(others.chain(severity));
+        if let Some(link) = self.runbook.as_deref().and_then(|address| {
+            let path = address.strip_prefix(here).unwrap_or(address);
+            runbook_link::with_labels(path, "", &labels)
+        }) {
+            self.runbook = Some(link);
+        }
+    }
 }
 
 /// Where the query page shows this expression.

@@ -31,6 +31,7 @@ pub(super) struct Attempt {
     pub(super) untraced: bool,
     pub(super) database: Database,
     pub(super) pictures: Option<Pictures>,
+    pub(super) runbooks: Option<Arc<str>>,
 }
 
 /// How it ended.
@@ -88,6 +89,9 @@ impl Attempt {
                 "the receiver is no longer configured",
             )),
             Some(integration) => {
+                if let Some(here) = &self.runbooks {
+                    notification.lead_to_runbooks(here);
+                }
                 let sending = async {
                     if let Some(pictures) = &self.pictures {
                         illustrate(&mut notification, pictures, integration.pictures()).await;
