@@ -76,8 +76,8 @@ pub fn links(notification: &Notification, limit: usize) -> Vec<(String, String)>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notify::message;
     use crate::model::timestamp::Timestamp;
+    use crate::notify::message;
 
     #[test]
     fn a_digest_ends_the_incidents_of_groups_that_no_longer_fire() {

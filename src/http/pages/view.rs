@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::shell::Theme;
+use crate::charts::svg::{self, paper::Sheet};
 use crate::charts::text::escape;
 use crate::model::alert::AlertState;
 use crate::model::labels::Labels;
@@ -136,28 +137,38 @@ pub(super) fn rough(duration: &Duration) -> String {
     }
 }
 
-/// A chart that is there in both themes: in that of the page, or of the browser. `before` and `after` stand around the theme's
-/// name in its address. This is HTML.
+/// A chart that is there in both themes and in two sizes: in the theme of the page, or of the browser, and as wide as the screen.
+/// `before` and `after` stand around the theme's name in its address. This is HTML.
 pub(super) fn chart(before: &str, after: &str, alt: &str) -> String {
-    let chosen = super::shell::current().theme;
-    let address = |theme: &str| escape(&format!("{before}{theme}.svg{after}"));
-    let image = |theme: &str| {
-        format!(
-            r#"<img class="chart" src="{}" width="720" height="360" loading="lazy" alt="{}">"#,
-            address(theme),
-            escape(alt)
-        )
+    let address = |theme: &str, size: &str| escape(&format!("{before}{theme}{size}{after}"));
+    let mut out = String::from("<picture>");
+    let mut source = |media: &str, theme: &str| {
+        for (most, size, (wide, high)) in [
+            (" and (max-width: 40rem)", Sheet::SMALL, (380, 300)),
+            ("", "", (svg::WIDTH, svg::HEIGHT)),
+        ] {
+            let address = address(theme, size);
+            out.push_str(&format!(
+                r#"<source media="screen{media}{most}" srcset="{address}" width="{wide}" height="{high}">"#
+            ));
+        }
     };
-    let dark = |media: &str| format!(r#"<source media="{media}" srcset="{}">"#, address("dark"));
-    match chosen {
-        Theme::Light => image("light"),
+    match super::shell::current().theme {
+        Theme::Light => source("", "light"),
         // Paper is white.
-        Theme::Dark => format!("<picture>{}{}</picture>", dark("screen"), image("light")),
+        Theme::Dark => source("", "dark"),
         Theme::Auto => {
-            let media = "screen and (prefers-color-scheme: dark)";
-            format!("<picture>{}{}</picture>", dark(media), image("light"))
+            source(" and (prefers-color-scheme: dark)", "dark");
+            source("", "light");
         }
     }
+    let (wide, high) = (svg::WIDTH, svg::HEIGHT);
+    out.push_str(&format!(
+        r#"<img class="chart" src="{}" width="{wide}" height="{high}" loading="lazy" alt="{}"></picture>"#,
+        address("light", ""),
+        escape(alt)
+    ));
+    out
 }
 
 /// The time between two instants.

@@ -18,7 +18,7 @@ use crate::alerts::route::Route;
 use crate::auth::role::{Role, Scope};
 use crate::charts::alert::{ChartError, Subject};
 use crate::charts::pictures::{PictureError, expression};
-use crate::charts::theme::Theme;
+use crate::charts::svg::paper::Sheet;
 use crate::db::ledger::LedgerEntry;
 use crate::http::context::Context;
 use crate::http::errors::{self, ErrorKind};
@@ -79,7 +79,6 @@ pub async fn show(State(context): State<Arc<Context>>, Who(caller): Who, given: 
         may_act: may_act && known.is_some(),
     };
     let chart = context.pictures.is_some() && has_rule(&context, &seen.alert);
-    let address = |theme: &str| format!("/alerts/{fingerprint}/chart.svg?theme={theme}");
     let page = AlertPage {
         now,
         row: row(&seen, None, &eye),
@@ -87,7 +86,7 @@ pub async fn show(State(context): State<Arc<Context>>, Who(caller): Who, given: 
         labels: pairs(&seen.alert.labels, |_| true).take(LABELS).collect(),
         annotations: annotations(&seen.alert),
         quiet: quiet(&context, &scene, &seen).await,
-        chart: chart.then(|| (address("light"), address("dark"))),
+        chart: chart.then(|| format!("/alerts/{fingerprint}/chart.svg?theme=")),
         episodes: history(&context, &seen.alert, now).await,
         routes: routes(&context, &seen.alert.labels, now).await,
         why,
@@ -101,7 +100,10 @@ pub async fn chart(State(context): State<Arc<Context>>, given: Given, params: Pa
     let Some(fingerprint) = fingerprint(given) else {
         return missing();
     };
-    let theme = Theme::parse(params.get("theme").unwrap_or("light")).unwrap_or_default();
+    let sheet = params
+        .get("theme")
+        .and_then(Sheet::parse)
+        .unwrap_or_default();
     let (scene, _) = fill::scene(&context).await;
     let known = of(&scene, fingerprint).cloned();
     let seen = match known {
@@ -125,7 +127,7 @@ pub async fn chart(State(context): State<Arc<Context>>, given: Given, params: Pa
     let query = expression(&seen.alert.generator_url);
     let fires = !seen.states.has(AlertState::Pending);
     match pictures
-        .chart(subject, query.as_deref(), fires, theme)
+        .chart(subject, query.as_deref(), fires, sheet)
         .await
     {
         Ok(svg) => (

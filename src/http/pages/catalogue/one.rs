@@ -163,13 +163,8 @@ async fn fill(
 async fn of_a_metric(context: &Arc<Context>, page: &mut OnePage, metric: &Metric) {
     page.live = of_metric(context, metric, page.now).await;
     if live_expression(metric).is_some() {
-        let chart = |theme: &str| {
-            format!(
-                "{}/chart.svg?theme={theme}",
-                address(Kind::Metric, &metric.metric_id)
-            )
-        };
-        page.chart = Some((chart("light"), chart("dark")));
+        let address = address(Kind::Metric, &metric.metric_id);
+        page.chart = Some(format!("{address}/chart.svg?theme="));
     }
     page.sections = fields::metric(metric);
     page.rules = rules(context, &metric.metric_id);
