@@ -24,7 +24,7 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 
 use crate::clock::Clock;
-use crate::config::{Config, Sources};
+use crate::config::{self, Config, Sources};
 use crate::http::context::Readiness;
 use crate::http::definitions::cache;
 use crate::http::{compression, prefix, router, server};
@@ -45,7 +45,7 @@ pub fn install_crypto() {
 ///
 /// # Errors
 /// Where the port, the data directory or the database cannot be opened.
-pub async fn run(config: Config, sources: Sources) -> anyhow::Result<()> {
+pub async fn run(mut config: Config, mut sources: Sources) -> anyhow::Result<()> {
     install_crypto();
     let traces = logs::init(&config.settings.logs, &config.settings.traces)?;
     let clock = Clock::system();
@@ -57,9 +57,18 @@ pub async fn run(config: Config, sources: Sources) -> anyhow::Result<()> {
             config.listen
         )
     })?;
+    let address = listener.local_addr()?;
+    if config.listen.port() == 0 {
+        // Whatever stands for this process, as links in messages and the target that it is itself, needs the port it got.
+        sources = sources.listening_on(address);
+        config = config::load(&sources, clock.now()).map_err(|mistakes| {
+            let all: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+            anyhow::anyhow!("load the configuration again: {}", all.join("; "))
+        })?;
+    }
     let deadline = config.settings.shutdown_deadline;
 
-    let parts = Parts::build(config, &clock, &tasks, listener.local_addr()?).await?;
+    let parts = Parts::build(config, &clock, &tasks, address).await?;
     let (reloader, reloading) = Reloader::new(sources, &parts, &tasks);
     let context = parts.http_context(reloader.handle());
     let http_stop = tasks.stop_token().child_token();

@@ -11,7 +11,7 @@
   const element = (name, attributes, text) => {
     const made = document.createElement(name);
     for (const [key, value] of Object.entries(attributes || {})) made.setAttribute(key, value);
-    if (text !== undefined) made.textContent = text;
+    if (text !== undefined) made.textContent = String(text).replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '\ufffd');
     return made;
   };
 

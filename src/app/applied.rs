@@ -92,6 +92,7 @@ pub(super) struct Fixed {
     definitions: DefinitionsDatabase,
     rate_limits: crate::http::limits::config::LimitsConfig,
     max_connections: usize,
+    max_event_streams: usize,
     definition_cache: crate::http::definitions::cache::config::CacheConfig,
 }
 
@@ -117,6 +118,7 @@ impl Fixed {
             definitions: settings.definitions.clone(),
             rate_limits: settings.rate_limits.clone(),
             max_connections: settings.max_connections,
+            max_event_streams: settings.max_event_streams,
             definition_cache: settings.definition_cache.clone(),
         }
     }
@@ -266,7 +268,7 @@ impl Applied {
         }
         if Fixed::of(&config.settings) != self.started_with {
             tracing::warn!(
-                "address, route prefix, data, storage, ledger, query limits, logs, traces, auth, rate_limits, max_connections, trusted_proxies, definitions.cache, definitions.database and shutdown_deadline are taken over by a restart only"
+                "address, route prefix, data, storage, ledger, query limits, logs, traces, auth, rate_limits, max_connections, max_event_streams, trusted_proxies, definitions.cache, definitions.database and shutdown_deadline are taken over by a restart only"
             );
         }
         *self.watched.lock() = config.watched.clone();

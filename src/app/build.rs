@@ -135,7 +135,7 @@ impl Parts {
 
         let wake = Arc::new(Notify::new());
         let pulses = Pulses::default();
-        let live = Live::new(pulses.clone());
+        let live = Live::new(pulses.clone(), settings.max_event_streams);
         let alert_metrics = crate::alerts::metrics::Metrics::with(pulses.clone());
         alert_metrics.register(&mut registry);
         let routing_progress = alert_metrics.progress.clone();

@@ -9,6 +9,7 @@ use crate::model::alert::AlertState;
 use crate::model::labels::Labels;
 use crate::model::runbook_link;
 use crate::model::timestamp::Timestamp;
+use crate::model::words::turns;
 
 /// The rows a list shows.
 pub const MAX_ROWS: usize = 100;
@@ -105,6 +106,24 @@ pub(super) fn safe_link(link: &str) -> Option<&str> {
     let web = lower.starts_with("https://") || lower.starts_with("http://");
     let path = link.starts_with('/') && !link.starts_with("//");
     (plain && (web || path)).then_some(link)
+}
+
+/// A text in a field of a form, which comes back as it is: what turns the direction of writing is written as a number, which
+/// [`super::write`] leaves alone. This is HTML.
+pub(super) fn field(text: &str) -> String {
+    let Ok(escaped) = askama::filters::escape(text, askama::filters::Html);
+    let escaped = escaped.to_string();
+    if !escaped.contains(turns) {
+        return escaped;
+    }
+    let mut out = String::with_capacity(escaped.len() + 16);
+    for c in escaped.chars() {
+        match turns(c) {
+            true => out.push_str(&format!("&#x{:x};", u32::from(c))),
+            false => out.push(c),
+        }
+    }
+    out
 }
 
 /// The class of a severity's badge.
@@ -315,5 +334,22 @@ pub(super) fn more(rest: &usize, noun: &str) -> String {
         // One of our nouns is its own plural.
         _ if noun.ends_with('s') => format!(r#"<p class="more">and {rest} more {noun}</p>"#),
         _ => format!(r#"<p class="more">and {rest} more {noun}s</p>"#),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::field;
+
+    #[test]
+    fn a_field_comes_back_as_it_was_and_turns_nothing_on_its_way() {
+        for (text, want) in [
+            ("plain", "plain"),
+            ("a\"<b>&'", "a&#34;&#60;b&#62;&#38;&#39;"),
+            ("שלום", "שלום"),
+            ("x\u{202e}gpj.exe\u{2069}", "x&#x202e;gpj.exe&#x2069;"),
+        ] {
+            assert_eq!(field(text), want);
+        }
     }
 }
