@@ -100,7 +100,7 @@
   function complete(field, number) {
     const list = element('ul', { id: 'offers-' + number, class: 'offers', role: 'listbox', 'aria-label': 'Completions' });
     const said = element('p', { class: 'offered', 'aria-live': 'polite' });
-    const KEYS = 'Enter runs it, Shift+Enter begins a line, Ctrl+Space completes.';
+    const KEYS = number ? '' : 'Enter runs it, Shift+Enter begins a line, Ctrl+Space completes.';
     said.textContent = KEYS;
     list.hidden = true;
     field.parentNode.append(list);

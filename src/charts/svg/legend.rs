@@ -9,6 +9,8 @@ use crate::charts::theme::Palette;
 const SIZE: f64 = 12.0;
 const ROW: f64 = 19.0;
 const MAX_ROWS: usize = 3;
+/// The same where they hold little.
+const MAX_SMALL_ROWS: usize = 5;
 const SWATCH: f64 = 22.0;
 const SPACE: f64 = 18.0;
 /// The widest an entry may be that is not the chart's subject: two fit into a row.
@@ -43,6 +45,10 @@ pub(super) fn layout<'p>(chart: &Chart, paper: &Paper<'p>) -> Legend<'p> {
         return Legend { rows: Vec::new() };
     }
     let room = paper.w() - 2.0 * paper.margin;
+    let most_rows = match paper.is_narrow() {
+        true => MAX_SMALL_ROWS,
+        false => MAX_ROWS,
+    };
     let entries = entries(chart, palette);
     let count = entries.len();
     let mut rows: Vec<Vec<Entry<'p>>> = Vec::new();
@@ -57,7 +63,7 @@ pub(super) fn layout<'p>(chart: &Chart, paper: &Paper<'p>) -> Legend<'p> {
         entry.text = fit(&entry.text, most - SWATCH, SIZE, entry.strong);
         let wide = SWATCH + width(&entry.text, SIZE, entry.strong);
         if rows.is_empty() || wide > left + 0.5 {
-            if rows.len() == MAX_ROWS {
+            if rows.len() == most_rows {
                 break;
             }
             rows.push(Vec::new());

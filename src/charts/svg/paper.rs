@@ -28,6 +28,8 @@ pub struct Sheet {
 }
 
 impl Sheet {
+    /// Pixels across and down of a small one.
+    pub const SMALL_SIZE: (u32, u32) = (380, 340);
     /// What stands behind the theme's name in the address of a small one.
     pub const SMALL: &str = "-small";
 
@@ -45,8 +47,8 @@ impl Sheet {
     pub fn paper(self) -> Paper<'static> {
         match self.small {
             true => Paper {
-                width: 380,
-                height: 300,
+                width: Self::SMALL_SIZE.0,
+                height: Self::SMALL_SIZE.1,
                 margin: 10.0,
                 ..Paper::picture(self.theme)
             },

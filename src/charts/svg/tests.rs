@@ -166,7 +166,7 @@ fn a_small_sheet_is_as_wide_as_a_phone_and_nothing_leaves_it() {
     let mut chart = chart(lines);
     chart.title = long.repeat(3);
     let small = draw_sheet(&chart, Sheet::parse("light-small").unwrap());
-    assert!(small.contains("viewBox=\"0 0 380 300\""), "{small}");
+    assert!(small.contains("viewBox=\"0 0 380 340\""), "{small}");
     valid(&small);
     for text in small.split("<text x=\"").skip(1) {
         let x: f64 = text.split('"').next().unwrap().parse().unwrap();

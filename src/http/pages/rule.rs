@@ -107,6 +107,6 @@ impl RuleTemplate<'_> {
     fn chart(&self) -> String {
         let (before, after) = &self.page.chart;
         let alt = "The expression over the last hours, with its threshold; the table of evaluations says the same in numbers.";
-        view::chart(before, after, alt)
+        view::chart_at_once(before, after, alt)
     }
 }

@@ -159,11 +159,20 @@ pub(super) fn rough(duration: &Duration) -> String {
 /// A chart that is there in both themes and in two sizes: in the theme of the page, or of the browser, and as wide as the screen.
 /// `before` and `after` stand around the theme's name in its address. This is HTML.
 pub(super) fn chart(before: &str, after: &str, alt: &str) -> String {
+    picture((before, after), alt, r#" loading="lazy""#)
+}
+
+/// The same where it is the first thing to see, or is replaced by a newer one: it is loaded at once.
+pub(super) fn chart_at_once(before: &str, after: &str, alt: &str) -> String {
+    picture((before, after), alt, "")
+}
+
+fn picture((before, after): (&str, &str), alt: &str, loading: &str) -> String {
     let address = |theme: &str, size: &str| escape(&format!("{before}{theme}{size}{after}"));
     let mut out = String::from("<picture>");
     let mut source = |media: &str, theme: &str| {
         for (most, size, (wide, high)) in [
-            (" and (max-width: 40rem)", Sheet::SMALL, (380, 300)),
+            (" and (max-width: 40rem)", Sheet::SMALL, Sheet::SMALL_SIZE),
             ("", "", (svg::WIDTH, svg::HEIGHT)),
         ] {
             let address = address(theme, size);
@@ -183,7 +192,7 @@ pub(super) fn chart(before: &str, after: &str, alt: &str) -> String {
     }
     let (wide, high) = (svg::WIDTH, svg::HEIGHT);
     out.push_str(&format!(
-        r#"<img class="chart" src="{}" width="{wide}" height="{high}" loading="lazy" alt="{}"></picture>"#,
+        r#"<img class="chart" src="{}" width="{wide}" height="{high}"{loading} alt="{}"></picture>"#,
         address("light", ""),
         escape(alt)
     ));

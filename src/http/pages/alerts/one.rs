@@ -31,7 +31,8 @@ use crate::http::prometheus::query::run;
 use crate::model::alert::{Alert, Course};
 use crate::model::duration;
 use crate::model::labels::{Fingerprint, Labels};
-use crate::model::notification::Decision;
+use crate::model::notification::{Decision, RUNBOOK};
+use crate::model::runbook_link;
 use crate::model::timestamp::Timestamp;
 
 /// Annotations that are shown.
@@ -84,7 +85,7 @@ pub async fn show(State(context): State<Arc<Context>>, Who(caller): Who, given: 
         row: row(&seen, None, &eye),
         is_known: known.is_some(),
         labels: pairs(&seen.alert.labels, |_| true).take(LABELS).collect(),
-        annotations: annotations(&seen.alert),
+        annotations: annotations(&seen.alert, &external_url),
         quiet: quiet(&context, &scene, &seen).await,
         chart: chart.then(|| format!("/alerts/{fingerprint}/chart.svg?theme=")),
         episodes: history(&context, &seen.alert, now).await,
@@ -197,11 +198,17 @@ fn has_rule(context: &Context, alert: &Alert) -> bool {
     })
 }
 
-fn annotations(alert: &Alert) -> Vec<(String, String, Option<String>)> {
+fn annotations(alert: &Alert, here: &str) -> Vec<(String, String, Option<String>)> {
     let shown = alert.annotations.iter().take(ANNOTATIONS);
     shown
         .map(|(name, value)| {
-            let link = view::safe_link(value).filter(|url| url.len() <= TEXT);
+            let path = value.strip_prefix(here).unwrap_or(value);
+            let live = match name {
+                RUNBOOK => runbook_link::with_labels(path, "", &alert.labels),
+                _ => None,
+            };
+            let link = live.as_deref().unwrap_or(value);
+            let link = view::safe_link(link).filter(|url| url.len() <= TEXT);
             (
                 tidy(name, SHORT),
                 tidy(value, TEXT),
