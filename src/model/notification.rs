@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use super::ack::AckEnd;
 use super::alert::Alert;
 use super::labels::Labels;
-use super::runbook_link;
 use super::timestamp::Timestamp;
 
 pub use digest::{AlertCount, Digest, DigestGroup, StormNews, StormStage};
@@ -247,15 +246,6 @@ impl fmt::Display for Undelivered {
 }
 
 impl Notification {
-    /// Makes links to runbooks here, below this external URL, name the alert that they stand with.
-    pub fn lead_to_runbooks(&mut self, external_url: &str) {
-        for notified in &mut self.alerts {
-            let address = notified.alert.annotations.value(RUNBOOK);
-            let link = runbook_link::with_labels(address, external_url, &notified.alert.labels);
-            notified.runbook = link.map(Arc::from);
-        }
-    }
-
     /// The address of the picture that the message shows, where it shows one from an address.
     pub fn image_url(&self) -> Option<&str> {
         let pictures = self

@@ -8,7 +8,10 @@
 //! They stand in messages with narrow limits, so they are short: a label that makes one too long is left out. The page asks the
 //! alert that has the labels named for the others.
 
+use std::sync::Arc;
+
 use super::labels::{ALERT_NAME, Labels, is_legacy_label_name};
+use super::notification::{Notification, RUNBOOK};
 
 /// The longest value that is named, in bytes.
 const LONGEST_VALUE: usize = 120;
@@ -37,6 +40,15 @@ pub fn with_labels(address: &str, here: &str, labels: &Labels) -> Option<String>
         }
     }
     Some(format!("{address}{parameters}"))
+}
+
+/// Makes the links of a message to runbooks here, below our external URL, name the alert that they stand with.
+pub fn lead(notification: &mut Notification, here: &str) {
+    for notified in &mut notification.alerts {
+        let address = notified.alert.annotations.value(RUNBOOK);
+        let link = with_labels(address, here, &notified.alert.labels);
+        notified.runbook = link.map(Arc::from);
+    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::clock::Stopwatch;
 use crate::model::alert::{Alert, Course};
 use crate::model::labels::{ALERT_NAME, Labels};
 use crate::model::notification::{self, AlertStatus, Notification, NotifiedAlert};
+use crate::model::runbook_link;
 use crate::model::timestamp::Timestamp;
 
 /// What marks it.
@@ -59,7 +60,7 @@ pub async fn send(
 ) -> Vec<Tried> {
     let each = trials.iter().map(|trial| {
         let mut notification = notification(trial, external_url, now);
-        notification.lead_to_runbooks(external_url);
+        runbook_link::lead(&mut notification, external_url);
         let integration = receivers.get(&notification);
         attempt(integration, notification, now)
     });

@@ -13,6 +13,7 @@ use crate::clock::Stopwatch;
 use crate::db::outbox::{Claimed, Outcome};
 use crate::db::{Database, sent_messages};
 use crate::model::notification::Notification;
+use crate::model::runbook_link;
 use crate::model::timestamp::Timestamp;
 use crate::notify::illustrate::{self, illustrate};
 use crate::notify::integration::{Delivered, Integration, Reason, SendError, Upload};
@@ -90,7 +91,7 @@ impl Attempt {
             )),
             Some(integration) => {
                 if let Some(here) = &self.runbooks {
-                    notification.lead_to_runbooks(here);
+                    runbook_link::lead(&mut notification, here);
                 }
                 let sending = async {
                     if let Some(pictures) = &self.pictures {
