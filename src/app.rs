@@ -24,7 +24,7 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 
 use crate::clock::Clock;
-use crate::config::{Config, Sources};
+use crate::config::{self, Config, Sources};
 use crate::http::context::Readiness;
 use crate::http::definitions::cache;
 use crate::http::{compression, prefix, router, server};
@@ -62,7 +62,7 @@ impl std::fmt::Debug for Running {
 ///
 /// # Errors
 /// Where the port, the data directory or the database cannot be opened.
-pub async fn start(config: Config, sources: Sources) -> anyhow::Result<Running> {
+pub async fn start(mut config: Config, mut sources: Sources) -> anyhow::Result<Running> {
     install_crypto();
     let traces = logs::init(&config.settings.logs, &config.settings.traces)?;
     let clock = Clock::system();
@@ -74,10 +74,18 @@ pub async fn start(config: Config, sources: Sources) -> anyhow::Result<Running> 
             config.listen
         )
     })?;
+    let address = listener.local_addr()?;
+    if config.listen.port() == 0 {
+        // Whatever stands for this process, as links in messages and the target that it is itself, needs the port it got.
+        sources = sources.listening_on(address);
+        config = config::load(&sources, clock.now()).map_err(|mistakes| {
+            let all: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+            anyhow::anyhow!("load the configuration again: {}", all.join("; "))
+        })?;
+    }
     let deadline = config.settings.shutdown_deadline;
 
-    let parts = Parts::build(config, &clock, &tasks, listener.local_addr()?);
-    let parts = Box::pin(parts).await?;
+    let parts = Box::pin(Parts::build(config, &clock, &tasks, address)).await?;
     let (reloader, reloading) = Reloader::new(sources, &parts, &tasks);
     let context = parts.http_context(reloader.handle());
     let http_stop = tasks.stop_token().child_token();

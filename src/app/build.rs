@@ -136,7 +136,7 @@ impl Parts {
 
         let wake = Arc::new(Notify::new());
         let pulses = Pulses::default();
-        let live = Live::new(pulses.clone());
+        let live = Live::new(pulses.clone(), settings.max_event_streams);
         let alert_metrics = crate::alerts::metrics::Metrics::with(pulses.clone());
         alert_metrics.register(&mut registry);
         let routing_progress = alert_metrics.progress.clone();
@@ -180,6 +180,10 @@ impl Parts {
             wake: Arc::clone(&wake),
             drain: settings.shutdown_deadline / 2,
             pictures: pictures.clone(),
+            runbooks: match config.mode {
+                Mode::Full => Some(config.external_url.as_str().into()),
+                Mode::Exactly | Mode::RoutesOnly => None,
+            },
         });
 
         let (data_ready, wait_for_data) = watch::channel(false);

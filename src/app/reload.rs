@@ -208,8 +208,8 @@ impl ReloadTask {
         let ready = match loaded {
             Ok(config) => {
                 let items = config.definitions.as_deref();
-                let synced = self.applied.sync(config.mode, items, now).await;
-                synced.map(|()| config)
+                let synced = Box::pin(self.applied.sync(config.mode, items, now));
+                synced.await.map(|()| config)
             }
             Err(mistakes) => Err(mistakes),
         };

@@ -59,6 +59,10 @@ pub(super) async fn status(context: &Context) -> StatusPage {
             .count(),
     };
     let notifications = recent(context, NOTIFICATIONS).await;
+    let mut shown: Bounded<AlertRow> = alerts.into_iter().collect();
+    for row in &mut shown.rows {
+        row.lead_to_runbook(&configuration.external_url);
+    }
     StatusPage {
         now,
         upstream_only: context.upstream_only,
@@ -73,7 +77,7 @@ pub(super) async fn status(context: &Context) -> StatusPage {
         last_reload: configuration.last_reload.as_ref().map(reload),
         listen: context.listen.to_string(),
         counts,
-        alerts: alerts.into_iter().collect(),
+        alerts: shown,
         targets: targets.active.iter().map(target_row).collect(),
         groups: groups.iter().map(|group| group_row(group)).collect(),
         failing: failing(context),

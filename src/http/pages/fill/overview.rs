@@ -149,8 +149,11 @@ fn unattended(
     });
     let more = open.len().saturating_sub(SHOWN);
     open.truncate(SHOWN);
+    let here = context.configuration.borrow().external_url.clone();
     let rows = open.into_iter().map(|shown| {
         let alert = &shown.alert;
+        let mut row = posted_row(alert);
+        row.lead_to_runbook(&here);
         let subject = Subject::Alert(alert.fingerprint());
         let to = |text, action| {
             (
@@ -160,10 +163,7 @@ fn unattended(
         };
         let value = alert.value.map_or_else(String::new, paged::number);
         Unattended {
-            row: AlertRow {
-                value,
-                ..posted_row(alert)
-            },
+            row: AlertRow { value, ..row },
             rule: addresses.of_alert(groups, alert.name()),
             links: match may_act {
                 true => vec![
