@@ -201,6 +201,9 @@ fn stored(row: &SqlRow) -> Result<Stored, DbError> {
     })
 }
 
+/// Values in a statement whose text is worth remembering for each number of them.
+const FEW: usize = 8;
+
 /// Writes a resource over the one of its kind and identifier, if there is one, and counts the generation on.
 ///
 /// # Errors
@@ -233,12 +236,21 @@ pub async fn save(transaction: &mut Transaction, row: &Row) -> Result<(), DbErro
     .bind(&row.search)
     .bind(&row.document);
     transaction.run(statement).await?;
-    forget_tags(transaction, row.kind, &row.id).await?;
-    for tag in &row.tags {
-        let text = "INSERT INTO definition_tags (kind, id, tag) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-        let statement = Statement::new("write tags", text);
-        let statement = statement.bind(row.kind).bind(&row.id).bind(tag);
-        transaction.run(statement).await?;
+    // What never was there has none.
+    if row.revision > 1 {
+        forget_tags(transaction, row.kind, &row.id).await?;
+    }
+    for tags in row.tags.chunks(FEW) {
+        let text = "INSERT INTO definition_tags (kind, id, tag) VALUES ";
+        let mut statement = Statement::new("write tags", text)
+            .bind(row.kind)
+            .bind(&row.id);
+        for (i, tag) in tags.iter().enumerate() {
+            statement.push(if i == 0 { "($1, $2, " } else { ", ($1, $2, " });
+            statement.push_bind(tag).push(")");
+        }
+        statement.push(" ON CONFLICT DO NOTHING");
+        transaction.run(statement.kept()).await?;
     }
     count_on(transaction).await
 }
@@ -312,6 +324,9 @@ pub async fn existing(
             .push(" FROM definitions WHERE kind = ");
         statement.push_bind(kind).push(" AND ").push(column);
         statement.push_in(values.iter().copied());
+        if values.len() <= FEW {
+            statement = statement.kept();
+        }
         for row in transaction.all(statement).await? {
             found.push(row.get(0)?);
         }

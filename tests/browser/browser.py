@@ -124,7 +124,10 @@ class Window:
                              animations="disabled")
 
     def close(self):
-        self.context.close()
+        """Ends what it still loads; harmless to repeat."""
+        if self.context:
+            self.context.close()
+        self.context = None
 
 
 class BrowserTest(unittest.TestCase):
@@ -133,7 +136,10 @@ class BrowserTest(unittest.TestCase):
     scene = None
 
     def window(self, scene=None, **options):
-        window = Window((scene or self.scene).url, **options)
+        scene = scene or self.scene
+        window = Window(scene.url, **options)
+        # What a browser loads last, such as its icon, is not to meet a server that went away.
+        scene.windows.append(window)
         self.addCleanup(self.judge, window)
         return window
 

@@ -132,6 +132,7 @@ class Scene:
     def __init__(self, more="", rules=RULES, routing=ROUTING, settings=SETTINGS, runbooks=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="outrigger-browser-"))
         self.recorder = Recorder()
+        self.windows = []
         self.service = load_service().Server(("127.0.0.1", 0))
         threading.Thread(target=self.service.serve_forever, daemon=True).start()
         address = f"127.0.0.1:{self.service.server_address[1]}"
@@ -179,6 +180,8 @@ class Scene:
             raise
 
     def __exit__(self, *_):
+        for window in self.windows:
+            window.close()
         self.stop()
 
     def end(self):

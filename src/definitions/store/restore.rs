@@ -2,7 +2,7 @@
 
 use super::write::Written;
 use super::{Author, Basis, Outcome, Saved, Store, StoreError, document, parsed};
-use crate::db::definitions::revisions;
+use crate::db::definitions::{self as rows, revisions};
 use crate::definitions::change;
 use crate::definitions::check::Findings;
 use crate::definitions::resource::{Kind, Resource};
@@ -69,7 +69,8 @@ impl Store {
             },
         };
         writer.writable(kind, id).await?;
-        let mut written: Written = writer.save(prepared, outcome, findings).await?;
+        let last = rows::last_revision(&mut writer.transaction, kind.as_str(), id).await?;
+        let mut written: Written = writer.save(prepared, last, outcome, findings).await?;
         writer.look_up(&mut written).await?;
         writer.commit().await?;
         Ok(written.saved)

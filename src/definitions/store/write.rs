@@ -57,11 +57,12 @@ impl<'a> Writer<'a> {
         findings: Findings,
     ) -> Result<Written, StoreError> {
         let (kind, id) = (resource.kind(), resource.id().to_owned());
-        if self.stored(kind, &id).await?.is_some() {
+        let last = rows::last_revision(&mut self.transaction, kind.as_str(), &id).await?;
+        if last > 0 && self.stored(kind, &id).await?.is_some() {
             return Err(StoreError::Exists { kind, id });
         }
         let prepared = change::creation(resource, Origin::Request, self.author.name, self.now);
-        self.save(prepared, Outcome::Created, findings).await
+        self.save(prepared, last, Outcome::Created, findings).await
     }
 
     pub(super) async fn update(
@@ -100,8 +101,10 @@ impl<'a> Writer<'a> {
     ) -> Result<Written, StoreError> {
         let kind = resource.kind();
         let Some(stored) = self.stored(kind, resource.id()).await? else {
+            let transaction = &mut self.transaction;
+            let last = rows::last_revision(transaction, kind.as_str(), resource.id()).await?;
             let prepared = change::creation(resource, Origin::File, self.author.name, self.now);
-            return self.save(prepared, Outcome::Created, findings).await;
+            return self.save(prepared, last, Outcome::Created, findings).await;
         };
         let before = parsed(kind, &stored)?;
         self.replace(stored, &before, resource, findings).await
@@ -156,7 +159,8 @@ impl<'a> Writer<'a> {
             fields: prepared.fields.clone(),
             version: prepared.version.clone(),
         };
-        self.save(prepared, outcome, findings).await
+        self.save(prepared, stored.revision, outcome, findings)
+            .await
     }
 
     /// Refuses what comes from the directory of definitions, unless it is the directory that writes.
@@ -185,16 +189,18 @@ impl<'a> Writer<'a> {
         Ok(stored)
     }
 
+    /// Writes what was prepared; `last` is the last revision of its identifier, 0 where there was none.
     pub(super) async fn save(
         &mut self,
         prepared: Prepared,
+        last: i64,
         outcome: Outcome,
         findings: Findings,
     ) -> Result<Written, StoreError> {
         let resource = &prepared.resource;
         let (kind, id) = (resource.kind(), resource.id());
         let transaction = &mut self.transaction;
-        let revision = rows::last_revision(transaction, kind.as_str(), id).await? + 1;
+        let revision = last + 1;
         let row = row(&prepared, revision, self.now);
         rows::save(transaction, &row).await?;
         let history = HistoryRow {

@@ -30,13 +30,13 @@ fn domain(id: &str, description: &str) -> Value {
     json!({"domain_id": id, "name": id, "description": description})
 }
 
-/// Does something until the database has time for it, as a client does that is told to come back. That many ask is no reason to
-/// believe it down.
+/// Does something until the database has time for it, as a client does that is told to come back. A machine that is too busy to
+/// let anybody's answer in for seconds looks like a database that is down, so that is waited out, too.
 async fn again<T, F: Future<Output = Result<T, StoreError>>>(mut work: impl FnMut() -> F) -> T {
     loop {
         match work().await {
             Ok(done) => return done,
-            Err(StoreError::Database(DbError::Unavailable { down: false, .. })) => {
+            Err(StoreError::Database(DbError::Unavailable { .. })) => {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             Err(error) => panic!("{error}"),
