@@ -19,12 +19,15 @@ use super::definitions;
 use super::errors::{self, ErrorKind};
 use super::identity::is_browser;
 use super::pages::dashboards::{DashboardsPage, Row, render};
-use super::pages::paged::tidy;
+use super::pages::paged::{Address, Paging, tidy};
+use super::pages::view::Bounded;
+use super::params::Params;
 use super::prometheus::query::run;
 use crate::dashboards::model::Dashboard;
 use crate::dashboards::service::families::{About, Gathering};
 use crate::dashboards::silent::silent;
 use crate::dashboards::{meaning, service, shipped};
+use crate::definitions::resource::Resource;
 use crate::model::labels::METRIC_NAME;
 use crate::model::matcher::{MatchOp, Matcher};
 use crate::storage::query::Queryable;
@@ -32,13 +35,18 @@ use crate::storage::query::Queryable;
 const PATH: &str = "/dashboards/";
 /// How far back a series may have ended that still counts as the service's.
 const RECENT_MS: i64 = 15 * 60 * 1000;
+/// Dashboards on the page.
+const PAGE: usize = 25;
 /// The longest text on the page, in characters.
 const LONG: usize = 400;
 
 /// All dashboards: identity, name, purpose, address.
-pub async fn index(State(context): State<Arc<Context>>, headers: HeaderMap) -> Response {
+pub async fn index(
+    State(context): State<Arc<Context>>,
+    headers: HeaderMap,
+    params: Params,
+) -> Response {
     let base = address(&context);
-    let all = all(&context, &base).await;
     let mut jobs: Vec<String> = context
         .targets
         .targets()
@@ -51,9 +59,10 @@ pub async fn index(State(context): State<Arc<Context>>, headers: HeaderMap) -> R
     // One address has two forms.
     let varies = [(VARY, "accept")];
     if is_browser(&headers) {
-        let page = page(&context, all, jobs, base).await;
+        let page = page(&context, jobs, base, params.get("page")).await;
         return (varies, Html(render(&page))).into_response();
     }
+    let all = all(&context, &base).await;
     let listed: Vec<Value> = all
         .iter()
         .map(|dashboard| {
@@ -84,11 +93,22 @@ fn of_job(job: &str) -> String {
 
 async fn page(
     context: &Arc<Context>,
-    all: Vec<Dashboard>,
     jobs: Vec<String>,
     base: String,
+    wanted: Option<&str>,
 ) -> DashboardsPage {
     let now = context.clock.now().millis();
+    let resources = resources(context).await;
+    let shipped = shipped::all(&base);
+    let defined = meaning::part(&resources, 0..0, &base).1;
+    let address = Address::new("/dashboards");
+    let paging = Paging::of(shipped.len() + defined, PAGE, wanted, address);
+    // Only those that are shown are made.
+    let rows = paging.rows();
+    let places = rows.start.saturating_sub(shipped.len())..rows.end.saturating_sub(shipped.len());
+    let defined = meaning::part(&resources, places, &base).0;
+    let shipped = shipped.into_iter().skip(rows.start);
+    let all: Vec<Dashboard> = shipped.chain(defined).take(PAGE).collect();
     let shown: Vec<Row> = all.iter().map(row).collect();
     let judged = run(context, move |context| {
         let storage = &context.storage;
@@ -112,10 +132,8 @@ async fn page(
     }
     DashboardsPage {
         rows,
-        jobs: jobs
-            .iter()
-            .map(|job| (tidy(job, LONG), of_job(job)))
-            .collect(),
+        paging,
+        jobs: Bounded::map(&jobs, |job| (tidy(job, LONG), of_job(job))),
         external_url: base,
     }
 }
@@ -135,11 +153,16 @@ fn row(dashboard: &Dashboard) -> Row {
 /// The shipped ones, and those of what is defined.
 async fn all(context: &Context, base: &str) -> Vec<Dashboard> {
     let mut all = shipped::all(base);
-    match definitions::store(context, false).all().await {
-        Ok(resources) => all.extend(meaning::all(&resources, base)),
-        Err(error) => tracing::warn!(%error, "read definitions for dashboards"),
-    }
+    all.extend(meaning::all(&resources(context).await, base));
     all
+}
+
+async fn resources(context: &Context) -> Vec<Resource> {
+    let all = definitions::store(context, false).all().await;
+    all.unwrap_or_else(|error| {
+        tracing::warn!(%error, "read definitions for dashboards");
+        Vec::new()
+    })
 }
 
 /// One dashboard, by its identity.

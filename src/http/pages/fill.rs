@@ -11,7 +11,8 @@ use super::status::{
     ConfigError, Counts, GroupRow, Health, NotificationRow, Outcome, Readiness, ReceiverRow,
     Reload, RuleKind, RuleRow, StatusPage, TargetRow,
 };
-use super::view::{AlertRow, Bounded, several};
+use super::view::{AlertRow, Bounded, MAX_ROWS, first_by, several};
+use crate::alerts::dispatch::view::Wanted;
 use crate::alerts::storm::StormSnapshot;
 use crate::db::outbox::{self, Summary};
 use crate::http::context::{self, Context};
@@ -38,9 +39,9 @@ pub(super) async fn status(context: &Context) -> StatusPage {
     let configuration = Arc::clone(&context.configuration.borrow());
     let targets = context.targets.targets();
     let groups = context.rules.groups();
-    let mut alerts = alerts(&groups);
-    alerts.extend(posted(context).await);
-    firing_first(&mut alerts);
+    let posted = posted(context).await;
+    let mut alerts = known(&groups);
+    alerts.extend(posted);
     let count = |state| alerts.iter().filter(|alert| alert.state == state).count();
     let counts = Counts {
         firing: count(AlertState::Firing),
@@ -73,7 +74,7 @@ pub(super) async fn status(context: &Context) -> StatusPage {
         last_reload: configuration.last_reload.as_ref().map(reload),
         listen: context.listen.to_string(),
         counts,
-        alerts: alerts.into_iter().collect(),
+        alerts: alert_rows(alerts),
         targets: targets.active.iter().map(target_row).collect(),
         groups: groups.iter().map(|group| group_row(group)).collect(),
         failing: failing(context),
@@ -132,21 +133,54 @@ async fn calming(context: &Context, now: Timestamp) -> Vec<String> {
     lines
 }
 
-/// Pending and firing alerts, firing and oldest first.
-fn alerts(groups: &[Arc<Group>]) -> Vec<AlertRow> {
-    let mut rows = Vec::new();
-    for group in groups {
-        for rule in &group.rules {
-            let memory = rule.memory();
-            let active = memory
-                .instances
-                .values()
-                .filter(|instance| instance.state != AlertState::Inactive);
-            rows.extend(active.map(|instance| alert_row(rule, instance)));
-        }
+/// A pending or firing alert, as far as it is needed to count and to sort it.
+struct Known<'a> {
+    state: AlertState,
+    since: Timestamp,
+    labels: Labels,
+    source: Source<'a>,
+}
+
+enum Source<'a> {
+    Rule(&'a Rule),
+    Posted(Arc<Alert>),
+}
+
+/// Those of the rules here.
+fn known(groups: &[Arc<Group>]) -> Vec<Known<'_>> {
+    let mut known = Vec::new();
+    for rule in groups.iter().flat_map(|group| &group.rules) {
+        let memory = rule.memory();
+        let active = memory.instances.iter();
+        let active = active.filter(|(_, instance)| instance.state != AlertState::Inactive);
+        known.extend(active.map(|(labels, instance)| Known {
+            state: instance.state,
+            since: instance.active_at,
+            labels: labels.clone(),
+            source: Source::Rule(rule),
+        }));
     }
-    firing_first(&mut rows);
-    rows
+    known
+}
+
+/// The rows that a page shows, firing and oldest first.
+fn alert_rows(known: Vec<Known<'_>>) -> Bounded<AlertRow> {
+    let (shown, more) = first_by(known, MAX_ROWS, |a, b| {
+        (b.state, a.since, &a.labels).cmp(&(a.state, b.since, &b.labels))
+    });
+    let rows = shown.into_iter().filter_map(|one| match one.source {
+        Source::Posted(alert) => Some(posted_row(&alert)),
+        // It may be over by now.
+        Source::Rule(rule) => {
+            let memory = rule.memory();
+            let instance = memory.instances.get(&one.labels)?;
+            Some(alert_row(rule, instance))
+        }
+    });
+    Bounded {
+        rows: rows.collect(),
+        more,
+    }
 }
 
 pub(super) fn firing_first(rows: &mut [AlertRow]) {
@@ -156,14 +190,21 @@ pub(super) fn firing_first(rows: &mut [AlertRow]) {
 }
 
 /// The alerts that others post. A dispatcher that is busy does not keep the page waiting.
-async fn posted(context: &Context) -> Vec<AlertRow> {
-    let Ok(Ok(firing)) = tokio::time::timeout(ANSWER, context.alerts.firing()).await else {
+async fn posted(context: &Context) -> Vec<Known<'static>> {
+    let asked = tokio::time::timeout(ANSWER, context.alerts.view(Wanted::All)).await;
+    let Ok(Ok(view)) = asked else {
         return Vec::new();
     };
     // Rules' own carry their value, and stand among the rules' with more.
-    let posted = firing.iter().map(|(shown, _)| &shown.alert);
+    let posted = view.alerts.into_iter().map(|one| one.shown.alert);
     let posted = posted.filter(|alert| alert.value.is_none());
-    posted.map(|alert| posted_row(alert)).collect()
+    let known = posted.map(|alert| Known {
+        state: AlertState::Firing,
+        since: alert.starts_at,
+        labels: alert.labels.clone(),
+        source: Source::Posted(alert),
+    });
+    known.collect()
 }
 
 fn posted_row(alert: &Alert) -> AlertRow {
