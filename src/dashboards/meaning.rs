@@ -3,8 +3,6 @@
 //! A definition whose `telemetry` names expressions gets panels; its own thresholds colour them. One without is named in the
 //! dashboard's description. Expressions stand as they were written: nothing here knows which labels they have.
 
-use std::ops::Range;
-
 use crate::definitions::domain::Domain;
 use crate::definitions::metric::{Direction, Metric, Status};
 use crate::definitions::objective::{KeyResult, Objective};
@@ -23,15 +21,6 @@ const MAX_SHOWN: usize = 40;
 
 /// A dashboard for each domain and each objective, in their order; links lead to the Outrigger at this address.
 pub fn all(resources: &[Resource], outrigger: &str) -> Vec<Dashboard> {
-    part(resources, 0..usize::MAX, outrigger).0
-}
-
-/// The dashboards that stand at these places among [`all`], and how many there are.
-pub fn part(
-    resources: &[Resource],
-    places: Range<usize>,
-    outrigger: &str,
-) -> (Vec<Dashboard>, usize) {
     let metrics: Vec<&Metric> = resources
         .iter()
         .filter_map(|resource| match resource {
@@ -39,16 +28,12 @@ pub fn part(
             Resource::Domain(_) | Resource::Objective(_) => None,
         })
         .collect();
-    let have_one = resources
-        .iter()
-        .filter(|resource| !matches!(resource, Resource::Metric(_)));
-    let asked = have_one.clone().skip(places.start).take(places.len());
-    let made = asked.filter_map(|resource| match resource {
+    let made = resources.iter().filter_map(|resource| match resource {
         Resource::Domain(one) => Some(domain(one, &metrics, outrigger)),
         Resource::Objective(one) => Some(objective(one, &metrics, outrigger)),
         Resource::Metric(_) => None,
     });
-    (made.collect(), have_one.count())
+    made.collect()
 }
 
 fn domain(domain: &Domain, metrics: &[&Metric], outrigger: &str) -> Dashboard {

@@ -27,8 +27,8 @@ const FIRST: usize = 2;
 const MOST: usize = 64;
 /// Rows of hashes read with one statement.
 const HASHES: i64 = 1_000;
-/// Entries of a row that is passed over without being decoded cost as much as one that is not.
-const PASSED_OVER: usize = 16;
+/// So many entries of a row that is passed over without being decoded cost as much as one that is.
+const PASSED_OVER: usize = 8;
 
 /// The newest entries that pass, newest first.
 ///

@@ -302,7 +302,7 @@ async fn pages_of_the_ledger_that_stop_early_leave_nothing_out() {
         (named("n", "1"), 12, 25),
         // Rows that hold the value nowhere cost little.
         (named("once", "1234"), 1, 2),
-        (named("once", "no such value"), 1, 1),
+        (named("once", "no such value"), 1, 2),
         (
             LedgerFilter {
                 kinds: vec!["delivered".to_owned()],

@@ -14,7 +14,7 @@ use super::status::{
 use super::view::{AlertRow, Bounded, MAX_ROWS, first_by, several};
 use crate::alerts::dispatch::view::Wanted;
 use crate::alerts::storm::StormSnapshot;
-use crate::db::outbox::{self, Summary};
+use crate::db::outbox::{self, Headline};
 use crate::http::context::{self, Context};
 use crate::model::alert::{Alert, AlertState};
 use crate::model::circuit::State;
@@ -31,7 +31,7 @@ use crate::scrape::status::{Health as TargetHealth, TargetStatus};
 /// How long the dispatcher may take to answer.
 const ANSWER: std::time::Duration = std::time::Duration::from_secs(1);
 /// Notifications shown.
-const NOTIFICATIONS: u32 = 50;
+const NOTIFICATIONS: u32 = 20;
 
 /// The status page now.
 pub(super) async fn status(context: &Context) -> StatusPage {
@@ -96,8 +96,8 @@ fn readiness(context: &Context) -> Readiness {
 
 /// The last notifications, as many as this.
 async fn recent(context: &Context, most: u32) -> Bounded<NotificationRow> {
-    match outbox::recent(&context.database, most).await {
-        Ok(summaries) => summaries.iter().map(notification_row).collect(),
+    match outbox::headlines(&context.database, most).await {
+        Ok(headlines) => headlines.iter().map(notification_row).collect(),
         Err(error) => {
             tracing::error!(%error, "read notifications for a page");
             Bounded::default()
@@ -329,24 +329,23 @@ fn failing(context: &Context) -> Bounded<ReceiverRow> {
     open.collect()
 }
 
-fn notification_row(summary: &Summary) -> NotificationRow {
-    let notification = &summary.notification;
+fn notification_row(headline: &Headline) -> NotificationRow {
     NotificationRow {
-        at: summary.updated_at,
-        receiver: notification.receiver.to_string(),
-        integration: notification.integration.to_string(),
-        group: notification.group_labels.to_string(),
-        outcome: match summary.state {
+        at: headline.updated_at,
+        receiver: headline.receiver.clone(),
+        integration: headline.integration.to_string(),
+        group: headline.group_labels.to_string(),
+        outcome: match headline.state {
             "delivered" => Outcome::Delivered,
             "failed" | "expired" => Outcome::Failed,
             "superseded" => Outcome::Suppressed,
             _ => Outcome::Waiting,
         },
-        detail: Some(match summary.last_error.as_str() {
-            "" => several(&notification.alerts.len(), "alert", "alerts"),
+        detail: Some(match headline.last_error.as_str() {
+            "" => several(&headline.alerts, "alert", "alerts"),
             error => format!(
                 "{} after {} attempts: {error}",
-                summary.state, summary.attempts
+                headline.state, headline.attempts
             ),
         }),
     }

@@ -23,7 +23,7 @@ use crate::model::timestamp::Timestamp;
 /// Entries on a page.
 const PAGE: u32 = 100;
 /// Entries looked at for a page: some milliseconds.
-pub(in crate::http::pages) const EFFORT: usize = 20_000;
+pub(in crate::http::pages) const EFFORT: usize = 10_000;
 
 /// The page.
 pub async fn show(State(context): State<Arc<Context>>, params: Params) -> Response {
