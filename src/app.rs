@@ -24,12 +24,13 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 
 use crate::clock::Clock;
-use crate::config::{Config, Sources};
+use crate::config::{self, Config, Sources};
 use crate::http::context::Readiness;
 use crate::http::definitions::cache;
 use crate::http::{compression, prefix, router, server};
 use crate::tasks::Tasks;
 use crate::telemetry::logs;
+use crate::telemetry::traces::Traces;
 
 use self::build::Parts;
 use self::reload::Reloader;
@@ -41,25 +42,50 @@ pub fn install_crypto() {
     drop(rustls::crypto::ring::default_provider().install_default());
 }
 
-/// Runs until told to stop.
+/// The process at work, until it is told to stop.
+pub struct Running {
+    parts: Parts,
+    tasks: Tasks,
+    signals: Signals,
+    reloader: Reloader,
+    deadline: Duration,
+    traces: Traces,
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running").finish_non_exhaustive()
+    }
+}
+
+/// Binds, opens the data and starts every component.
 ///
 /// # Errors
 /// Where the port, the data directory or the database cannot be opened.
-pub async fn run(config: Config, sources: Sources) -> anyhow::Result<()> {
+pub async fn start(mut config: Config, mut sources: Sources) -> anyhow::Result<Running> {
     install_crypto();
     let traces = logs::init(&config.settings.logs, &config.settings.traces)?;
     let clock = Clock::system();
     let tasks = Tasks::new();
-    let mut signals = Signals::install().context("install signal handlers")?;
+    let signals = Signals::install().context("install signal handlers")?;
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
         format!(
             "listen on {}; stop the program that uses the port, or choose another one with --listen",
             config.listen
         )
     })?;
+    let address = listener.local_addr()?;
+    if config.listen.port() == 0 {
+        // Whatever stands for this process, as links in messages and the target that it is itself, needs the port it got.
+        sources = sources.listening_on(address);
+        config = config::load(&sources, clock.now()).map_err(|mistakes| {
+            let all: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+            anyhow::anyhow!("load the configuration again: {}", all.join("; "))
+        })?;
+    }
     let deadline = config.settings.shutdown_deadline;
 
-    let parts = Parts::build(config, &clock, &tasks, listener.local_addr()?).await?;
+    let parts = Box::pin(Parts::build(config, &clock, &tasks, address)).await?;
     let (reloader, reloading) = Reloader::new(sources, &parts, &tasks);
     let context = parts.http_context(reloader.handle());
     let http_stop = tasks.stop_token().child_token();
@@ -85,19 +111,31 @@ pub async fn run(config: Config, sources: Sources) -> anyhow::Result<()> {
     tasks.spawn("warm-up of the definition cache", warming);
     tracing::info!(address = %parts.listen, "Listening on");
     tracing::info!(address = %parts.listen, url = %parts.external_url, "Outrigger is ready");
+    Ok(Running {
+        parts,
+        tasks,
+        signals,
+        reloader,
+        deadline,
+        traces,
+    })
+}
 
-    loop {
-        match signals.next().await {
-            signals::Signal::Reload => reloader.request("SIGHUP").await,
-            signals::Signal::Stop(name) => {
-                tracing::info!(signal = name, "stopping");
-                break;
+impl Running {
+    /// Reloads when told to, and ends in order when told to stop.
+    pub async fn until_stopped(mut self) {
+        loop {
+            match self.signals.next().await {
+                signals::Signal::Reload => self.reloader.request("SIGHUP").await,
+                signals::Signal::Stop(name) => {
+                    tracing::info!(signal = name, "stopping");
+                    break;
+                }
             }
         }
+        stop(&self.parts, &self.tasks, &mut self.signals, self.deadline).await;
+        self.traces.shutdown();
     }
-    stop(&parts, &tasks, &mut signals, deadline).await;
-    traces.shutdown();
-    Ok(())
 }
 
 /// Not ready, stop intake, drain, and say who is stuck.

@@ -137,6 +137,15 @@ pub struct Config {
     pub warnings: Vec<Diagnostic>,
 }
 
+impl Sources {
+    /// These sources, for a process that listens there.
+    #[must_use]
+    pub fn listening_on(mut self, address: SocketAddr) -> Self {
+        self.overrides.listen = Some(address.to_string());
+        self
+    }
+}
+
 /// Loads the whole configuration.
 ///
 /// # Errors

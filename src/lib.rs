@@ -2,6 +2,9 @@
 //!
 //! `ARCHITECTURE.md` draws the way of the data and the floors of the modules: a module uses lower floors only.
 
+// Tests may hold whole processes in their futures.
+#![cfg_attr(not(test), warn(clippy::large_futures))]
+
 pub mod alerts;
 pub mod app;
 pub mod auth;

@@ -13,6 +13,7 @@ pub mod matcher;
 pub mod notification;
 pub mod re2;
 pub mod recurring_silence;
+pub mod runbook_link;
 pub mod sample;
 pub mod secret;
 pub mod signature;

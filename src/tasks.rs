@@ -4,9 +4,11 @@
 //! deadline is over, and names those that have not.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -51,11 +53,15 @@ impl Tasks {
             running: Arc::clone(&self.running),
             name,
         };
-        tokio::spawn(self.tracker.track_future(async move {
-            let entry = entry;
-            task.await;
+        // A block that awaits it would hold room for it twice.
+        let task = AssertUnwindSafe(task).catch_unwind().map(|outcome| {
+            if outcome.is_err() {
+                tracing::error!(task = %entry.name, "task panicked");
+            }
             drop(entry);
-        }))
+            outcome.unwrap_or_else(|panic| resume_unwind(panic))
+        });
+        tokio::spawn(self.tracker.track_future(task))
     }
 
     /// Tells every task to end.
@@ -80,7 +86,7 @@ impl Tasks {
     }
 }
 
-/// Takes the task off the list when it ends, by panic too.
+/// Takes the task off the list when it ends, and when it is dropped.
 struct Running {
     id: u64,
     name: String,
@@ -89,9 +95,6 @@ struct Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            tracing::error!(task = %self.name, "task panicked");
-        }
         self.running.lock().retain(|(id, _)| *id != self.id);
     }
 }
@@ -123,5 +126,14 @@ mod tests {
         tasks.spawn("stuck", std::future::pending());
         tasks.stop();
         assert_eq!(tasks.drain(Duration::from_secs(1)).await, ["stuck"]);
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_its_task_alone_and_takes_it_off_the_list() {
+        let tasks = Tasks::new();
+        let panics = tasks.spawn("panics", async { panic!("on purpose") });
+        assert!(panics.await.unwrap_err().is_panic());
+        tasks.spawn("goes on", async {}).await.unwrap();
+        assert_eq!(tasks.drain(Duration::from_secs(60)).await, [""; 0]);
     }
 }

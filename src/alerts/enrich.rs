@@ -8,11 +8,9 @@ use crate::document::fields::{Fields, Value};
 use crate::model::alert::Alert;
 use crate::model::labels::Labels;
 use crate::model::matcher::Matcher;
+use crate::model::notification::RUNBOOK;
 
 use super::matchers;
-
-/// The annotation that leads to the runbook.
-pub const RUNBOOK: &str = "runbook_url";
 
 /// What is added to alerts that others post.
 #[derive(Clone, Debug, PartialEq)]

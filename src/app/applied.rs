@@ -9,7 +9,6 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::alerts::enrich::RUNBOOK;
 use crate::alerts::run::AlertSink;
 use crate::auth::config::AuthConfig;
 use crate::charts::pictures::Pictures;
@@ -21,6 +20,7 @@ use crate::definitions::store::managed::{FileItem, Synced};
 use crate::document::diagnostics::Diagnostic;
 use crate::http::context::{Change, Configuration, Reload, RoutingShown};
 use crate::meaning::generate::Scope;
+use crate::model::notification::RUNBOOK;
 use crate::model::timestamp::Timestamp;
 use crate::notify::definition_events::WebhookConfig;
 use crate::notify::heartbeat::HeartbeatConfig;
@@ -92,6 +92,7 @@ pub(super) struct Fixed {
     definitions: DefinitionsDatabase,
     rate_limits: crate::http::limits::config::LimitsConfig,
     max_connections: usize,
+    max_event_streams: usize,
     definition_cache: crate::http::definitions::cache::config::CacheConfig,
 }
 
@@ -117,6 +118,7 @@ impl Fixed {
             definitions: settings.definitions.clone(),
             rate_limits: settings.rate_limits.clone(),
             max_connections: settings.max_connections,
+            max_event_streams: settings.max_event_streams,
             definition_cache: settings.definition_cache.clone(),
         }
     }
@@ -266,7 +268,7 @@ impl Applied {
         }
         if Fixed::of(&config.settings) != self.started_with {
             tracing::warn!(
-                "address, route prefix, data, storage, ledger, query limits, logs, traces, auth, rate_limits, max_connections, trusted_proxies, definitions.cache, definitions.database and shutdown_deadline are taken over by a restart only"
+                "address, route prefix, data, storage, ledger, query limits, logs, traces, auth, rate_limits, max_connections, max_event_streams, trusted_proxies, definitions.cache, definitions.database and shutdown_deadline are taken over by a restart only"
             );
         }
         *self.watched.lock() = config.watched.clone();
@@ -295,7 +297,7 @@ impl Applied {
         let mut next = shown(&config, now, Some(reload));
         next.last_change = Some(Arc::new(self.change(&next, &config, reason).await));
         self.configuration.send_replace(Arc::new(next));
-        self.start(config).await;
+        Box::pin(self.start(config)).await;
     }
 
     /// What this configuration changes about the one that runs.

@@ -114,7 +114,8 @@ impl Parts {
         let signer = signing_key::load_or_create(&database, rand::random(), clock.now()).await?;
         config.settings.signer.set(signer.clone());
         let metrics = crate::db::sql::metrics::Metrics::default();
-        let definitions = Sql::new(&settings.definitions, &database, clock, metrics)?;
+        let snapshot = settings.data.join("definitions.snapshot");
+        let definitions = Sql::new(&settings.definitions, &database, snapshot, clock, metrics)?;
         definitions.register(&mut registry);
         definitions.prepare().await;
         let auth = settings.auth.enabled.then(|| {
@@ -135,7 +136,7 @@ impl Parts {
 
         let wake = Arc::new(Notify::new());
         let pulses = Pulses::default();
-        let live = Live::new(pulses.clone());
+        let live = Live::new(pulses.clone(), settings.max_event_streams);
         let alert_metrics = crate::alerts::metrics::Metrics::with(pulses.clone());
         alert_metrics.register(&mut registry);
         let routing_progress = alert_metrics.progress.clone();
@@ -179,6 +180,10 @@ impl Parts {
             wake: Arc::clone(&wake),
             drain: settings.shutdown_deadline / 2,
             pictures: pictures.clone(),
+            runbooks: match config.mode {
+                Mode::Full => Some(config.external_url.as_str().into()),
+                Mode::Exactly | Mode::RoutesOnly => None,
+            },
         });
 
         let (data_ready, wait_for_data) = watch::channel(false);
@@ -415,7 +420,7 @@ impl Parts {
         }
         let expected = config.collects_host || !config.scrape.jobs.is_empty();
         let mode = config.mode;
-        self.applied.start(config).await;
+        Box::pin(self.applied.start(config)).await;
         if let Some(meaning) = &self.applied.meaning {
             let (meaning, applied) = (Arc::clone(meaning), Arc::clone(&self.applied));
             tasks.spawn("definitions", meaning.run(applied, tasks.stop_token()));

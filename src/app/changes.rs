@@ -109,6 +109,11 @@ pub(super) fn settings(config: &Config) -> Vec<(&'static str, String, &'static s
             settings.max_connections.to_string(),
             "outrigger_http_connections",
         ),
+        (
+            "Pages that follow",
+            settings.max_event_streams.to_string(),
+            "outrigger_http_event_streams",
+        ),
         ("Ledger is kept", ledger, ""),
     ]
 }

@@ -208,14 +208,14 @@ impl ReloadTask {
         let ready = match loaded {
             Ok(config) => {
                 let items = config.definitions.as_deref();
-                let synced = self.applied.sync(config.mode, items, now).await;
-                synced.map(|()| config)
+                let synced = Box::pin(self.applied.sync(config.mode, items, now));
+                synced.await.map(|()| config)
             }
             Err(mistakes) => Err(mistakes),
         };
         match ready {
             Ok(config) => {
-                self.applied.apply(config, now, reason).await;
+                Box::pin(self.applied.apply(config, now, reason)).await;
                 self.metrics.loaded(now);
                 tracing::info!(reason, "configuration reloaded");
                 Ok(())

@@ -134,6 +134,7 @@ pub fn draw(source: &Source, subject: &Subject, sight: Sight<'_>) -> Result<Char
         more_lines,
         threshold,
         shades,
+        reloads: states::reloads(range, sight)?,
         ..Chart::default()
     };
     chart.unit = guess::unit(picked.way.values, chart.extent());
@@ -186,6 +187,7 @@ pub fn draw_rule(
         let own = own.map(|(name, value)| Matcher::equal(name, value));
         chart.shades = states::shades(own.collect(), &|_| true, range, sight)?;
     }
+    chart.reloads = states::reloads(range, sight)?;
     Ok(chart)
 }
 

@@ -172,6 +172,11 @@ pub fn days(start: Timestamp, end: Timestamp) -> String {
     }
 }
 
+/// A time by itself: `2026-11-20 06:55:00 UTC`.
+pub fn moment(at: Timestamp) -> String {
+    written(at.millis(), "%Y-%m-%d %H:%M:%S UTC")
+}
+
 fn written(at: i64, form: &str) -> String {
     jiff::Timestamp::from_millisecond(at).map_or_else(
         |_| format!("{at}ms"),

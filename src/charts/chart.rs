@@ -13,6 +13,8 @@ pub const MAX_LINES: usize = 24;
 pub const MAX_POINTS: usize = 1_000;
 /// The most shades that are drawn.
 pub const MAX_SHADES: usize = 100;
+/// The most reloads that are marked, the last ones.
+pub const MAX_RELOADS: usize = 20;
 /// Values beyond this are drawn as if they were this: sums and differences stay finite.
 pub const LARGEST: f64 = 1e300;
 
@@ -41,6 +43,8 @@ pub struct Chart {
     pub threshold: Option<Threshold>,
     /// Times at which something held.
     pub shades: Vec<Shade>,
+    /// When rules were loaded anew: what the lines are compared with may have been another.
+    pub reloads: Vec<Timestamp>,
 }
 
 /// One series.

@@ -47,6 +47,8 @@ pub struct Course {
     pub values: Option<String>,
     /// When its alerts were pending and firing.
     pub shades: Vec<Shade>,
+    /// When rules were loaded, where there are alerts.
+    pub reloads: Vec<Timestamp>,
     /// What makes the values doubtful.
     pub warnings: Vec<String>,
     /// What the writer of the query may want to know.
@@ -77,6 +79,7 @@ pub fn evaluate(wish: &Wish<'_>, sight: Sight<'_>) -> Result<Course, EvalError> 
         threshold: None,
         values: compared.as_ref().map(|reading| reading.values.to_string()),
         shades: Vec::new(),
+        reloads: Vec::new(),
         warnings: result.warnings,
         infos: result.infos,
         samples_read: result.samples_read,
@@ -104,6 +107,9 @@ pub fn evaluate(wish: &Wish<'_>, sight: Sight<'_>) -> Result<Course, EvalError> 
         course.shades.extend(shades);
     }
     states::in_turn(&mut course.shades);
+    if !wish.alerts.is_empty() {
+        course.reloads = states::reloads(wish.range, sight)?;
+    }
     Ok(course)
 }
 
@@ -144,6 +150,7 @@ impl Course {
         chart.title = one_line(wish.text);
         chart.threshold.clone_from(&self.threshold);
         chart.shades.clone_from(&self.shades);
+        chart.reloads.clone_from(&self.reloads);
         let shown = compared(wish.expr).map_or(wish.expr, |reading| reading.values);
         chart.unit = guess::unit(shown, chart.extent());
         chart

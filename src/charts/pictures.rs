@@ -27,6 +27,7 @@ use super::chart::Chart;
 use super::metrics::{Metrics, Outcome};
 use super::png::{PaintError, Painter};
 use super::svg;
+use super::svg::paper::Sheet;
 use super::theme::Theme;
 use crate::clock::Stopwatch;
 use crate::db::ledger::{self, LedgerFilter};
@@ -272,7 +273,7 @@ impl Pictures {
         subject: Subject,
         query: Option<&str>,
         fires: bool,
-        theme: Theme,
+        sheet: Sheet,
     ) -> Result<String, PictureError> {
         let name = subject.labels.value(ALERT_NAME);
         let mut sources = (self.0.with.rules)(name).into_iter();
@@ -291,7 +292,7 @@ impl Pictures {
                     chart.shades.retain(|shade| shade.start < shade.end);
                 }
                 drop(place);
-                Ok(svg::draw(&chart, theme))
+                Ok(svg::draw_sheet(&chart, sheet))
             });
             work.await.unwrap_or(Err(PictureError::Panicked))
         };

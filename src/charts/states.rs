@@ -1,4 +1,4 @@
-//! When alerts were pending and firing, from their `ALERTS` series: earlier episodes are seen too.
+//! When alerts were pending and firing, from their `ALERTS` series: earlier episodes are seen too. When rules were loaded.
 
 use std::collections::BTreeSet;
 
@@ -11,6 +11,8 @@ use crate::promql::ast::{Expr, ExprKind, Selector, TimeModifiers};
 use crate::promql::eval::{EvalError, QueryRange};
 
 const ALERTS: &str = "ALERTS";
+/// When the configuration was loaded, in seconds since 1970.
+const LOADED: &str = "outrigger_config_last_reload_success_timestamp_seconds";
 
 /// When any alert that passes was pending, and when any was firing.
 ///
@@ -23,14 +25,7 @@ pub(super) fn shades(
     sight: Sight<'_>,
 ) -> Result<Vec<Shade>, EvalError> {
     matchers.push(Matcher::equal(METRIC_NAME, ALERTS));
-    let expr = Expr {
-        span: 0..0,
-        kind: ExprKind::Selector(Selector {
-            matchers,
-            at: TimeModifiers::default(),
-            extension: None,
-        }),
-    };
+    let expr = selector(matchers);
     let (mut pending, mut firing) = (BTreeSet::new(), BTreeSet::new());
     for series in evaluate("", &expr, range, sight)? {
         if !wanted(&series.labels) {
@@ -61,6 +56,32 @@ pub(super) fn shades(
     }
     in_turn(&mut shades);
     Ok(shades)
+}
+
+/// When rules were loaded, from what Outrigger says of itself: it scrapes its own metrics. None where it does not.
+///
+/// # Errors
+/// Where the series cannot be read.
+pub(super) fn reloads(range: QueryRange, sight: Sight<'_>) -> Result<Vec<Timestamp>, EvalError> {
+    let expr = selector(vec![Matcher::equal(METRIC_NAME, LOADED)]);
+    let mut times = BTreeSet::new();
+    for series in evaluate("", &expr, range, sight)? {
+        let values = series.samples.iter().map(|sample| sample.value * 1000.0);
+        let within = values.filter(|ms| *ms >= range.start_ms as f64 && *ms <= range.end_ms as f64);
+        times.extend(within.map(|ms| ms.round() as i64));
+    }
+    Ok(times.into_iter().map(Timestamp::from_millis).collect())
+}
+
+fn selector(matchers: Vec<Matcher>) -> Expr {
+    Expr {
+        span: 0..0,
+        kind: ExprKind::Selector(Selector {
+            matchers,
+            at: TimeModifiers::default(),
+            extension: None,
+        }),
+    }
 }
 
 /// By time, each ended by the next: a sample stands for the step behind it.

@@ -20,11 +20,11 @@ mod tests;
 
 use self::canvas::{Anchor, Canvas, TextStyle};
 use self::frame::Frame;
-use self::paper::Paper;
+use self::paper::{Paper, Sheet};
 use super::axis;
 use super::chart::{
-    Chart, Emphasis, Level, MAX_LINES, MAX_POINTS, MAX_SHADES, ShadeKind, Threshold, Tone,
-    comparison,
+    Chart, Emphasis, Level, MAX_LINES, MAX_POINTS, MAX_RELOADS, MAX_SHADES, ShadeKind, Threshold,
+    Tone, comparison,
 };
 use super::text::{fit, width};
 use super::theme::{Palette, Theme};
@@ -47,6 +47,11 @@ pub fn draw(chart: &Chart, theme: Theme) -> String {
     draw_on(chart, Paper::picture(theme))
 }
 
+/// Draws a chart as the picture that a page asks for.
+pub fn draw_sheet(chart: &Chart, sheet: Sheet) -> String {
+    draw_on(chart, sheet.paper())
+}
+
 /// Draws a chart on a picture, or on a place of a page. On a page each line is a group with the attribute `data-series`,
 /// its place among the lines, and its name as title; the drawing's own attributes say where the axes are.
 pub fn draw_on(chart: &Chart, paper: Paper<'_>) -> String {
@@ -57,10 +62,11 @@ pub fn draw_on(chart: &Chart, paper: Paper<'_>) -> String {
     let title = fit(&chart.title, 2000.0, 12.0, false);
     let mut canvas = Canvas::new(&title, &describe(chart), &frame.facts(), &paper);
     if paper.is_picture {
-        draw_head(&mut canvas, chart, palette);
+        draw_head(&mut canvas, chart, &paper);
     }
     draw_shades(&mut canvas, chart, &frame, palette);
     draw_grid(&mut canvas, chart, &frame, &paper);
+    draw_reloads(&mut canvas, chart, &frame, &paper);
     if let Some(threshold) = &chart.threshold {
         draw_breach(&mut canvas, chart, threshold, &frame, palette);
     }
@@ -100,6 +106,9 @@ fn describe(chart: &Chart) -> String {
     {
         let level = chart.unit.value(level);
         text.push_str(&format!(", threshold {} {level}", comparison(threshold.op)));
+    }
+    if let Some(last) = chart.reloads.last() {
+        text.push_str(&format!(", rules last loaded {}", axis::moment(*last)));
     }
     if let Some(last) = chart.lines.first().and_then(|line| line.points.last()) {
         text.push_str(&format!(", last value {}", chart.unit.value(last.value)));
@@ -169,12 +178,14 @@ struct Stroke<'p> {
     dashes: &'static str,
 }
 
-fn draw_head(canvas: &mut Canvas<'_>, chart: &Chart, palette: &Palette) {
-    let mut room = f64::from(WIDTH) - 40.0;
+fn draw_head(canvas: &mut Canvas<'_>, chart: &Chart, paper: &Paper<'_>) {
+    let palette = paper.palette;
+    let (left, right) = (paper.margin, paper.w() - paper.margin);
+    let mut room = right - left;
     if let Some(badge) = &chart.badge {
         let text = fit(&badge.text, 180.0, 11.5, true);
         let wide = width(&text, 11.5, true) + 20.0;
-        let x = f64::from(WIDTH) - 20.0 - wide;
+        let x = right - wide;
         let fill = match badge.tone {
             Tone::Bad => palette.bad,
             Tone::Good => palette.good,
@@ -188,17 +199,17 @@ fn draw_head(canvas: &mut Canvas<'_>, chart: &Chart, palette: &Palette) {
     }
     let title = fit(&chart.title, room, 16.0, true);
     canvas.text(
-        20.0,
+        left,
         31.0,
         &title,
         &TextStyle::new(palette.text, 16.0).bold(),
     );
     let days = axis::days(chart.start, chart.end);
     let style = TextStyle::new(palette.muted, 12.0).anchor(Anchor::End);
-    canvas.text(f64::from(WIDTH) - 20.0, 51.0, &days, &style);
-    let room = f64::from(WIDTH) - 60.0 - width(&days, 12.0, false);
+    canvas.text(right, 51.0, &days, &style);
+    let room = right - left - 20.0 - width(&days, 12.0, false);
     let subtitle = fit(&chart.subtitle, room, 12.5, false);
-    canvas.text(20.0, 51.0, &subtitle, &TextStyle::new(palette.muted, 12.5));
+    canvas.text(left, 51.0, &subtitle, &TextStyle::new(palette.muted, 12.5));
 }
 
 fn draw_shades(canvas: &mut Canvas<'_>, chart: &Chart, frame: &Frame, palette: &Palette) {
@@ -259,6 +270,22 @@ fn draw_grid(canvas: &mut Canvas<'_>, chart: &Chart, frame: &Frame, paper: &Pape
         palette.axis,
         "",
     );
+}
+
+/// A dotted line down, with a mark on top that no shade has.
+fn draw_reloads(canvas: &mut Canvas<'_>, chart: &Chart, frame: &Frame, paper: &Paper<'_>) {
+    let color = paper.palette.muted;
+    let shown = chart.reloads.iter().rev().take(MAX_RELOADS);
+    for at in shown.filter(|at| frame.contains(at.millis())) {
+        let x = frame.x(at.millis());
+        let name = format!("rules loaded {}", axis::moment(*at));
+        canvas.begin_group(" class=\"reload\"", &name);
+        let extra = " stroke-width=\"1.2\" stroke-dasharray=\"1.5 3\"";
+        canvas.line((x, frame.top), (x, frame.bottom), color, extra);
+        let top = frame.top - 5.0;
+        canvas.triangle([(x - 4.0, top), (x + 4.0, top), (x, top + 7.0)], color);
+        canvas.end_group();
+    }
 }
 
 /// A breath of colour on the side of the threshold that the alert is about.

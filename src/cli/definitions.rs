@@ -1,5 +1,6 @@
 //! `outrigger definitions`: metric definitions, domains and objectives in files and in the database.
 
+mod origin;
 mod rules;
 
 use std::fs;
@@ -24,13 +25,11 @@ use crate::definitions::store::batch::ItemReport;
 use crate::definitions::store::{Author, Outcome, Store};
 use crate::http::openapi;
 
+use self::origin::{File, Origin};
 use super::ask::wait;
 use super::check::report;
 use super::terminal::{Paint, complain, print};
 use super::{SourceArgs, exit};
-
-/// The largest file that is read.
-const MAX_FILE_BYTES: u64 = 64 << 20;
 
 #[derive(Debug, Args)]
 pub(super) struct DefinitionsArgs {
@@ -167,7 +166,7 @@ async fn open(settings: &Settings) -> Result<Sql, DbError> {
 }
 
 fn check(files: &[PathBuf], no_color: bool) -> u8 {
-    let Some(items) = read(files, no_color) else {
+    let Some((items, origins)) = read(files, no_color) else {
         return exit::MISTAKES;
     };
     let reports = items.into_iter().map(|item| {
@@ -185,7 +184,7 @@ fn check(files: &[PathBuf], no_color: bool) -> u8 {
         }
     });
     let reports: Vec<ItemReport> = reports.collect();
-    let refused = tell(&reports, |_| "ok".to_owned(), no_color);
+    let refused = tell(&reports, &origins, |_| "ok".to_owned(), no_color);
     print(&format!(
         "{} checked, {refused} with mistakes\n",
         reports.len()
@@ -204,7 +203,7 @@ fn import(
     dry_run: bool,
     no_color: bool,
 ) -> anyhow::Result<u8> {
-    let Some(items) = read(files, no_color) else {
+    let Some((items, origins)) = read(files, no_color) else {
         return Ok(exit::MISTAKES);
     };
     let author = Author {
@@ -220,7 +219,7 @@ fn import(
         database.close().await;
         Ok(reports?)
     })?;
-    let refused = tell(&reports, told, no_color);
+    let refused = tell(&reports, &origins, told, no_color);
     let count = |wanted: fn(&Outcome) -> bool| {
         let outcomes = reports.iter().filter_map(|report| report.outcome.as_ref());
         outcomes.filter(|outcome| wanted(outcome)).count()
@@ -259,20 +258,30 @@ fn told(outcome: &Outcome) -> String {
     }
 }
 
-/// Prints what becomes of each item; returns how many are refused.
-fn tell(reports: &[ItemReport], word: impl Fn(&Outcome) -> String, no_color: bool) -> usize {
+/// Prints what becomes of each item, and where it came from; returns how many are refused.
+fn tell(
+    reports: &[ItemReport],
+    origins: &[Origin],
+    word: impl Fn(&Outcome) -> String,
+    no_color: bool,
+) -> usize {
     let (out, err) = (Paint::stdout(no_color), Paint::stderr(no_color));
-    for report in reports {
-        let what = format!("{}: {} {}", report.place, report.kind.as_str(), report.id);
-        let what = what.trim_end();
+    for (report, origin) in reports.iter().zip(origins) {
+        let what = |place: String| {
+            let what = format!("{place}: {} {}", report.kind.as_str(), report.id);
+            what.trim_end().to_owned()
+        };
         if let Some(outcome) = &report.outcome {
-            print(&format!("{what}: {}\n", word(outcome)));
+            print(&format!("{}: {}\n", what(origin.text()), word(outcome)));
         }
         if let Some(refusal) = &report.refusal {
+            let what = what(origin.text_at(""));
             complain(&format!("{} {what}: {refusal}\n", err.bad("error:")));
         }
-        complain_of(what, &report.findings, err);
+        let at = |field: &str| what(origin.text_at(field));
+        complain_of(at, &report.findings, err);
         for warning in &report.findings.warnings {
+            let what = at(&warning.field);
             print(&format!("{} {what}: {warning}\n", out.warn("warning:")));
         }
     }
@@ -282,11 +291,15 @@ fn tell(reports: &[ItemReport], word: impl Fn(&Outcome) -> String, no_color: boo
         .count()
 }
 
-fn complain_of(what: &str, findings: &Findings, paint: Paint) {
-    let say = |finding: &Finding| complain(&format!("{} {what}: {finding}\n", paint.bad("error:")));
+/// `at` says where a field stands.
+fn complain_of(at: impl Fn(&str) -> String, findings: &Findings, paint: Paint) {
+    let say = |finding: &Finding| {
+        let what = at(&finding.field);
+        complain(&format!("{} {what}: {finding}\n", paint.bad("error:")));
+    };
     findings.mistakes.iter().for_each(say);
     if findings.untold > 0 {
-        complain(&format!("{what}: and {} more\n", findings.untold));
+        complain(&format!("{}: and {} more\n", at(""), findings.untold));
     }
 }
 
@@ -298,8 +311,8 @@ pub(super) fn resources(files: &[PathBuf]) -> anyhow::Result<Vec<Resource>> {
     let mut all = Vec::new();
     for path in files {
         let name = path.display();
-        let value = value(path).with_context(|| format!("read {name}"))?;
-        let (items, findings) = catalog::items(&value);
+        let file = File::read(path).context("read definitions")?;
+        let (items, findings) = catalog::items(&file.value);
         let mut good = findings.mistakes.is_empty();
         for item in items {
             let mut findings = item.findings;
@@ -315,53 +328,32 @@ pub(super) fn resources(files: &[PathBuf]) -> anyhow::Result<Vec<Resource>> {
     Ok(all)
 }
 
-/// The items of files; `None` where a file cannot be read, which is told.
-fn read(files: &[PathBuf], no_color: bool) -> Option<Vec<Item>> {
+/// The items of files, and where each stands; `None` where a file cannot be read, which is told.
+fn read(files: &[PathBuf], no_color: bool) -> Option<(Vec<Item>, Vec<Origin>)> {
     let paint = Paint::stderr(no_color);
-    let mut all = Vec::new();
+    let (mut all, mut origins) = (Vec::new(), Vec::new());
     let mut failed = false;
     for path in files {
-        let name = path.display().to_string();
-        match value(path) {
-            Ok(value) => {
-                let (items, findings) = catalog::items(&value);
-                complain_of(&name, &findings, paint);
-                failed |= !findings.mistakes.is_empty();
-                for warning in &findings.warnings {
-                    print(&format!(
-                        "{} {name}: {warning}\n",
-                        Paint::stdout(no_color).warn("warning:")
-                    ));
-                }
-                all.extend(items.into_iter().map(|mut item| {
-                    item.place = format!("{name} {}", item.place).trim_end().to_owned();
-                    item
-                }));
-            }
+        let file = match File::read(path) {
+            Ok(file) => file,
             Err(error) => {
-                complain(&format!("{} {name}: {error:#}\n", paint.bad("error:")));
+                complain(&format!("{} {error:#}\n", paint.bad("error:")));
                 failed = true;
+                continue;
             }
+        };
+        let (items, findings) = catalog::items(&file.value);
+        let whole = file.origin("");
+        complain_of(|field| whole.text_at(field), &findings, paint);
+        failed |= !findings.mistakes.is_empty();
+        for warning in &findings.warnings {
+            let (what, paint) = (whole.text_at(&warning.field), Paint::stdout(no_color));
+            print(&format!("{} {what}: {warning}\n", paint.warn("warning:")));
         }
+        origins.extend(items.iter().map(|item| file.origin(&item.place)));
+        all.extend(items);
     }
-    (!failed).then_some(all)
-}
-
-fn value(path: &Path) -> anyhow::Result<Value> {
-    let size = std::fs::metadata(path)?.len();
-    anyhow::ensure!(
-        size <= MAX_FILE_BYTES,
-        "the file is larger than 64 MiB; split it"
-    );
-    let text = std::fs::read_to_string(path)?;
-    if path
-        .extension()
-        .is_some_and(|extension| extension == "json")
-    {
-        Ok(serde_json::from_str(&text)?)
-    } else {
-        Ok(serde_yaml::from_str(&text)?)
-    }
+    (!failed).then_some((all, origins))
 }
 
 fn policies(settings: &Settings, out: &Path) -> anyhow::Result<u8> {

@@ -44,6 +44,8 @@ pub(super) fn read(
         && settings.scrape_self
         && !settings.auth.hides_metrics()
         && let Some(listen) = listen
+        // Any free port: which one is known when it is bound, and this is read again.
+        && listen.port() != 0
     {
         let ip = if listen.ip().is_unspecified() {
             "127.0.0.1".to_owned()

@@ -16,6 +16,7 @@ use crate::document::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::fields::{Fields, Value};
 use crate::http::definitions::cache::config::CacheConfig;
 use crate::http::limits::config::{self as rate_limits, LimitsConfig};
+use crate::http::live::MAX_STREAMS;
 use crate::http::server::MAX_CONNECTIONS;
 use crate::model::duration;
 use crate::model::labels::Labels;
@@ -48,6 +49,8 @@ pub struct Settings {
     pub route_prefix: Option<String>,
     /// Connections open at a time.
     pub max_connections: usize,
+    /// Pages that may be told at a time what has moved; the others show it when they are loaded again.
+    pub max_event_streams: usize,
     /// Whether another address than loopback may be bound without authentication.
     pub insecure: bool,
     /// The data directory.
@@ -158,6 +161,9 @@ pub(super) fn read(
         settings.insecure = web.bool("insecure").unwrap_or(false);
         if let Some(most) = web.number_in("max_connections", 1..=1_000_000) {
             settings.max_connections = most;
+        }
+        if let Some(most) = web.number_in("max_event_streams", 0..=100_000) {
+            settings.max_event_streams = most;
         }
         settings.rate_limits.trusted_proxies = rate_limits::read_proxies(&web);
         web.finish();
@@ -317,6 +323,7 @@ impl Settings {
             external_url: None,
             route_prefix: None,
             max_connections: MAX_CONNECTIONS,
+            max_event_streams: MAX_STREAMS,
             insecure: false,
             data: PathBuf::from("data"),
             retention: Duration::from_secs(26 * 3600),

@@ -433,7 +433,7 @@ pub async fn add_history(
 /// A page of a resource's history without documents, the newest write first, and how many writes there are.
 ///
 /// # Errors
-/// Where the database cannot be read.
+/// Where the database cannot be read, and its snapshot holds nothing of the page; it may hold the newest writes alone.
 pub async fn history(
     database: &Sql,
     kind: &str,
@@ -442,9 +442,14 @@ pub async fn history(
     offset: i64,
 ) -> Result<(Vec<HistoryRow>, i64), DbError> {
     const ACTION: &str = "read definition's history";
-    let text = "SELECT COUNT(*) FROM definition_history WHERE kind = $1 AND id = $2";
+    // Each write has the next revision: the last one is how many there are, also where not all of them are at hand.
+    let text = "SELECT revision FROM definition_history WHERE kind = $1 AND id = $2 ORDER BY revision DESC LIMIT 1";
     let count = Statement::new(ACTION, text).bind(kind).bind(id);
-    let total = database.one(count).await?.get(0)?;
+    let last = database.optional(count.or_held_history()).await?;
+    let total = last.map_or(Ok(0), |row| row.get(0))?;
+    if limit == 0 || offset >= total {
+        return Ok((Vec::new(), total));
+    }
     let statement = Statement::new(
         ACTION,
         "SELECT revision, version, change_type, changed_at, changed_by, summary, fields FROM definition_history \
@@ -454,7 +459,7 @@ pub async fn history(
     .bind(id)
     .bind(limit)
     .bind(offset);
-    let rows = database.all(statement).await?;
+    let rows = database.all(statement.or_held_history()).await?;
     let page = rows.iter().map(history_row).collect::<Result<_, _>>()?;
     Ok((page, total))
 }

@@ -31,12 +31,13 @@ pub mod statement;
 #[cfg(test)]
 pub(crate) mod testing;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 use tokio::time::{MissedTickBehavior, interval, timeout};
+use tracing::{Instrument as _, Span};
 
 use self::config::Settings;
 use self::metrics::{Gauges, Metrics};
@@ -46,6 +47,7 @@ use self::statement::Statement;
 use super::{Database, DbError};
 use crate::clock::{Clock, Stopwatch};
 use crate::tasks::Stop;
+use crate::telemetry::traces::STEP;
 
 /// A query of sqlx for whichever engine it is handed to.
 macro_rules! query {
@@ -106,20 +108,22 @@ const TEND_EVERY: Duration = Duration::from_secs(5);
 const LONGEST_START: Duration = Duration::from_secs(10);
 
 impl Sql {
-    /// The configured PostgreSQL, to which nothing is said yet, or the process's own file.
+    /// The configured PostgreSQL, to which nothing is said yet, or the process's own file. `snapshot` is the file for what was
+    /// last read of a PostgreSQL.
     ///
     /// # Errors
     /// Where the address of the PostgreSQL or its password cannot be read.
     pub fn new(
         settings: &Settings,
         database: &Database,
+        snapshot: PathBuf,
         clock: &Clock,
         metrics: Metrics,
     ) -> Result<Self, DbError> {
         let engine = match &settings.postgres {
             Some(config) => {
                 let (config, clock) = (config.clone(), clock.clone());
-                let postgres = Postgres::new(config, clock, metrics.clone())?;
+                let postgres = Postgres::new(config, Some(snapshot), clock, metrics.clone())?;
                 Engine::Postgres(Box::new(postgres))
             }
             None => Engine::Sqlite(database.clone()),
@@ -141,7 +145,7 @@ impl Sql {
         let engine = match &settings.postgres {
             Some(config) => {
                 let metrics = metrics.clone();
-                let postgres = Postgres::new(config.clone(), Clock::system(), metrics)?;
+                let postgres = Postgres::new(config.clone(), None, Clock::system(), metrics)?;
                 postgres.prepare().await?;
                 Engine::Postgres(Box::new(postgres))
             }
@@ -156,13 +160,15 @@ impl Sql {
     }
 
     /// Reaches the database and brings its schema up to date. Where it is down the process goes on without: it is tried again
-    /// by [`Sql::keep`].
+    /// by [`Sql::keep`], and what was last read of it is read from the disk.
     pub async fn prepare(&self) {
-        if let Engine::Postgres(postgres) = &self.0.engine
-            && timeout(LONGEST_START, postgres.tend()).await.is_err()
-        {
+        let Engine::Postgres(postgres) = &self.0.engine else {
+            return;
+        };
+        if timeout(LONGEST_START, postgres.tend()).await.is_err() {
             tracing::warn!("definitions' database is not ready yet; it is tried again and again");
         }
+        postgres.fall_back().await;
     }
 
     /// Looks after PostgreSQL until the end: whether it is back, and what to read from while it is down.
@@ -350,7 +356,7 @@ impl Inner {
         work: impl Future<Output = Result<T, DbError>>,
     ) -> Result<T, DbError> {
         let watch = Stopwatch::start();
-        let result = work.await;
+        let result = work.instrument(self.step(operation)).await;
         let took = watch.elapsed();
         self.metrics.ran(operation, took, result.is_ok());
         if took >= self.slow {
@@ -362,6 +368,24 @@ impl Inner {
             );
         }
         result
+    }
+
+    /// The span of a statement, within that of what it is for; what the process does by itself every few seconds has none.
+    fn step(&self, operation: &'static str) -> Span {
+        if Span::current().is_none() {
+            return Span::none();
+        }
+        let system = match &self.engine {
+            Engine::Sqlite(_) => "sqlite",
+            Engine::Postgres(_) => "postgresql",
+        };
+        tracing::debug_span!(
+            target: STEP,
+            "Storage.query",
+            component = "storage",
+            db.system.name = system,
+            db.operation.name = operation,
+        )
     }
 
     /// Takes note of how a part of a transaction ended.

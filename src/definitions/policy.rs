@@ -88,6 +88,7 @@ pub fn module(metric: &Metric, names: &Names) -> Module {
 }
 
 /// The policies of metrics, in their order.
+#[tracing::instrument(target = "outrigger::step", level = "debug", name = "Policy.generate", skip_all, fields(component = "policy", modules = metrics.len()))]
 pub fn modules(metrics: &[Metric]) -> Vec<Module> {
     let names = Names::of(metrics.iter().map(|metric| metric.metric_id.as_str()));
     metrics

@@ -62,7 +62,7 @@ pub async fn identify<F: Future<Output = Response>>(
         Access::Open => Ok(()),
         Access::Needs(role, scope) => caller.allowed(role, scope),
     };
-    let caller = match find(auth, request.headers()).await {
+    let caller = match Box::pin(find(auth, request.headers())).await {
         Ok(Some(caller)) => caller,
         Ok(None) => anonymous,
         // A probe or a login page is not kept from anybody.

@@ -30,8 +30,8 @@ use super::errors::{self, ErrorKind};
 use crate::tasks::Stop;
 use crate::telemetry::pulse::Pulses;
 
-/// Streams open at a time.
-const MOST: usize = 128;
+/// Streams open at a time, where nothing else is set.
+pub const MAX_STREAMS: usize = 128;
 /// Between two looks: changes within are one.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Looks without news after which a comment keeps the connection from being taken for dead.
@@ -44,16 +44,20 @@ const LOOKS: u32 = 600;
 pub struct Live {
     pulses: Pulses,
     slots: Arc<Semaphore>,
+    limit: Gauge,
     open: Gauge,
     refused: Counter,
 }
 
 impl Live {
-    /// With nobody watching.
-    pub fn new(pulses: Pulses) -> Self {
+    /// With nobody watching, and at most so many later.
+    pub fn new(pulses: Pulses, most: usize) -> Self {
+        let limit = Gauge::default();
+        limit.set(i64::try_from(most).unwrap_or(i64::MAX));
         Self {
             pulses,
-            slots: Arc::new(Semaphore::new(MOST)),
+            slots: Arc::new(Semaphore::new(most)),
+            limit,
             open: Gauge::default(),
             refused: Counter::default(),
         }
@@ -65,6 +69,11 @@ impl Live {
             "outrigger_http_event_streams",
             "Pages that are being told what has moved",
             self.open.clone(),
+        );
+        registry.register(
+            "outrigger_http_event_streams_limit",
+            "The most of them at a time",
+            self.limit.clone(),
         );
         registry.register(
             "outrigger_http_event_streams_refused",

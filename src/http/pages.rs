@@ -33,6 +33,8 @@ use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 
+use crate::model::words::turns;
+
 /// Sent with every answer, names in lower case.
 pub const SECURITY_HEADERS: [(&str, &str); 4] = [
     (
@@ -157,10 +159,17 @@ pub(super) fn see_other(path: &str) -> Response {
 }
 
 /// Writes a template. Writing to a string fails only where a value's own `Display` does, and ours do not.
+///
+/// What turns the direction of writing is made visible here, for all pages and whatever it comes from. The fields of forms,
+/// which are sent back as they are, hold it as [`view::field`] writes it.
 pub(super) fn write(template: &impl askama::Template) -> String {
-    template
+    let html = template
         .render()
-        .expect("writing plain values to a string cannot fail")
+        .expect("writing plain values to a string cannot fail");
+    match html.contains(turns) {
+        true => html.replace(turns, "\u{fffd}"),
+        false => html,
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! A long window keeps a short disturbance from waking anybody, a short one ends the alert soon after the trouble
 //! (<https://sre.google/workbook/alerting-on-slos/>). The budget is `1 - target` where more is better, and the target itself where
-//! the fraction counts failures. The factors are those of a budget for 30 days.
+//! the fraction counts failures; a target in percent is one of a hundred. The factors are those of a budget for 30 days.
 
 use std::time::Duration;
 
@@ -44,11 +44,11 @@ pub(super) fn rules(
     metric: &Metric,
     (numerator, denominator): (&Expr, &Expr),
 ) -> Result<Vec<Rule>, String> {
-    let target = result.target_value.0;
+    let target = share(result);
     if !(target > 0.0 && target < 1.0) {
         return Err(format!(
-            "its target {} is not a ratio between 0 and 1; write it as one, such as 0.999, where numerator and denominator tell it",
-            number(target)
+            "its target {} is not a ratio between 0 and 1; write it as one, such as 0.999, or in percent with the unit %, where numerator and denominator tell it",
+            number(result.target_value.0)
         ));
     }
     let budget = match result.direction {
@@ -83,6 +83,18 @@ pub(super) fn rules(
         .filter(|(_, _, factor, _)| factor * budget < 1.0);
     rules.extend(possible.map(|burn| alert(objective, result, metric, burn, budget)));
     Ok(rules)
+}
+
+/// The target as a share of all: where its unit says so it is written in percent.
+fn share(result: &KeyResult) -> f64 {
+    let target = result.target_value.0;
+    let unit = result.unit.trim().to_ascii_lowercase();
+    let is_percent = matches!(&*unit, "%" | "percent" | "percentage" | "pct");
+    if is_percent {
+        tidy(target / 100.0)
+    } else {
+        target
+    }
 }
 
 fn series(window: u64) -> String {

@@ -5,6 +5,7 @@
 
 mod digest;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -115,6 +116,9 @@ pub struct NotifiedAlert {
     /// The picture of its series; made when the message is sent, never stored.
     #[serde(skip)]
     pub picture: Option<AlertPicture>,
+    /// Its runbook's address with its labels, where the runbook is here; made when the message is sent, never stored.
+    #[serde(skip)]
+    pub runbook: Option<Arc<str>>,
 }
 
 /// The picture of an alert's series.
@@ -129,6 +133,22 @@ pub struct AlertPicture {
 }
 
 impl NotifiedAlert {
+    /// The alert's annotations as a message tells them: the link to a runbook here names the alert.
+    pub fn annotations(&self) -> Cow<'_, Labels> {
+        match &self.runbook {
+            Some(link) => Cow::Owned(self.alert.annotations.with(RUNBOOK, link)),
+            None => Cow::Borrowed(&self.alert.annotations),
+        }
+    }
+
+    /// The link to its runbook, empty where there is none.
+    pub fn runbook(&self) -> &str {
+        match &self.runbook {
+            Some(link) => link,
+            None => self.alert.annotations.value(RUNBOOK),
+        }
+    }
+
     /// What a message with this alert changes for who reads it.
     pub fn change(&self) -> Change {
         match (self.status, self.known) {
@@ -247,6 +267,8 @@ impl Notification {
 
 /// The annotation of an alert that is held as firing because it flaps, or has just ceased to flap.
 pub const FLAPPING: &str = "outrigger_flapping";
+/// The annotation that leads to the runbook.
+pub const RUNBOOK: &str = "runbook_url";
 
 /// Rank of a `severity` label, most severe first; unknown words rank between `warning` and `info`.
 pub fn severity_rank(severity: &str) -> u8 {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::message::{self, duration_text, lasting, runbook, summary, value_text};
+use super::message::{self, duration_text, lasting, summary, value_text};
 use crate::model::labels::Labels;
 use crate::model::notification::{
     AlertStatus, Change, Notification, NotifiedAlert, Reason, StormStage,
@@ -113,7 +113,7 @@ fn alert(out: &mut String, notified: &NotifiedAlert, now: Timestamp) {
     }
     let labels = label_list(&alert.labels);
     push(out, format_args!("  labels:  {labels}\n"));
-    let runbook = runbook(notified);
+    let runbook = notified.runbook();
     if !runbook.is_empty() {
         push(out, format_args!("  runbook: {runbook}\n"));
     }
@@ -131,7 +131,7 @@ fn line(out: &mut String, notified: &NotifiedAlert, now: Timestamp) {
         values if values.is_empty() => values,
         values => format!("{values}, "),
     };
-    let runbook = match runbook(notified) {
+    let runbook = match notified.runbook() {
         "" => String::new(),
         runbook => format!(" {runbook}"),
     };

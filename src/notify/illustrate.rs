@@ -61,10 +61,11 @@ pub async fn illustrate(notification: &mut Notification, pictures: &Pictures, sh
     }
 }
 
-/// Takes them out again.
+/// Takes what was made for sending out again.
 pub fn strip(notification: &mut Notification) {
     for notified in &mut notification.alerts {
         notified.picture = None;
+        notified.runbook = None;
     }
 }
 

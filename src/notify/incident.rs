@@ -6,7 +6,6 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::message;
 use crate::model::notification::{AlertStatus, Notification, StormStage};
 
 /// One thing to tell.
@@ -62,7 +61,7 @@ pub fn links(notification: &Notification, limit: usize) -> Vec<(String, String)>
             continue;
         }
         let name = alert.alert.name();
-        let runbook = (message::runbook(alert), "Runbook");
+        let runbook = (alert.runbook(), "Runbook");
         let source = (&*alert.alert.generator_url, "Source");
         for (address, what) in [runbook, source] {
             let known = links.iter().any(|(known, _)| known == address);
@@ -78,6 +77,7 @@ pub fn links(notification: &Notification, limit: usize) -> Vec<(String, String)>
 mod tests {
     use super::*;
     use crate::model::timestamp::Timestamp;
+    use crate::notify::message;
 
     #[test]
     fn a_digest_ends_the_incidents_of_groups_that_no_longer_fire() {

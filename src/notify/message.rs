@@ -36,8 +36,6 @@ use crate::template::value::{List, Map, Object, Safe, Value};
 pub const SEVERITY: &str = "severity";
 /// The annotation that says it in one line.
 const SUMMARY: &str = "summary";
-/// The annotation that leads to the runbook.
-const RUNBOOK: &str = "runbook_url";
 
 /// The first fields of a message's and of an alert's data are Alertmanager's.
 const DATA: usize = 8;
@@ -139,11 +137,6 @@ pub fn summary(alert: &NotifiedAlert) -> &str {
         },
         summary => summary,
     }
-}
-
-/// The link to the runbook, empty where there is none.
-pub fn runbook(alert: &NotifiedAlert) -> &str {
-    alert.alert.annotations.value(RUNBOOK)
 }
 
 /// A number for people: four significant digits, no exponent where it can be helped.
@@ -345,7 +338,7 @@ fn alert_data(
         vec![
             ("Status", notified.status.as_str().into()),
             ("Labels", kv(&alert.labels)),
-            ("Annotations", kv(&alert.annotations)),
+            ("Annotations", kv(&notified.annotations())),
             ("StartsAt", time(alert.starts_at)),
             ("EndsAt", ends_at),
             ("GeneratorURL", Value::from(&*alert.generator_url)),
@@ -353,7 +346,7 @@ fn alert_data(
             ("Name", alert.name().into()),
             ("Severity", alert.labels.value(SEVERITY).into()),
             ("Summary", summary(notified).into()),
-            ("RunbookURL", runbook(notified).into()),
+            ("RunbookURL", notified.runbook().into()),
             ("Flapping", alert.annotations.value(FLAPPING).into()),
             ("Lasting", duration_text(lasting(notified, now)).into()),
             ("Change", notified.change().as_str().into()),

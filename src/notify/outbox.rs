@@ -133,6 +133,8 @@ pub struct Dependencies {
     pub drain: Duration,
     /// Draws pictures of alerts; none in Alertmanager's place.
     pub pictures: Option<Pictures>,
+    /// Our external URL, below which runbooks are; none in Alertmanager's place.
+    pub runbooks: Option<Arc<str>>,
 }
 
 /// The worker.
@@ -470,6 +472,7 @@ impl Worker {
             claimed,
             database: self.with.database.clone(),
             pictures: self.with.pictures.clone(),
+            runbooks: self.with.runbooks.clone(),
         };
         self.under_way.push(attempt.start(now));
     }

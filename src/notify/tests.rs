@@ -35,6 +35,7 @@ mod last_resort;
 mod pagers;
 mod pictures;
 mod receivers;
+mod runbook_links;
 mod slack;
 mod slack_limits;
 mod telegram;
@@ -77,6 +78,7 @@ impl Bench {
             circuits: Circuits::default(),
             drain: Duration::from_secs(5),
             pictures: None,
+            runbooks: None,
         };
         Self {
             directory,

@@ -15,6 +15,7 @@ use crate::clock::Stopwatch;
 use crate::model::alert::{Alert, Course};
 use crate::model::labels::{ALERT_NAME, Labels};
 use crate::model::notification::{self, AlertStatus, Notification, NotifiedAlert};
+use crate::model::runbook_link;
 use crate::model::timestamp::Timestamp;
 
 /// What marks it.
@@ -58,7 +59,8 @@ pub async fn send(
     now: Timestamp,
 ) -> Vec<Tried> {
     let each = trials.iter().map(|trial| {
-        let notification = notification(trial, external_url, now);
+        let mut notification = notification(trial, external_url, now);
+        runbook_link::lead(&mut notification, external_url);
         let integration = receivers.get(&notification);
         attempt(integration, notification, now)
     });
@@ -119,6 +121,7 @@ fn notification(trial: &Trial, external_url: &str, now: Timestamp) -> Notificati
             status: AlertStatus::Firing,
             known: false,
             picture: None,
+            runbook: None,
             alert: Arc::new(Alert {
                 labels: marked(&trial.labels, ALERT_NAME),
                 annotations,

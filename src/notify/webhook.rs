@@ -1,6 +1,7 @@
 //! Alertmanager's webhook: its JSON of version 4 in an HTTP `POST`, byte for byte, or a `payload` of one's own.
 //! See <https://prometheus.io/docs/alerting/latest/configuration/#webhook_config>.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -132,7 +133,7 @@ struct Payload<'a> {
 struct PayloadAlert<'a> {
     status: &'static str,
     labels: &'a Labels,
-    annotations: &'a Labels,
+    annotations: Cow<'a, Labels>,
     starts_at: GoTime,
     ends_at: GoTime,
     #[serde(rename = "generatorURL")]
@@ -180,7 +181,7 @@ impl<'a> PayloadAlert<'a> {
         Self {
             status: notified.status.as_str(),
             labels: &alert.labels,
-            annotations: &alert.annotations,
+            annotations: notified.annotations(),
             starts_at: GoTime(Some(alert.starts_at)),
             ends_at: GoTime(match notified.status {
                 AlertStatus::Firing => None,

@@ -12,6 +12,7 @@ PAGES = [
     ("query", "/graph", "Query"),
     ("query-result", "/graph?g0.expr=sum%20by%20(route)(rate(http_requests_total%5B10s%5D))&g0.tab=1", "Query"),
     ("query-graph", "/graph?g0.expr=sum%20by%20(route)(rate(http_requests_total%5B10s%5D))&g0.tab=0", "Query"),
+    ("query-several", "/graph?g0.expr=sum%20by%20(route)(rate(http_requests_total%5B10s%5D))&g1.expr=up&g2.expr=sum(", "Query"),
     ("query-mistake", "/graph?g0.expr=sum(rate(", "Query"),
     ("ledger", "/ledger", "Ledger"),
     ("definitions", "/definitions", "Definitions"),

@@ -96,6 +96,12 @@ class Hostile(BrowserTest):
                     .map(e => e.href || e.action || e.src).filter(u => /^(javascript|vbscript):/i.test(u))"""), [])
                 self.assertEqual(page.evaluate("""() => [...document.querySelectorAll('*')].flatMap(e =>
                     [...e.attributes].filter(a => /^on/i.test(a.name)).map(a => e.tagName + ' ' + a.name))"""), [])
+                # A field gives back what was typed into it; everywhere else what turns the direction of writing is visible.
+                self.assertEqual(page.evaluate("""() => {
+                    const clone = document.documentElement.cloneNode(true);
+                    clone.querySelectorAll('textarea, input, [data-query]').forEach(e => e.remove());
+                    return /[\\u202a-\\u202e\\u2066-\\u2069]/.test(clone.outerHTML);
+                }"""), False)
                 self.assertEqual(page.evaluate("""() => [...document.querySelectorAll('form')].filter(f =>
                     new URL(f.action).origin !== location.origin).length"""), 0, "forms stay here")
 

@@ -71,6 +71,27 @@ class Pages(BrowserTest):
                 # Nothing that only a script would fill in is left open.
                 self.assertNotRegex(page.locator("main").inner_text(), r"(?i)loading|enable javascript")
 
+    def test_expressions_are_added_and_removed_by_the_form_alone(self):
+        for scripts in (False, True):
+            window = self.window(scripts=scripts)
+            page = window.open("/graph?g0.expr=up&g0.tab=1")
+            fields = page.locator(".expression textarea")
+            with self.subTest(scripts=scripts):
+                page.get_by_role("button", name="Add an expression").click()
+                self.assertEqual(fields.count(), 2)
+                fields.nth(1).fill("up == 0")
+                page.get_by_role("button", name="Graph", exact=True).click()
+                self.assertEqual([fields.nth(n).input_value() for n in range(2)], ["up", "up == 0"])
+                self.assertEqual(page.locator("figure.course").count(), 2)
+                self.assertIn("g1.expr=up+%3D%3D+0", page.url)
+                # The field of a range: what Enter does in it is what was done before.
+                page.locator("#range").fill("5m")
+                page.locator("#range").press("Enter")
+                page.wait_for_url(lambda url: "g0.range_input=5m" in url)
+                self.assertEqual((fields.count(), page.locator("figure.course").count()), (2, 2))
+                page.get_by_role("button", name="Remove expression 1").click()
+                self.assertEqual((fields.count(), fields.first.input_value()), (1, "up == 0"))
+
     def test_pictures_are_there(self):
         window = self.window()
         for name, path, _ in PAGES:

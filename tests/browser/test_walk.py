@@ -30,7 +30,9 @@ class Walk(BrowserTest):
         self.assertEqual([link for link in links if not link.startswith(scene.url)], [], "links lead to Outrigger")
 
         # Its runbook, with the state of now.
-        page = window.open(next(link for link in links if "/runbooks/" in link))
+        runbook = next(link for link in links if "/runbooks/" in link)
+        self.assertIn("?instance=", runbook, "the alert that the message is of")
+        page = window.open(runbook)
         window.shoot(f"{name}-1-runbook")
         main = page.locator("main").inner_text()
         self.assertIn("firing", main)

@@ -353,12 +353,17 @@ fn files_are_imported_whole_and_exported_as_they_were() {
     place.write("catalog.json", &catalog.to_string());
     let mut broken = catalog.clone();
     broken["metrics"][1]["tier"] = json!("Tier-9");
-    place.write("broken.json", &broken.to_string());
+    place.write("broken.json", &format!("{broken:#}"));
+    let text = std::fs::read_to_string(place.join("broken.json")).unwrap();
+    let is_tier = |line: &str| line.contains("Tier-9");
+    let line = 1 + text.lines().position(is_tier).unwrap();
     let import = ["definitions", "import", "--data", "data"];
     let (code, out, err) = run(&[&import[..], &["broken.json"]].concat());
     assert_eq!(code, Some(2), "{out}{err}");
     assert!(
-        err.contains("broken.json metrics[1]: metric B: tier: is \"Tier-9\""),
+        err.contains(&format!(
+            "broken.json:{line}:7 metrics[1]: metric B: tier: is \"Tier-9\""
+        )),
         "{err}"
     );
     assert!(

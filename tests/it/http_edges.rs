@@ -2,12 +2,15 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::process::Command;
 use std::time::Duration;
 
 use crate::support::http::{self, encoded};
-use crate::support::outrigger::Outrigger;
+use crate::support::outrigger::{BINARY, Outrigger, free_port};
 use crate::support::place::Place;
+use crate::support::process::Process;
 use crate::support::scene::Scene;
+use crate::support::wait::{PATIENCE, wait_until};
 
 /// Sends bytes, and reads what comes back until the other side closes.
 fn raw(address: &str, bytes: &[u8]) -> String {
@@ -106,4 +109,65 @@ fn queries_end_at_their_bounds() {
     // And goes on.
     assert_eq!(outrigger.value("flag"), Some(1.0));
     assert_eq!(outrigger.get("/-/ready").status, 200);
+}
+
+#[test]
+fn every_error_carries_the_callers_id_and_bodies_of_others_forms_stay_as_theirs() {
+    let place = Place::new();
+    place.write("am.yml", "route: {receiver: a}\nreceivers: [{name: a}]\n");
+    let outrigger = Outrigger::start(place.path(), &["--data", "data"]);
+    let whole = outrigger.address();
+    let stand_in = format!("127.0.0.1:{}", free_port());
+    let listen = format!("--web.listen-address={stand_in}");
+    let mut command = Command::new(BINARY);
+    command.current_dir(place.path());
+    command.args(["alertmanager", "--config.file=am.yml"]);
+    command.args(["--storage.path=am", &listen]);
+    let _stand_in = Process::start("alertmanager", place.path(), &mut command);
+    wait_until("it to be ready", PATIENCE, || {
+        http::get(&stand_in, "/-/ready").is_ok_and(|answer| answer.status == 200)
+    });
+    let json = ("content-type", "application/json");
+    let foreign = ("origin", "http://elsewhere.example");
+    let id = ("x-request-id", "the-callers-id");
+    // Members of the bodies; a text and a page have none.
+    let prometheus: &[&str] = &["status", "errorType", "error"];
+    let alertmanager: &[&str] = &["code", "message"];
+    let ours: &[&str] = &["success", "error", "requestId", "timestamp"];
+    let text: &[&str] = &[];
+    let check = |address: &str, request: &str, headers: &[_], body, keys: &[&str]| {
+        let parts: Vec<&str> = request.split(' ').collect();
+        let headers = [&[id], headers].concat();
+        let answer = http::request(address, parts[1], parts[2], &headers, body).unwrap();
+        assert_eq!(answer.status.to_string(), parts[0], "{request}: {answer:?}");
+        assert_eq!(answer.header(id.0), Some(id.1), "{request}");
+        let parsed: Result<serde_json::Value, _> = serde_json::from_str(&answer.body);
+        let members = parsed.ok().and_then(|value| value.as_object().cloned());
+        let members = members.unwrap_or_default();
+        assert_eq!(members.keys().collect::<Vec<_>>(), keys, "{request}");
+        if keys == ours {
+            assert_eq!(members["requestId"], id.1, "{request}");
+        }
+    };
+    for request in [
+        "400 GET /api/v1/query?query=sum(",
+        "400 GET /api/v1/query?query=up&time=x",
+        "405 DELETE /api/v1/query",
+        "404 GET /api/v1/nothing",
+    ] {
+        check(&whole, request, &[], "", prometheus);
+    }
+    check(&whole, "403 POST /api/v1/query", &[foreign], "", prometheus);
+    check(&whole, "400 GET /api/v1/metrics?limit=x", &[], "", ours);
+    check(&whole, "400 POST /api/v1/domains", &[json], "{", ours);
+    for address in [&whole, &stand_in] {
+        check(address, "404 GET /api/v2/nothing", &[], "", alertmanager);
+        check(address, "422 GET /api/v2/silence/x", &[], "", alertmanager);
+        check(address, "400 GET /api/v2/alerts?filter=%7B", &[], "", text);
+        let post = "400 POST /api/v2/alerts";
+        check(address, post, &[json], "{", alertmanager);
+        let from_a_page = "403 POST /api/v2/alerts";
+        check(address, from_a_page, &[foreign, json], "[]", alertmanager);
+        check(address, "404 GET /nothing", &[], "", text);
+    }
 }

@@ -191,6 +191,21 @@ fn open_pages_are_told_what_moved_until_the_end() {
 }
 
 #[test]
+fn so_many_pages_follow_as_the_settings_say() {
+    let scene = Scene::new("flag 1\n", "  - {record: one, expr: flag}\n");
+    scene.settings("web: {max_event_streams: 1}\n");
+    let outrigger = scene.start();
+    let mut first = listen(&outrigger);
+    assert_eq!(first.next().as_deref(), Some("HTTP/1.1 200 OK"));
+    let mut second = listen(&outrigger);
+    let refused = second.next();
+    assert_eq!(refused.as_deref(), Some("HTTP/1.1 503 Service Unavailable"));
+    assert_eq!(outrigger.metric("outrigger_http_event_streams_limit"), 1.0);
+    let refused = outrigger.metric("outrigger_http_event_streams_refused_total");
+    assert_eq!(refused, 1.0);
+}
+
+#[test]
 fn a_theme_is_remembered_and_assets_are_kept_under_their_hash() {
     let scene = Scene::new("flag 1\n", "  - {record: one, expr: flag}\n");
     let outrigger = scene.start();

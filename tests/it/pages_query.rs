@@ -67,6 +67,36 @@ fn a_query_is_shown_as_a_table_and_as_a_graph_with_what_is_known_of_its_metrics(
 }
 
 #[test]
+fn several_expressions_stand_below_each_other_over_one_time() {
+    let (_scene, outrigger) = started(EXPOSITION);
+    let two = "&g1.expr=shop_requests_total&g0.range_input=5m";
+    let both = page(&outrigger, "shop_heap_bytes", two);
+    for part in [
+        "name=\"g0.expr\"",
+        "name=\"g1.expr\"",
+        "name=\"remove\" value=\"1\"",
+        "name=\"add\"",
+        "id=\"result-2\"",
+        "id=\"chart-1-title\"",
+        "id=\"chart-2-title\"",
+        // The time is chosen for both.
+        "g0.expr=shop_heap_bytes&#38;g1.expr=shop_requests_total&#38;g0.tab=0&#38;g0.range_input=15m",
+        "href=\"/graph.csv?g0.expr=shop_requests_total&#38;g0.tab",
+    ] {
+        assert!(both.contains(part), "{part} is not in {both}");
+    }
+    assert_eq!(both.matches("aria-label=\"Time\"").count(), 1);
+    // A wrong one does not keep the other from being shown.
+    let half = page(&outrigger, "shop_heap_bytes", "&g1.expr=sum(&g0.tab=1");
+    assert!(half.contains("Instant vector, 1 series") && half.contains("id=\"query-error-2\""));
+    let without = page(&outrigger, "shop_heap_bytes", "&g1.expr=up&remove=0");
+    assert!(without.contains("\nup</textarea>"), "{without}");
+    assert!(!without.contains("name=\"g1.expr\""), "{without}");
+    let more = page(&outrigger, "up", "&add=1");
+    assert!(more.contains("id=\"another\" name=\"g1.expr\""), "{more}");
+}
+
+#[test]
 fn a_mistake_is_shown_in_its_place_and_what_finds_nothing_leads_on() {
     let (_scene, outrigger) = started(EXPOSITION);
     let wrong = page(&outrigger, "sum(rate(x[5m])", "");

@@ -221,6 +221,17 @@ fn who_may_not_act_sees_no_button_and_forms_of_other_sites_do_nothing() {
     }
     let viewer = cookie(&log_in("viewer", "/"));
 
+    // Whatever the form says, a silence is of the account that asks for it.
+    let page = get(&outrigger, "/silences", &editor).body;
+    assert!(page.contains("As <strong>editor</strong>") && !page.contains("name=\"created_by\""));
+    let (proof, more) = (token(&outrigger, &editor), [("cookie", &*editor)]);
+    let matchers = encoded("team=\"db\"");
+    let form =
+        format!("do=create&token={proof}&matchers={matchers}&created_by=root&comment=x&lasts=1h");
+    assert_eq!(post(&outrigger, "/silences", &form, &more).status, 303);
+    let page = get(&outrigger, "/silences", &viewer).body;
+    assert!(page.contains("data-label=\"By\">editor<"), "{page}");
+
     wait_until("the alert on the page", PATIENCE, || {
         get(&outrigger, "/alerts", &viewer).body.contains("Firing")
     });

@@ -1,5 +1,8 @@
 //! Definitions and accounts in a PostgreSQL that several Outriggers share, and what happens while it is down.
 
+mod cache;
+mod tls;
+
 use std::time::Duration;
 
 use outrigger::clock::Stopwatch;
@@ -196,7 +199,13 @@ fn goes_on_without(test: &str, down: Change, back: Change) {
         one.status == 200 && one.header("x-stale").is_some(),
         "{one:?}"
     );
-    let refused = [create("C"), log_in(), get("/api/v1/metrics/A/history")];
+    let past = get("/api/v1/metrics/A/history");
+    assert!(
+        past.status == 200 && past.header("x-stale").is_some(),
+        "{past:?}"
+    );
+    assert_eq!(past.json()["data"][0]["revision"], 1);
+    let refused = [create("C"), log_in(), get("/api/v1/audit")];
     for answer in refused {
         assert_eq!(answer.status, 503, "{answer:?}");
         assert!(answer.header("retry-after").is_some(), "{answer:?}");
@@ -299,4 +308,96 @@ fn a_wrong_password_is_told_with_its_remedy_and_without_itself() {
     let count = "SELECT count(*) FROM pg_database WHERE datname = 'shared'";
     assert_eq!(scene.server.sql(count), "1\n");
     assert!(!outrigger.log().contains("wrong-words"));
+}
+
+#[test]
+fn a_start_while_postgres_is_down_reads_what_was_last_known_with_its_history() {
+    let test = "a_start_while_postgres_is_down_reads_what_was_last_known_with_its_history";
+    let Some(mut scene) = Scene::new(test) else {
+        return;
+    };
+    let mut outrigger = scene.start("data");
+    let path = "/api/v1/metrics/A";
+    let write = |outrigger: &Outrigger, method, path: &str, body: &Value| {
+        let answer = ask(outrigger, method, path, "", body);
+        assert!(answer.status < 300, "{answer:?}");
+    };
+    let get = |outrigger: &Outrigger, path: &str| ask(outrigger, "GET", path, "", &Value::Null);
+    let said = |number: u32| json!({"description": format!("Told {number}.")});
+    write(&outrigger, "POST", METRICS, &metric("A", "First"));
+    for number in 2..=24 {
+        write(&outrigger, "PATCH", path, &said(number));
+    }
+    let file = scene.place.path().join("data/definitions.snapshot");
+    let holds = |text: &str| std::fs::read_to_string(&file).is_ok_and(|file| file.contains(text));
+    wait_until("a snapshot on the disk", PATIENCE, || holds("Told 24."));
+    assert!(!holds(PASSWORD));
+    outrigger.kill_9();
+    scene.server.halt();
+    let age = |answer: &Answer| {
+        answer
+            .header("x-stale")
+            .map(|age| age.parse::<u64>().unwrap())
+    };
+    for start in ["the first start", "the second start"] {
+        let mut again = scene.start("data");
+        let stale = get(&again, path);
+        assert!(
+            age(&stale).is_some_and(|age| age < 600),
+            "{start}: {stale:?}"
+        );
+        assert_eq!(stale.json()["data"]["description"], "Told 24.", "{start}");
+        let history = get(&again, "/api/v1/metrics/A/history?limit=50");
+        let json = history.json();
+        let held = json["data"].as_array().unwrap();
+        assert_eq!(held.len(), 20, "{history:?}");
+        assert_eq!(
+            (&held[0]["revision"], &json["pagination"]["total"]),
+            (&json!(24), &json!(24))
+        );
+        assert!(age(&history).is_some());
+        let old = get(&again, "/api/v1/metrics/A/history/10");
+        assert_eq!(
+            old.json()["data"]["document"]["description"],
+            "Told 10.",
+            "{old:?}"
+        );
+        // There was one, and nothing here knows what it said.
+        for path in [
+            "/api/v1/metrics/A/history/2",
+            "/api/v1/metrics/A/history?limit=10&page=3",
+        ] {
+            let refused = get(&again, path);
+            assert_eq!(refused.status, 503, "{path}: {refused:?}");
+            assert!(refused.header("retry-after").is_some());
+        }
+        assert_eq!(get(&again, "/api/v1/metrics/B").status, 404);
+        let page = get(&again, "/definitions/metrics/A");
+        assert_eq!(page.status, 200, "{page:?}");
+        assert_eq!(ask(&again, "PATCH", path, "", &said(26)).status, 503);
+        let alert = json!([{"labels": {"alertname": "Posted"}}]);
+        let posted = ask(&again, "POST", "/api/v2/alerts", "", &alert);
+        assert_eq!(posted.status, 200, "{posted:?}");
+        again.kill_9();
+    }
+
+    // Once it is back what it says counts, and is on the disk for the next time.
+    let mut again = scene.start("data");
+    assert!(age(&get(&again, path)).is_some());
+    scene.server.restart();
+    wait_until("a write", PATIENCE, || {
+        ask(&again, "PATCH", path, "", &said(25)).status == 200
+    });
+    let fresh = get(&again, path);
+    assert_eq!((fresh.status, age(&fresh)), (200, None));
+    wait_until("a new snapshot on the disk", PATIENCE, || holds("Told 25."));
+    assert!(again.terminate(PATIENCE).success());
+    scene.server.halt();
+
+    // A damaged one is none.
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("Told 25.", "Told 99.")).unwrap();
+    let again = scene.start("data");
+    assert_eq!(get(&again, path).status, 503);
+    assert!(again.log().contains("it is damaged"), "{}", again.log());
 }

@@ -35,15 +35,19 @@ fn the_page_behind_a_message_shows_the_alert_and_runs_its_queries() {
     let scene = scene();
     let outrigger = scene.start();
     let told = scene.wait_for_told(1);
-    // The rule has no link to its runbook: it is filled in.
+    // The rule has no link to its runbook: it is filled in, and names the alert.
+    let address = scene.service.address();
+    let link = format!(
+        "/runbooks/flag-up?instance={}&job=shop&severity=critical",
+        address.replace(':', "%3A")
+    );
     assert_eq!(
         told[0]["alerts"][0]["annotations"]["runbook_url"],
-        format!("{}/runbooks/flag-up", outrigger.url())
+        format!("{}{link}", outrigger.url())
     );
-    let address = scene.service.address();
     let mut page = String::new();
     wait_until("the delivery on the page", PATIENCE, || {
-        page = outrigger.get("/runbooks/flag-up").body;
+        page = outrigger.get(&link).body;
         page.contains(">delivered<")
     });
     has(

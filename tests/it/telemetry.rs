@@ -65,6 +65,8 @@ fn spans_of_each_step_are_exported_and_the_context_travels_on() {
     let refused = http::request(&outrigger.address(), "POST", path, &json, "{}").unwrap();
     assert_eq!(refused.status, 400);
     assert_eq!(outrigger.get(&format!("{path}?limit=9")).status, 200);
+    let bundle = "/api/v1/policies/bundle.tar.gz";
+    assert_eq!(outrigger.get(bundle).status, 200);
 
     // Names of spans stand in the protobuf as they are.
     for name in [
@@ -78,7 +80,10 @@ fn spans_of_each_step_are_exported_and_the_context_travels_on() {
         "Validation.check",
         "Storage.create",
         "Storage.findAll",
+        "Storage.query",
         "Cache.get",
+        "Policy.generate",
+        "Policy.bundle",
     ] {
         wait_until(&format!("{name:?} at the collector"), PATIENCE, || {
             let messages = collector.messages();

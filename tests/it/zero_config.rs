@@ -9,13 +9,39 @@ use std::time::Duration;
 use outrigger::clock::Stopwatch;
 use serde_json::Value;
 
-use crate::support::outrigger::Outrigger;
+use crate::support::http;
+use crate::support::outrigger::{Outrigger, launch_anywhere};
 use crate::support::peers::peer;
 use crate::support::place::Place;
-use crate::support::wait::wait_until;
+use crate::support::wait::{PATIENCE, wait_for, wait_until};
 
 /// Scrapes are spread over the 15 s of the default interval.
 const FIRST_SCRAPES: Duration = Duration::from_secs(40);
+
+#[test]
+fn on_any_free_port_it_knows_which_one_it_got() {
+    let place = Place::new();
+    let process = launch_anywhere(place.path());
+    let address = wait_for("the address in the log", PATIENCE, || {
+        let log = process.stderr();
+        let (_, rest) = log.split_once("Listening on")?;
+        let (_, rest) = rest.split_once("address=")?;
+        let address: String = rest.chars().take_while(|c| !c.is_whitespace()).collect();
+        rest.contains('\n').then_some(address)
+    });
+    assert!(!address.ends_with(":0"), "{address}");
+    let targets = || {
+        let answer = http::get(&address, "/api/v1/targets").unwrap().json();
+        answer["data"]["activeTargets"].to_string()
+    };
+    let own = format!("\"scrapeUrl\":\"http://{address}/metrics\"");
+    wait_until("the target that it is itself", PATIENCE, || {
+        targets().contains(&own)
+    });
+    let reloaded = http::post(&address, "/-/reload", "").unwrap();
+    assert_eq!(reloaded.status, 200, "{}", reloaded.body);
+    assert!(targets().contains(&own), "{}", targets());
+}
 
 #[test]
 fn with_nothing_it_watches_itself_and_the_host() {

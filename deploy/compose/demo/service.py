@@ -28,6 +28,7 @@ FAULTS = {
     "cold": "most lookups miss the cache: LowCacheHitRate",
     "redis": "Redis has used 95 % of its memory: HighRedisMemory",
     "idle": "nobody creates anything: NoMetricsCreated",
+    "loop": "a script creates two domains a second: UnusualDomainActivity, from a day after the first start on",
 }
 DURATIONS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 SIZES = (100, 1000, 10_000, 100_000)
@@ -97,7 +98,7 @@ class Service:
         created = 0 if "idle" in self.faults else seconds / 20
         self.count("metrics_created_total", 'category="sales"', created * 0.7)
         self.count("metrics_created_total", 'category="costs"', created * 0.3)
-        self.count("domains_created_total", "", created / 5)
+        self.count("domains_created_total", "", created / 5 + (2 * seconds if "loop" in self.faults else 0))
         self.count("objectives_created_total", "", created / 3)
         for name, rate in (("redis_commands_processed_total", 4 * requests), ("redis_keyspace_hits_total", requests * hits),
                            ("redis_keyspace_misses_total", requests * (1 - hits)),

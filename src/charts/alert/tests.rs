@@ -130,6 +130,24 @@ fn a_threshold_may_move_and_belong_to_another_series() {
 }
 
 #[test]
+fn reloads_within_the_window_are_marked_once() {
+    let loaded = [(
+        "__name__",
+        "outrigger_config_last_reload_success_timestamp_seconds",
+    )];
+    // Loaded long before, then ten minutes ago.
+    let when = |minutes: i64| {
+        let at = if minutes < -10 { -600 } else { -10 };
+        Some((NOW + at * 60_000) as f64 / 1000.0)
+    };
+    let storage = storage(&[(A, &|_| Some(0.9)), (&loaded, &when)], 120);
+    let source = source("latency_seconds > 0.5");
+    let chart = try_chart(&storage, &source, &subject(&[("job", "a")])).unwrap();
+    let ten_minutes_ago = Timestamp::from_millis(NOW - 600_000);
+    assert_eq!(chart.reloads, [ten_minutes_ago]);
+}
+
+#[test]
 fn pending_and_firing_are_read_from_the_alerts_series() {
     let alerts = |state| {
         vec![

@@ -9,6 +9,8 @@ use crate::charts::theme::Palette;
 const SIZE: f64 = 12.0;
 const ROW: f64 = 19.0;
 const MAX_ROWS: usize = 3;
+/// The same where they hold little.
+const MAX_SMALL_ROWS: usize = 5;
 const SWATCH: f64 = 22.0;
 const SPACE: f64 = 18.0;
 /// The widest an entry may be that is not the chart's subject: two fit into a row.
@@ -19,6 +21,7 @@ enum Swatch<'p> {
     Line(&'p str, f64, &'static str),
     Dashes(&'p str),
     Area(&'p str, bool),
+    Mark(&'p str),
     None,
 }
 
@@ -41,18 +44,26 @@ pub(super) fn layout<'p>(chart: &Chart, paper: &Paper<'p>) -> Legend<'p> {
     if !paper.is_picture {
         return Legend { rows: Vec::new() };
     }
-    let room = paper.w() - 40.0;
+    let room = paper.w() - 2.0 * paper.margin;
+    let most_rows = match paper.is_narrow() {
+        true => MAX_SMALL_ROWS,
+        false => MAX_ROWS,
+    };
     let entries = entries(chart, palette);
     let count = entries.len();
     let mut rows: Vec<Vec<Entry<'p>>> = Vec::new();
     let mut left = 0.0;
     let mut placed = 0;
     for mut entry in entries {
-        let most = if entry.strong { room } else { MAX_ENTRY };
+        let most = if entry.strong {
+            room
+        } else {
+            MAX_ENTRY.min(room)
+        };
         entry.text = fit(&entry.text, most - SWATCH, SIZE, entry.strong);
         let wide = SWATCH + width(&entry.text, SIZE, entry.strong);
         if rows.is_empty() || wide > left + 0.5 {
-            if rows.len() == MAX_ROWS {
+            if rows.len() == most_rows {
                 break;
             }
             rows.push(Vec::new());
@@ -135,6 +146,13 @@ fn entries<'p>(chart: &Chart, palette: &'p Palette) -> Vec<Entry<'p>> {
             });
         }
     }
+    if !chart.reloads.is_empty() {
+        entries.push(Entry {
+            swatch: Swatch::Mark(palette.muted),
+            text: "rules loaded".to_owned(),
+            strong: false,
+        });
+    }
     entries
 }
 
@@ -148,7 +166,7 @@ impl Legend<'_> {
         let palette = paper.palette;
         let mut y = paper.h() - 14.0 - ROW * (self.rows.len().max(1) - 1) as f64;
         for row in &self.rows {
-            let mut x = 20.0;
+            let mut x = paper.margin;
             for entry in row {
                 x += self.draw_entry(canvas, entry, (x, y), palette);
             }
@@ -183,6 +201,10 @@ impl Legend<'_> {
                     canvas.rect(area.0, area.1, 2.0, &hatch);
                 }
                 canvas.rect(area.0, (12.0, 3.0), 1.0, &format!("fill=\"{color}\""));
+            }
+            Swatch::Mark(color) => {
+                let corners = [(x + 4.0, middle - 4.0), (x + 12.0, middle - 4.0)];
+                canvas.triangle([corners[0], corners[1], (x + 8.0, middle + 3.0)], color);
             }
             Swatch::None => {}
         }

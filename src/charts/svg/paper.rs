@@ -18,6 +18,45 @@ pub struct Paper<'a> {
     pub(super) margin: f64,
 }
 
+/// The picture of a chart that a page asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Sheet {
+    /// Its colours.
+    pub theme: Theme,
+    /// As wide as a phone, so that its words are as large as the text around it.
+    pub small: bool,
+}
+
+impl Sheet {
+    /// Pixels across and down of a small one.
+    pub const SMALL_SIZE: (u32, u32) = (380, 340);
+    /// What stands behind the theme's name in the address of a small one.
+    pub const SMALL: &str = "-small";
+
+    /// Reads `light`, `dark`, `light-small` or `dark-small`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (theme, small) = match text.strip_suffix(Self::SMALL) {
+            Some(theme) => (theme, true),
+            None => (text, false),
+        };
+        let theme = Theme::parse(theme).ok()?;
+        Some(Self { theme, small })
+    }
+
+    /// What it is drawn on.
+    pub fn paper(self) -> Paper<'static> {
+        match self.small {
+            true => Paper {
+                width: Self::SMALL_SIZE.0,
+                height: Self::SMALL_SIZE.1,
+                margin: 10.0,
+                ..Paper::picture(self.theme)
+            },
+            false => Paper::picture(self.theme),
+        }
+    }
+}
+
 impl<'a> Paper<'a> {
     /// A picture: with its headline and its legend, in colours of its own.
     pub const fn picture(theme: Theme) -> Self {

@@ -129,6 +129,58 @@ fn shades_have_a_legend_and_pending_is_hatched() {
 }
 
 #[test]
+fn a_reload_is_a_named_line_with_a_mark_and_stands_in_the_legend() {
+    let mut chart = chart(vec![line(Emphasis::Plain, points([Some(1.0), Some(7.0)]))]);
+    chart.reloads = vec![at(-5), at(20)];
+    let drawing = draw(&chart, Theme::Light);
+    assert_eq!(count(&drawing, "class=\"reload\""), 1, "{drawing}");
+    assert_eq!(count(&drawing, "<polygon"), 2, "{drawing}");
+    assert!(drawing.contains("<title>rules loaded 2026-11-20 09:20:00 UTC</title>"));
+    assert!(drawing.contains(">rules loaded<"), "{drawing}");
+    chart.reloads = (0..60).map(at).collect();
+    let drawing = draw(&chart, Theme::Light);
+    assert_eq!(count(&drawing, "class=\"reload\""), MAX_RELOADS);
+}
+
+#[test]
+fn a_small_sheet_is_as_wide_as_a_phone_and_nothing_leaves_it() {
+    for (text, want) in [
+        ("light", Some((Theme::Light, false))),
+        ("dark-small", Some((Theme::Dark, true))),
+        ("-small", None),
+        ("small", None),
+        ("dark-small-small", None),
+        ("", None),
+    ] {
+        let found = Sheet::parse(text).map(|sheet| (sheet.theme, sheet.small));
+        assert_eq!(found, want, "{text}");
+    }
+    let long = "a_rather_long_name_of_a_series{instance=\"somewhere:9100\"}";
+    let mut lines: Vec<Line> = Vec::new();
+    for _ in 0..9 {
+        lines.push(Line {
+            name: long.repeat(3),
+            ..line(Emphasis::Plain, points([Some(1.0), Some(7.0)]))
+        });
+    }
+    let mut chart = chart(lines);
+    chart.title = long.repeat(3);
+    let small = draw_sheet(&chart, Sheet::parse("light-small").unwrap());
+    assert!(small.contains("viewBox=\"0 0 380 340\""), "{small}");
+    valid(&small);
+    for text in small.split("<text x=\"").skip(1) {
+        let x: f64 = text.split('"').next().unwrap().parse().unwrap();
+        let words = text.split_once('>').unwrap().1;
+        let words = words.split_once("</text>").unwrap().0;
+        let words = words.replace("&quot;", "\"").replace("&#34;", "\"");
+        if !text.contains("text-anchor") {
+            let end = x + width(&words, 12.0, false);
+            assert!(end <= 380.0 + 6.0, "{words} ends at {end}");
+        }
+    }
+}
+
+#[test]
 fn the_alerts_own_line_is_drawn_last_and_its_end_is_labelled() {
     let pale = (0..40).map(|_| line(Emphasis::Pale, points([Some(3.0), Some(3.0)])));
     let strong = line(Emphasis::Strong, points([Some(1.0), Some(0.25)]));
@@ -314,6 +366,7 @@ prop_compose! {
             Line { name: title.clone(), emphasis: emphases[index % 3], points }
         });
         Chart {
+            reloads: shades.iter().map(|(at, _)| Timestamp::from_millis(*at)).collect(),
             title: title.clone(),
             subtitle: title.clone(),
             badge: None,

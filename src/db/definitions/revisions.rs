@@ -18,7 +18,8 @@ pub async fn get(
     id: &str,
     revision: i64,
 ) -> Result<Option<HistoryRow>, DbError> {
-    let row = database.optional(one(kind, id, revision)).await?;
+    let statement = one(kind, id, revision).or_held_history();
+    let row = database.optional(statement).await?;
     row.as_ref().map(with_document).transpose()
 }
 

@@ -30,6 +30,8 @@ struct Inner {
     probing: bool,
     /// The first failure since the last answer, and the last one's text.
     failing: Option<(Timestamp, String)>,
+    /// When the server answered last.
+    answered: Option<Timestamp>,
 }
 
 /// What lets a statement through. Where it is the one that tries, the next may try once this is gone.
@@ -97,12 +99,20 @@ impl Gate {
             }
             _ => {
                 inner.failing = None;
+                inner.answered = Some(now);
                 Event::Answered
             }
         };
         let (state, change) = circuit::after(&SETTINGS, inner.state, event, now);
         inner.state = state;
         change
+    }
+
+    /// Whether the server answered anything in the last while.
+    pub(super) fn answered_within(&self, time: Duration) -> bool {
+        let now = self.clock.now();
+        let answered = self.inner.lock().answered;
+        answered.is_some_and(|answered| now.since(answered) <= time)
     }
 
     /// Since when it fails, and why; nothing where it answered last.
@@ -159,5 +169,20 @@ mod tests {
             assert_eq!(gate.note(&busy), None);
         }
         assert!(gate.enter("write").is_ok());
+    }
+
+    #[test]
+    fn an_answer_tells_of_the_server_for_a_while_and_a_failure_does_not() {
+        let clock = Clock::manual(Timestamp::from_millis(1_000_000));
+        let gate = Gate::new(clock.clone());
+        let while_ = Duration::from_secs(2);
+        gate.note(&down());
+        assert!(!gate.answered_within(while_));
+        gate.note(&Ok(()));
+        clock.advance(while_);
+        gate.note(&down());
+        assert!(gate.answered_within(while_));
+        clock.advance(Duration::from_millis(1));
+        assert!(!gate.answered_within(while_));
     }
 }

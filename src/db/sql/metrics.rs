@@ -30,6 +30,7 @@ pub struct Metrics {
     durations: Family<ByOperation, Histogram, fn() -> Histogram>,
     errors: Family<ByOperation, Counter>,
     stale: Counter,
+    not_saved: Counter,
 }
 
 impl Default for Metrics {
@@ -38,6 +39,7 @@ impl Default for Metrics {
             durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             errors: Family::default(),
             stale: Counter::default(),
+            not_saved: Counter::default(),
         }
     }
 }
@@ -60,10 +62,19 @@ impl Metrics {
             "Statements that were answered from the snapshot, since PostgreSQL was down",
             self.stale.clone(),
         );
+        registry.register(
+            "outrigger_definitions_snapshot_save_failures",
+            "Snapshots of the definitions that could not be written to the disk",
+            self.not_saved.clone(),
+        );
     }
 
     pub(super) fn read_stale(&self) {
         self.stale.inc();
+    }
+
+    pub(super) fn snapshot_not_saved(&self) {
+        self.not_saved.inc();
     }
 
     pub(super) fn ran(&self, operation: &'static str, took: Duration, well: bool) {

@@ -1,5 +1,8 @@
 //! PostgreSQL: its connections, and what it says otherwise than SQLite.
 
+mod trouble;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -7,9 +10,10 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions, Executor, Postgres as Engine};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+use self::trouble::{RETRY_AFTER, crowded, failed, silent};
 use super::super::DbError;
 use super::availability::{Gate, Pass};
 use super::config::{self, Config, Profile};
@@ -24,6 +28,9 @@ use crate::model::timestamp::Timestamp;
 
 /// How long the schema may take, with the wait for other processes that make it too.
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a writer waits for those before it, as with SQLite.
+const LONGEST_TURN: Duration = Duration::from_secs(30);
 
 /// How long a snapshot may take.
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -40,18 +47,24 @@ pub(super) struct Postgres {
     place: String,
     clock: Clock,
     pool: ArcSwap<PgPool>,
+    /// One writer at a time, as the database has it: who waits for the others needs no connection meanwhile.
+    writer: Arc<Semaphore>,
     migrated: OnceCell<()>,
     gate: Gate,
-    snapshot: Snapshot,
+    pub(super) snapshot: Snapshot,
     metrics: Metrics,
     /// Whether it was said that the definitions are too many for a snapshot.
     too_large: AtomicBool,
+    /// Whether the last copy of the snapshot could not be written.
+    not_saved: AtomicBool,
 }
 
 /// Statements that take effect together.
 #[derive(Debug)]
 pub(super) struct Transaction {
     inner: sqlx::Transaction<'static, Engine>,
+    /// Given back behind it: fields go in their order.
+    _writer: OwnedSemaphorePermit,
     statement_timeout: Duration,
 }
 
@@ -72,20 +85,28 @@ pub enum Condition {
 }
 
 impl Postgres {
-    /// Connections as configured; none is made yet.
+    /// Connections as configured; none is made yet. `snapshot` is where a copy of what was read last is kept.
     ///
     /// # Errors
     /// Where the address or its password cannot be read.
-    pub(super) fn new(config: Config, clock: Clock, metrics: Metrics) -> Result<Self, DbError> {
+    pub(super) fn new(
+        config: Config,
+        snapshot: Option<PathBuf>,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> Result<Self, DbError> {
         let pool = pool(config.profile, options(&config)?);
+        let place = config::place(&config.address()?);
         Ok(Self {
-            place: config::place(&config.address()?),
+            snapshot: Snapshot::new(snapshot, &place),
+            place,
             config,
             pool: ArcSwap::from_pointee(pool),
+            writer: Arc::new(Semaphore::new(1)),
             migrated: OnceCell::new(),
             gate: Gate::new(clock.clone()),
-            snapshot: Snapshot::default(),
             too_large: AtomicBool::default(),
+            not_saved: AtomicBool::default(),
             metrics,
             clock,
         })
@@ -140,31 +161,52 @@ impl Postgres {
     async fn asked(&self, statement: &Statement) -> Result<Vec<Row>, DbError> {
         let operation = statement.operation;
         let pass = self.enter(operation)?;
-        let work = async {
-            let acquired = self.pool.load_full().acquire().await;
-            let mut connection = acquired.map_err(|error| failed(operation, error))?;
-            let limit = self.config.profile.statement();
-            fetch(&mut connection, statement, limit).await
+        let acquired = self.pool.load_full().acquire().await;
+        let result = match acquired {
+            Ok(mut connection) => {
+                let limit = self.config.profile.statement();
+                fetch(&mut connection, statement, limit).await
+            }
+            Err(error) => match self.busy(operation, &error) {
+                Some(busy) => return Err(busy),
+                None => Err(failed(operation, error)),
+            },
         };
-        let result = work.await;
         self.note(&result);
         drop(pass);
         result
     }
 
+    /// Whether no connection came free because too much is asked at once: others were answered meanwhile. It says nothing of
+    /// the server, and is noted nowhere.
+    fn busy(&self, action: &'static str, error: &sqlx::Error) -> Option<DbError> {
+        let wait = self.config.profile.wait();
+        let timed_out = matches!(error, sqlx::Error::PoolTimedOut);
+        (timed_out && self.gate.answered_within(wait)).then(|| crowded(action, wait))
+    }
+
     pub(super) async fn begin(&self) -> Result<Transaction, DbError> {
         const ACTION: &str = "begin transaction";
+        let turn = timeout(LONGEST_TURN, Arc::clone(&self.writer).acquire_owned()).await;
+        let turn = turn.map_err(|_| crowded(ACTION, LONGEST_TURN))?;
+        let writer = turn.expect("it is never closed");
         let pass = self.enter(ACTION)?;
         let limit = self.config.profile.wait() + self.config.profile.statement();
         let pool = self.pool.load_full();
         let begun = timeout(limit, pool.begin_with(BEGIN)).await;
-        let begun = begun
-            .map_err(|_| silent(ACTION, limit))
-            .and_then(|begun| begun.map_err(|error| failed(ACTION, error)));
+        let begun = match begun {
+            Err(_) => Err(silent(ACTION, limit)),
+            Ok(Err(error)) => match self.busy(ACTION, &error) {
+                Some(busy) => return Err(busy),
+                None => Err(failed(ACTION, error)),
+            },
+            Ok(Ok(begun)) => Ok(begun),
+        };
         self.note(&begun);
         drop(pass);
         Ok(Transaction {
             inner: begun?,
+            _writer: writer,
             statement_timeout: self.config.profile.statement(),
         })
     }
@@ -192,7 +234,7 @@ impl Postgres {
                 tracing::error!(
                     database = self.place,
                     reason,
-                    "definitions' database is down: reads are answered from memory, writes with 503"
+                    "definitions' database is down: reads are answered from the last snapshot, writes with 503"
                 );
                 match options(&self.config) {
                     Ok(options) => self
@@ -234,11 +276,12 @@ impl Postgres {
         let Ok(rows) = generation else { return };
         let generation = rows.first().and_then(|row| row.get::<i64>(0).ok());
         if generation.is_some_and(|generation| self.snapshot.confirm(generation, now)) {
-            return;
+            return self.save(false).await;
         }
         let taken = timeout(SNAPSHOT_TIMEOUT, self.take_snapshot(now)).await;
         match taken {
             Ok(Ok(fits)) => {
+                self.save(false).await;
                 if !fits && !self.too_large.swap(true, Ordering::Relaxed) {
                     tracing::warn!(
                         most_bytes = MOST_BYTES,
@@ -249,6 +292,34 @@ impl Postgres {
             Ok(Err(error)) => tracing::warn!(%error, "no new snapshot of the definitions"),
             Err(_) => tracing::warn!("no new snapshot of the definitions: it took too long"),
         }
+    }
+
+    /// What there is to read where the database cannot be reached at the start: what lies on the disk.
+    pub(super) async fn fall_back(&self) {
+        match self.snapshot.load().await {
+            Ok(Some(as_of)) => tracing::warn!(
+                as_of = as_of.to_rfc3339(),
+                "definitions are read from the snapshot on the disk until their database is back"
+            ),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(%error, "no snapshot of the definitions until their database is back");
+            }
+        }
+    }
+
+    /// Keeps a copy of the snapshot on the disk.
+    async fn save(&self, last: bool) {
+        let saved = self.snapshot.save(last).await;
+        let failed = saved.is_err();
+        if let Err(error) = saved {
+            self.metrics.snapshot_not_saved();
+            // The same every few seconds would tell nothing new.
+            if !self.not_saved.load(Ordering::Relaxed) {
+                tracing::error!(%error, "a start without definitions' database would have old definitions, or none");
+            }
+        }
+        self.not_saved.store(failed, Ordering::Relaxed);
     }
 
     async fn take_snapshot(&self, now: Timestamp) -> Result<bool, DbError> {
@@ -285,6 +356,7 @@ impl Postgres {
     }
 
     pub(super) async fn close(&self) {
+        self.save(true).await;
         let closed = timeout(self.config.profile.wait(), self.pool.load_full().close()).await;
         if closed.is_err() {
             tracing::debug!("connections to PostgreSQL did not close in time");
@@ -343,79 +415,6 @@ fn readable(statement: &Statement) -> std::borrow::Cow<'_, Statement> {
         }
     }
     std::borrow::Cow::Owned(statement)
-}
-
-/// The server said nothing in time.
-fn silent(action: &'static str, limit: Duration) -> DbError {
-    DbError::Unavailable {
-        action,
-        reason: format!("no answer within {} s", limit.as_secs()),
-        retry_after: RETRY_AFTER,
-        down: true,
-    }
-}
-
-/// When to try again where nothing better is known.
-const RETRY_AFTER: Duration = Duration::from_secs(5);
-
-/// What a failure means: that the server cannot be used now, or that the statement failed.
-fn failed(action: &'static str, error: sqlx::Error) -> DbError {
-    let (down, remedy) = match meaning(&error) {
-        Meaning::Down(remedy) => (true, remedy),
-        Meaning::Busy => (false, ""),
-        Meaning::Statement => {
-            return DbError::Query {
-                action,
-                source: error,
-            };
-        }
-    };
-    DbError::Unavailable {
-        action,
-        reason: format!("{error}{remedy}"),
-        retry_after: RETRY_AFTER,
-        down,
-    }
-}
-
-/// What an error is one of.
-enum Meaning {
-    /// The server, or the way to it; with what to do about it, where that can be told.
-    Down(&'static str),
-    /// The server is there, and may do it later.
-    Busy,
-    /// The statement.
-    Statement,
-}
-
-/// Codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
-fn meaning(error: &sqlx::Error) -> Meaning {
-    let code = match error {
-        sqlx::Error::Database(error) => error.code(),
-        sqlx::Error::Configuration(_)
-        | sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::Protocol(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::BeginFailed
-        | sqlx::Error::WorkerCrashed => return Meaning::Down(""),
-        _ => return Meaning::Statement,
-    };
-    let code = code.unwrap_or_default();
-    let of = |classes: &[&str]| classes.iter().any(|class| code.starts_with(class));
-    match &*code {
-        "28P01" => Meaning::Down("; correct the password in definitions.database"),
-        "3D000" => Meaning::Down("; create the database, or name another in definitions.database"),
-        "42501" => {
-            Meaning::Down("; let its user create the schema outrigger, or create it for him")
-        }
-        // Lock and statement time-outs, deadlocks; a server that only reads, as after a switch to a standby.
-        "55P03" | "57014" | "40001" | "40P01" | "25006" => Meaning::Busy,
-        // The connection, its rights, the server's resources, its end and its start.
-        _ if of(&["08", "28", "53", "57P", "58"]) => Meaning::Down(""),
-        _ => Meaning::Statement,
-    }
 }
 
 fn pool(profile: Profile, options: PgConnectOptions) -> PgPool {

@@ -13,6 +13,8 @@ pub struct Statement {
     pub(super) values: Vec<Value>,
     /// Whether the snapshot may answer it.
     pub(super) or_snapshot: bool,
+    /// Whether the snapshot may hold less than the database: that it yields nothing tells nothing.
+    pub(super) held_in_part: bool,
     /// Whether the connection remembers it: compiled statements take memory.
     pub(super) kept: bool,
 }
@@ -34,6 +36,7 @@ impl Statement {
             text: Cow::Borrowed(text),
             values: Vec::new(),
             or_snapshot: false,
+            held_in_part: false,
             kept: true,
         }
     }
@@ -42,6 +45,14 @@ impl Statement {
     #[must_use]
     pub fn or_snapshot(mut self) -> Self {
         self.or_snapshot = true;
+        self
+    }
+
+    /// The same for what reads of the history: there the snapshot answers where it holds something alone.
+    #[must_use]
+    pub fn or_held_history(mut self) -> Self {
+        self.or_snapshot = true;
+        self.held_in_part = true;
         self
     }
 

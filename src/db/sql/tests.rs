@@ -152,6 +152,25 @@ async fn a_transaction_sees_nothing_change_under_it(fresh: Fresh) {
     assert_eq!(total, 8);
 }
 
+async fn who_reads_does_not_wait_for_those_who_wait_to_write(fresh: Fresh) {
+    let database = fresh.open().await;
+    let first = database.begin().await.unwrap();
+    let write = async |i: usize| save(&database, &named(&format!("{i}"), "a")).await;
+    let mut writers = std::pin::pin!(futures_util::future::join_all((0..10).map(write)));
+    let reads = async {
+        for _ in 0..50 {
+            definitions::generation(&database).await.unwrap();
+        }
+    };
+    tokio::select! {
+        _ = &mut writers => panic!("the first has not ended"),
+        () = reads => {}
+    }
+    drop(first);
+    writers.await;
+    assert_eq!(definitions::generation(&database).await.unwrap(), 10);
+}
+
 async fn opening_again_changes_nothing(fresh: Fresh) {
     let database = fresh.open().await;
     save(&database, &named("1", "a")).await;
@@ -166,6 +185,7 @@ over_both_engines!(
     no_value_at_all_is_none_of_these,
     what_is_not_committed_did_not_happen_and_frees_the_writer,
     a_transaction_sees_nothing_change_under_it,
+    who_reads_does_not_wait_for_those_who_wait_to_write,
     opening_again_changes_nothing,
 );
 

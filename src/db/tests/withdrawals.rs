@@ -12,6 +12,7 @@ fn alert(name: &str) -> NotifiedAlert {
         status: AlertStatus::Firing,
         known: false,
         picture: None,
+        runbook: None,
         alert: Arc::new(Alert {
             labels: Labels::from_pairs([("alertname", name)]),
             annotations: Labels::empty(),

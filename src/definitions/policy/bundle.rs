@@ -23,6 +23,7 @@ pub struct BundleError(#[from] io::Error);
 ///
 /// # Errors
 /// Where the archive cannot be written; in memory only a module beyond the format's 8 GB does that.
+#[tracing::instrument(target = "outrigger::step", level = "debug", name = "Policy.bundle", skip_all, fields(component = "policy", modules = modules.len()))]
 pub fn bundle(modules: &[Module], revision: &str) -> Result<Vec<u8>, BundleError> {
     let manifest = json!({"revision": revision, "roots": ["metrics"], "rego_version": 1});
     let mut archive = Builder::new(Vec::new());

@@ -1,3 +1,4 @@
+mod crowd;
 mod many;
 
 use serde_json::json;

@@ -332,7 +332,7 @@ pub(super) async fn cached<F: Future<Output = Response> + Send>(
             let reading = reading(request.extensions().get());
             let make = next(request).instrument(reading).boxed();
             let find = cache.find(&key, make).instrument(span.clone());
-            let (answer, source) = find.await;
+            let (answer, source) = Box::pin(find).await;
             (answer.response(&asked), source)
         }
     };

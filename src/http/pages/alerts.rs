@@ -238,8 +238,8 @@ pub struct AlertPage {
     pub annotations: Vec<(String, String, Option<String>)>,
     /// What keeps it quiet: sentence and link.
     pub quiet: Vec<(String, Option<String>)>,
-    /// The addresses of its chart, light and dark.
-    pub chart: Option<(String, String)>,
+    /// The address of its chart, in front of the theme's name.
+    pub chart: Option<String>,
     /// When it was pending and firing.
     pub episodes: Vec<Episode>,
     /// The routes it takes.

@@ -91,8 +91,8 @@ pub struct OnePage {
     pub head: Row,
     /// Its value now, for a metric.
     pub live: Option<Live>,
-    /// The addresses of its chart, light and dark.
-    pub chart: Option<(String, String)>,
+    /// The address of its chart, in front of the theme's name.
+    pub chart: Option<String>,
     /// Its fields, laid out for reading.
     pub sections: Vec<Fields>,
     /// Key results of an objective, metrics of a domain.

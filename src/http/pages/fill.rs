@@ -60,6 +60,10 @@ pub(super) async fn status(context: &Context) -> StatusPage {
             .count(),
     };
     let notifications = recent(context, NOTIFICATIONS).await;
+    let mut shown = alert_rows(alerts);
+    for row in &mut shown.rows {
+        row.lead_to_runbook(&configuration.external_url);
+    }
     StatusPage {
         now,
         upstream_only: context.upstream_only,
@@ -74,7 +78,7 @@ pub(super) async fn status(context: &Context) -> StatusPage {
         last_reload: configuration.last_reload.as_ref().map(reload),
         listen: context.listen.to_string(),
         counts,
-        alerts: alert_rows(alerts),
+        alerts: shown,
         targets: targets.active.iter().map(target_row).collect(),
         groups: groups.iter().map(|group| group_row(group)).collect(),
         failing: failing(context),

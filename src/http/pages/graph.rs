@@ -45,6 +45,8 @@ pub struct GraphPage {
     pub hints: Vec<Hint>,
     /// Where this result is to be had otherwise: text and address.
     pub exports: Vec<(&'static str, String)>,
+    /// The same of the expressions behind it; of these only what is their own.
+    pub others: Vec<GraphPage>,
 }
 
 impl GraphPage {
@@ -63,6 +65,7 @@ impl GraphPage {
             metrics: Vec::new(),
             hints: Vec::new(),
             exports: Vec::new(),
+            others: Vec::new(),
         }
     }
 
@@ -74,6 +77,14 @@ impl GraphPage {
                 message: message.to_owned(),
                 excerpt: None,
             }),
+            others: ask.each().skip(1).map(Self::unasked).collect(),
+            ..Self::empty(&ask.expression)
+        }
+    }
+
+    fn unasked(ask: Ask) -> Self {
+        Self {
+            ask: ask.clone(),
             ..Self::empty(&ask.expression)
         }
     }
@@ -153,6 +164,8 @@ pub struct Plot {
     pub threshold: Option<String>,
     /// Whether anything was pending, and firing.
     pub shaded: (bool, bool),
+    /// Whether rules were loaded in this time.
+    pub reloaded: bool,
     /// The part of the expression that is drawn, where it is not all of it.
     pub part: Option<String>,
     /// `2026-11-20 UTC`
@@ -189,21 +202,11 @@ pub struct Values {
 
 /// The page.
 pub fn render(page: &GraphPage) -> String {
-    let (result, error) = match &page.outcome {
-        Outcome::Empty => (None, None),
-        Outcome::Scalar(value) => (Some(Shown::single("Scalar", value)), None),
-        Outcome::Text(value) => (Some(Shown::single("String", value)), None),
-        Outcome::Vector(rows) => (Some(Shown::rows("Instant vector", rows)), None),
-        Outcome::Matrix(rows) => (Some(Shown::rows("Range vector", rows)), None),
-        Outcome::Course(plot) => (Some(Shown::plot(plot)), None),
-        Outcome::Error(error) => (None, Some(error)),
-    };
+    let parts = std::iter::once(page).chain(&page.others);
     write(&GraphTemplate {
         page,
-        result,
-        error,
+        parts: parts.enumerate().map(Part::new).collect(),
         links: safe(&page.links),
-        rows: page.expression.lines().count().clamp(3, 15),
     })
 }
 
@@ -219,10 +222,48 @@ fn safe(links: &[(String, String)]) -> Vec<(&str, &str)> {
 #[template(path = "graph.html")]
 struct GraphTemplate<'a> {
     page: &'a GraphPage,
+    parts: Vec<Part<'a>>,
+    links: Vec<(&'a str, &'a str)>,
+}
+
+/// One expression and what came of it.
+struct Part<'a> {
+    /// Its place on the page, from 0.
+    number: usize,
+    page: &'a GraphPage,
     result: Option<Shown<'a>>,
     error: Option<&'a QueryError>,
-    links: Vec<(&'a str, &'a str)>,
+    /// Lines of its field.
     rows: usize,
+}
+
+impl<'a> Part<'a> {
+    fn new((number, page): (usize, &'a GraphPage)) -> Self {
+        let (result, error) = match &page.outcome {
+            Outcome::Empty => (None, None),
+            Outcome::Scalar(value) => (Some(Shown::single("Scalar", value)), None),
+            Outcome::Text(value) => (Some(Shown::single("String", value)), None),
+            Outcome::Vector(rows) => (Some(Shown::rows("Instant vector", rows)), None),
+            Outcome::Matrix(rows) => (Some(Shown::rows("Range vector", rows)), None),
+            Outcome::Course(plot) => (Some(Shown::plot(plot)), None),
+            Outcome::Error(error) => (None, Some(error)),
+        };
+        Self {
+            number,
+            page,
+            result,
+            error,
+            rows: page.expression.lines().count().clamp(3, 15),
+        }
+    }
+
+    /// The name of one of its elements: those of the first are as they are on a page of one expression.
+    fn id(&self, name: &str) -> String {
+        match self.number {
+            0 => name.to_owned(),
+            number => format!("{name}-{}", number + 1),
+        }
+    }
 }
 
 impl GraphTemplate<'_> {
@@ -232,6 +273,14 @@ impl GraphTemplate<'_> {
 
     fn section(&self) -> Section {
         Section::Query
+    }
+
+    fn adds(&self) -> bool {
+        self.page.ask.adds
+    }
+
+    fn may_add(&self) -> bool {
+        !self.adds() && self.parts.len() < ask::MAX_EXPRESSIONS
     }
 
     fn is_graph(&self) -> bool {

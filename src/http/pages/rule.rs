@@ -48,7 +48,7 @@ pub struct RulePage {
     pub health: Health,
     /// Why it is as it is, a sentence each.
     pub explanation: Vec<String>,
-    /// Addresses of the chart, light and dark.
+    /// The chart's address, in front of the theme's name and behind it.
     pub chart: (String, String),
     /// The same as JSON.
     pub json: String,
@@ -85,7 +85,6 @@ pub fn render(page: &RulePage) -> String {
         links: links
             .filter_map(|(text, href)| Some((text.as_str(), view::safe_link(href)?)))
             .collect(),
-        theme: super::shell::current().theme,
     })
 }
 
@@ -94,7 +93,6 @@ pub fn render(page: &RulePage) -> String {
 struct RuleTemplate<'a> {
     page: &'a RulePage,
     links: Vec<(&'a str, &'a str)>,
-    theme: super::shell::Theme,
 }
 
 impl RuleTemplate<'_> {
@@ -106,13 +104,9 @@ impl RuleTemplate<'_> {
         Section::Rules
     }
 
-    /// The chart in the theme that was chosen, and the dark one where the browser chooses.
-    fn charts(&self) -> (&str, Option<&str>) {
-        use super::shell::Theme;
-        match self.theme {
-            Theme::Light => (&self.page.chart.0, None),
-            Theme::Dark => (&self.page.chart.1, None),
-            Theme::Auto => (&self.page.chart.0, Some(&self.page.chart.1)),
-        }
+    fn chart(&self) -> String {
+        let (before, after) = &self.page.chart;
+        let alt = "The expression over the last hours, with its threshold; the table of evaluations says the same in numbers.";
+        view::chart_at_once(before, after, alt)
     }
 }

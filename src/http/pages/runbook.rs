@@ -274,7 +274,7 @@ impl RunbookTemplate<'_> {
     fn chart(&self, alert: &str) -> String {
         let before = format!("/runbooks/{}/chart/", self.runbook.slug);
         let alt = format!("Values of {alert} against its threshold");
-        view::chart(&before, &self.live.parameters, &alt)
+        view::chart(&before, &format!(".svg{}", self.live.parameters), &alt)
     }
 }
 
@@ -282,7 +282,7 @@ impl BlockTemplate<'_> {
     fn chart(&self) -> String {
         let before = format!("/runbooks/{}/block/{}/", self.slug, self.number + 1);
         let alt = format!("Course of query {} over the last hour", self.number + 1);
-        view::chart(&before, self.parameters, &alt)
+        view::chart(&before, &format!(".svg{}", self.parameters), &alt)
     }
 
     fn can_run(&self) -> bool {

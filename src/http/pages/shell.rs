@@ -99,6 +99,21 @@ impl Shell {
     }
 }
 
+/// The name that something is done under: that of the account where somebody is signed in, else what was written. Where there
+/// are accounts and only a link was followed the name says so, so that it cannot be taken for an account's.
+pub fn signature(written: &str) -> String {
+    const BY_LINK: &str = " (by a link)";
+    let shell = current();
+    let written = written.trim();
+    match &shell.person {
+        Some((name, _)) => name.clone(),
+        None if shell.accounts && !written.is_empty() && !written.ends_with(BY_LINK) => {
+            format!("{written}{BY_LINK}")
+        }
+        None => written.to_owned(),
+    }
+}
+
 /// What is around the page that is rendered now.
 pub fn current() -> Arc<Shell> {
     SHELL.try_with(Arc::clone).unwrap_or_default()
@@ -171,6 +186,26 @@ mod tests {
         check("outrigger_theme=light", Theme::Light);
         check("outrigger_theme=\"><script>", Theme::Auto);
         check("theme=dark", Theme::Auto);
+    }
+
+    #[tokio::test]
+    async fn what_is_done_bears_the_name_of_the_account() {
+        let check = async |person: Option<&str>, accounts: bool, written: &str, want: &str| {
+            let person = person.map(|name| (name.to_owned(), "editor"));
+            let shell = Shell {
+                person,
+                accounts,
+                ..Shell::default()
+            };
+            let found = SHELL.scope(Arc::new(shell), async { signature(written) });
+            assert_eq!(found.await, want, "{written}");
+        };
+        check(Some("ada"), true, "grace", "ada").await;
+        check(Some("ada"), true, "", "ada").await;
+        check(None, true, "ada", "ada (by a link)").await;
+        check(None, true, "ada (by a link)", "ada (by a link)").await;
+        check(None, true, " ", "").await;
+        check(None, false, " ann ", "ann").await;
     }
 
     #[tokio::test]

@@ -264,6 +264,7 @@ pub(super) fn check_page(html: &str) {
     let foreign = ["src=\"http", "srcset=\"http", "src=\"//", "src=\"data"];
     assert!(!foreign.iter().any(|never| html.contains(never)), "{html}");
     assert!(!html.contains("<img src=x"), "{html}");
+    assert!(!html.contains('\u{202e}'), "it turns what follows: {html}");
     let (ours, more) = (script("app.js"), script("query.js"));
     assert_eq!(html.matches(&ours).count(), 1, "{html}");
     let html = &html.replace(&ours, "").replace(&more, "");

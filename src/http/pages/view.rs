@@ -4,9 +4,13 @@ use std::cmp::Ordering;
 use std::time::Duration;
 
 use super::shell::Theme;
+use crate::charts::svg::{self, paper::Sheet};
 use crate::charts::text::escape;
 use crate::model::alert::AlertState;
+use crate::model::labels::Labels;
+use crate::model::runbook_link;
 use crate::model::timestamp::Timestamp;
+use crate::model::words::turns;
 
 /// The rows a list shows.
 pub const MAX_ROWS: usize = 100;
@@ -85,6 +89,21 @@ pub struct AlertRow {
     pub expression: Option<String>,
 }
 
+impl AlertRow {
+    /// Makes the link to a runbook here, below this external URL, name the alert. For the rows that are shown only.
+    pub(super) fn lead_to_runbook(&mut self, here: &str) {
+        let severity = self.severity.as_deref().map(|value| ("severity", value));
+        let others = self.labels.iter().map(|(name, value)| (&**name, &**value));
+        let labels = Labels::from_pairs(others.chain(severity));
+        if let Some(link) = self.runbook.as_deref().and_then(|address| {
+            let path = address.strip_prefix(here).unwrap_or(address);
+            runbook_link::with_labels(path, "", &labels)
+        }) {
+            self.runbook = Some(link);
+        }
+    }
+}
+
 /// Where the query page shows this expression.
 pub fn graph_link(expression: &str) -> String {
     let parameters = url::form_urlencoded::Serializer::new(String::new())
@@ -103,6 +122,24 @@ pub(super) fn safe_link(link: &str) -> Option<&str> {
     let web = lower.starts_with("https://") || lower.starts_with("http://");
     let path = link.starts_with('/') && !link.starts_with("//");
     (plain && (web || path)).then_some(link)
+}
+
+/// A text in a field of a form, which comes back as it is: what turns the direction of writing is written as a number, which
+/// [`super::write`] leaves alone. This is HTML.
+pub(super) fn field(text: &str) -> String {
+    let Ok(escaped) = askama::filters::escape(text, askama::filters::Html);
+    let escaped = escaped.to_string();
+    if !escaped.contains(turns) {
+        return escaped;
+    }
+    let mut out = String::with_capacity(escaped.len() + 16);
+    for c in escaped.chars() {
+        match turns(c) {
+            true => out.push_str(&format!("&#x{:x};", u32::from(c))),
+            false => out.push(c),
+        }
+    }
+    out
 }
 
 /// The class of a severity's badge.
@@ -135,28 +172,47 @@ pub(super) fn rough(duration: &Duration) -> String {
     }
 }
 
-/// A chart that is there in both themes: in that of the page, or of the browser. `before` and `after` stand around the theme's
-/// name in its address. This is HTML.
+/// A chart that is there in both themes and in two sizes: in the theme of the page, or of the browser, and as wide as the screen.
+/// `before` and `after` stand around the theme's name in its address. This is HTML.
 pub(super) fn chart(before: &str, after: &str, alt: &str) -> String {
-    let chosen = super::shell::current().theme;
-    let address = |theme: &str| escape(&format!("{before}{theme}.svg{after}"));
-    let image = |theme: &str| {
-        format!(
-            r#"<img class="chart" src="{}" width="720" height="360" loading="lazy" alt="{}">"#,
-            address(theme),
-            escape(alt)
-        )
+    picture((before, after), alt, r#" loading="lazy""#)
+}
+
+/// The same where it is the first thing to see, or is replaced by a newer one: it is loaded at once.
+pub(super) fn chart_at_once(before: &str, after: &str, alt: &str) -> String {
+    picture((before, after), alt, "")
+}
+
+fn picture((before, after): (&str, &str), alt: &str, loading: &str) -> String {
+    let address = |theme: &str, size: &str| escape(&format!("{before}{theme}{size}{after}"));
+    let mut out = String::from("<picture>");
+    let mut source = |media: &str, theme: &str| {
+        for (most, size, (wide, high)) in [
+            (" and (max-width: 40rem)", Sheet::SMALL, Sheet::SMALL_SIZE),
+            ("", "", (svg::WIDTH, svg::HEIGHT)),
+        ] {
+            let address = address(theme, size);
+            out.push_str(&format!(
+                r#"<source media="screen{media}{most}" srcset="{address}" width="{wide}" height="{high}">"#
+            ));
+        }
     };
-    let dark = |media: &str| format!(r#"<source media="{media}" srcset="{}">"#, address("dark"));
-    match chosen {
-        Theme::Light => image("light"),
+    match super::shell::current().theme {
+        Theme::Light => source("", "light"),
         // Paper is white.
-        Theme::Dark => format!("<picture>{}{}</picture>", dark("screen"), image("light")),
+        Theme::Dark => source("", "dark"),
         Theme::Auto => {
-            let media = "screen and (prefers-color-scheme: dark)";
-            format!("<picture>{}{}</picture>", dark(media), image("light"))
+            source(" and (prefers-color-scheme: dark)", "dark");
+            source("", "light");
         }
     }
+    let (wide, high) = (svg::WIDTH, svg::HEIGHT);
+    out.push_str(&format!(
+        r#"<img class="chart" src="{}" width="{wide}" height="{high}"{loading} alt="{}"></picture>"#,
+        address("light", ""),
+        escape(alt)
+    ));
+    out
 }
 
 /// The time between two instants.
@@ -303,5 +359,22 @@ pub(super) fn more(rest: &usize, noun: &str) -> String {
         // One of our nouns is its own plural.
         _ if noun.ends_with('s') => format!(r#"<p class="more">and {rest} more {noun}</p>"#),
         _ => format!(r#"<p class="more">and {rest} more {noun}s</p>"#),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::field;
+
+    #[test]
+    fn a_field_comes_back_as_it_was_and_turns_nothing_on_its_way() {
+        for (text, want) in [
+            ("plain", "plain"),
+            ("a\"<b>&'", "a&#34;&#60;b&#62;&#38;&#39;"),
+            ("שלום", "שלום"),
+            ("x\u{202e}gpj.exe\u{2069}", "x&#x202e;gpj.exe&#x2069;"),
+        ] {
+            assert_eq!(field(text), want);
+        }
     }
 }

@@ -180,12 +180,13 @@ fn what_cannot_become_a_rule_is_named_with_its_reason() {
 
 #[test]
 fn budgets_follow_the_direction_and_never_ask_for_more_than_all() {
-    let check = |direction: &str, target: f64, want: &[&str]| {
+    let check = |direction: &str, (target, unit): (f64, &str), want: &[&str]| {
         let both = resources(
             |_| (),
             |objective| {
                 objective["key_results"][0]["direction"] = json!(direction);
                 objective["key_results"][0]["target_value"] = json!(target);
+                objective["key_results"][0]["unit"] = json!(unit);
             },
         );
         let groups = loaded(&generate(&both, Scope::Alerts));
@@ -195,11 +196,23 @@ fn budgets_follow_the_direction_and_never_ask_for_more_than_all() {
             .filter(|rule| rule.name == "ObjShopBudgetBurn")
             .map(|rule| rule.query.rsplit(' ').next().unwrap().to_owned())
             .collect();
-        assert_eq!(burns, want, "{direction} {target}");
+        assert_eq!(burns, want, "{direction} {target} {unit}");
     };
-    check("increase", 0.9, &["0.6", "0.3", "0.1"]);
-    check("decrease", 0.01, &["0.144", "0.06", "0.03", "0.01"]);
-    check("increase", 0.5, &["0.5"]);
+    let of_one_in_a_hundred = ["0.144", "0.06", "0.03", "0.01"];
+    check("increase", (0.9, "ratio"), &["0.6", "0.3", "0.1"]);
+    check("decrease", (0.01, "ratio"), &of_one_in_a_hundred);
+    check("increase", (0.5, "ratio"), &["0.5"]);
+    for unit in ["%", "percent", " Percentage "] {
+        check("increase", (99.0, unit), &of_one_in_a_hundred);
+        check("decrease", (1.0, unit), &of_one_in_a_hundred);
+        check(
+            "increase",
+            (99.9, unit),
+            &["0.0144", "0.006", "0.003", "0.001"],
+        );
+    }
+    check("increase", (99.0, "points"), &[]);
+    check("increase", (100.0, "%"), &[]);
 }
 
 #[test]

@@ -16,6 +16,7 @@ fn notifications_and_decisions_survive_json() {
             status: AlertStatus::Firing,
             known: true,
             picture: None,
+            runbook: None,
             alert: Arc::new(Alert {
                 labels: Labels::from_pairs([("alertname", "X"), ("a", "\"\n")]),
                 annotations: Labels::empty(),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Record, count, duration_text, kv, runbook, size, time};
+use super::{Record, count, duration_text, kv, size, time};
 use crate::model::notification::{AlertStatus, Digest, Notification, StormNews};
 use crate::model::timestamp::Timestamp;
 use crate::template::value::{List, Value};
@@ -31,7 +31,7 @@ pub(super) fn data(digest: &Digest, notification: &Notification, alerts: &[Value
     let total = notification.alerts.len();
     let mut runbooks: HashMap<&str, &str> = HashMap::new();
     for alert in &notification.alerts {
-        let address = runbook(alert);
+        let address = alert.runbook();
         if !address.is_empty() {
             runbooks.entry(alert.alert.name()).or_insert(address);
         }

@@ -121,6 +121,7 @@ fn alert(name: &str, instance: &str, status: AlertStatus, now: Timestamp) -> Not
             image: "cid:0000000000000000@outrigger".into(),
             png: None,
         }),
+        runbook: None,
     }
 }
 

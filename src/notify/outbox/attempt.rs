@@ -13,6 +13,7 @@ use crate::clock::Stopwatch;
 use crate::db::outbox::{Claimed, Outcome};
 use crate::db::{Database, sent_messages};
 use crate::model::notification::Notification;
+use crate::model::runbook_link;
 use crate::model::timestamp::Timestamp;
 use crate::notify::illustrate::{self, illustrate};
 use crate::notify::integration::{Delivered, Integration, Reason, SendError, Upload};
@@ -31,6 +32,7 @@ pub(super) struct Attempt {
     pub(super) untraced: bool,
     pub(super) database: Database,
     pub(super) pictures: Option<Pictures>,
+    pub(super) runbooks: Option<Arc<str>>,
 }
 
 /// How it ended.
@@ -88,6 +90,9 @@ impl Attempt {
                 "the receiver is no longer configured",
             )),
             Some(integration) => {
+                if let Some(here) = &self.runbooks {
+                    runbook_link::lead(&mut notification, here);
+                }
                 let sending = async {
                     if let Some(pictures) = &self.pictures {
                         illustrate(&mut notification, pictures, integration.pictures()).await;

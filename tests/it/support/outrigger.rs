@@ -288,6 +288,11 @@ pub(crate) fn launch_only(directory: &Path, arguments: &[&str]) -> Process {
     launch(directory, &arguments, free_port())
 }
 
+/// Starts it on any free port, without waiting for anything.
+pub(crate) fn launch_anywhere(directory: &Path) -> Process {
+    launch(directory, &[], 0)
+}
+
 /// A port that was free a moment ago.
 pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");

@@ -47,6 +47,20 @@ start() {
   return 1
 }
 halt() { [ -z "$pid" ] || { kill -CONT $(all) 2>/dev/null; kill -QUIT "$pid" 2>/dev/null; wait "$pid" 2>/dev/null; }; pid=; }
+# From a file with the key and then the certificate.
+secure() {
+  cp "$1" "$dir/server.pem"; chmod 600 "$dir/server.pem"; [ -z "$as" ] || chown postgres "$dir/server.pem"
+  for setting in "ssl_cert_file = '$dir/server.pem'" "ssl_key_file = '$dir/server.pem'" "ssl = on"; do
+    query "ALTER SYSTEM SET $setting"
+  done
+  kill -HUP "$pid"
+  for i in $(seq 400); do
+    [ "$(query 'SHOW ssl')" = on ] && return 0
+    sleep 0.05
+  done
+  return 1
+}
+query() { "$bin/psql" -qXAt -v ON_ERROR_STOP=1 -h "$dir" -p "$port" -U outrigger -d postgres -c "$1" 2>&1; }
 trap 'halt; cd /; rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM HUP
 while read -r what argument; do
@@ -55,7 +69,8 @@ while read -r what argument; do
     halt) halt ;;
     freeze) kill -STOP $(all) ;;
     thaw) kill -CONT $(all) ;;
-    sql) "$bin/psql" -qXAt -v ON_ERROR_STOP=1 -h "$dir" -p "$port" -U outrigger -d postgres -c "$argument" 2>&1 ;;
+    sql) query "$argument" ;;
+    secure) secure "$argument" ;;
   esac && say ok || say failed
 done
 "#;
@@ -105,6 +120,11 @@ impl PostgresServer {
     pub(crate) fn sql(&mut self, statement: &str) -> String {
         assert!(!statement.contains('\n'), "one line");
         self.tell(&format!("sql {statement}"))
+    }
+
+    /// Lets it speak TLS, with the private key and certificate of a PEM file; a second time with others.
+    pub(crate) fn secure(&mut self, pem: &Path) {
+        self.tell(&format!("secure {}", pem.display()));
     }
 
     /// Makes a database.

@@ -52,6 +52,7 @@ impl Dispatcher {
             }),
             alert: Arc::clone(&seen.alert),
             picture: None,
+            runbook: None,
         };
         let alerts: Vec<NotifiedAlert> = message.wanted.iter().map(notified).collect();
         let severity = severity_of(

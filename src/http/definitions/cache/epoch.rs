@@ -126,7 +126,7 @@ impl Epochs {
             return last.1;
         }
         let question = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
-        let (read, age) = stale::watch(rows::epoch(&self.database)).await;
+        let (read, age) = Box::pin(stale::watch(rows::epoch(&self.database))).await;
         let answer = match read {
             // Of a state that may not be the newest nothing is kept, and nothing kept is told.
             Ok(_) if age.is_some() => None,
@@ -162,6 +162,7 @@ mod tests {
         let sql = Sql::new(
             &Settings::default(),
             &database,
+            file.with_extension("snapshot"),
             &Clock::system(),
             Metrics::default(),
         )

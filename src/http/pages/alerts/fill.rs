@@ -8,11 +8,11 @@ use super::{AlertsPage, Block, Count, Eye, Heading, Row, State};
 use crate::alerts::dispatch::view::{self as routed, View};
 use crate::http::context::Context;
 use crate::http::pages::paged::{LONGEST_FILTER, Paging, number, refusal, tidy};
-use crate::http::pages::runbook::live;
 use crate::http::pages::view;
 use crate::model::action_link::{Action, LINK_LASTS, Subject, link};
 use crate::model::alert::{Alert, AlertState, Course};
-use crate::model::labels::{ALERT_NAME, Labels, is_legacy_label_name};
+use crate::model::labels::{ALERT_NAME, Labels};
+use crate::model::runbook_link;
 use crate::rules::known::with_missing;
 
 /// How long the dispatcher may take to answer.
@@ -234,14 +234,6 @@ pub(super) fn row(seen: &Seen, group: Option<&Labels>, eye: &Eye<'_>) -> Row {
     }
 }
 
-/// Labels as parameters of a runbook's address.
-fn parameters(labels: &Labels) -> String {
-    let pairs = labels.iter();
-    live::parameters(pairs.filter(|(name, value)| {
-        *name != ALERT_NAME && is_legacy_label_name(name) && value.len() <= SHORT
-    }))
-}
-
 /// Where an alert leads, as far as that is a web address or a path of ours.
 fn links(alert: &Alert, external_url: &str) -> Vec<(String, String)> {
     let mut links = Vec::new();
@@ -254,12 +246,8 @@ fn links(alert: &Alert, external_url: &str) -> Vec<(String, String)> {
     };
     let runbook = alert.annotations.value("runbook_url");
     let path = runbook.strip_prefix(external_url).unwrap_or(runbook);
-    if path.starts_with("/runbooks/") && !path.contains(['?', '#']) {
-        // Ours is filled in with the alert's labels.
-        add("Runbook", &format!("{path}{}", parameters(&alert.labels)));
-    } else {
-        add("Runbook", runbook);
-    }
+    let live = runbook_link::with_labels(path, "", &alert.labels);
+    add("Runbook", live.as_deref().unwrap_or(runbook));
     add("Dashboard", alert.annotations.value("dashboard_url"));
     add("Query", &alert.generator_url);
     links

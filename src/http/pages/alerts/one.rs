@@ -20,7 +20,7 @@ use crate::alerts::route::Route;
 use crate::auth::role::{Role, Scope};
 use crate::charts::alert::{ChartError, Subject};
 use crate::charts::pictures::{PictureError, expression};
-use crate::charts::theme::Theme;
+use crate::charts::svg::paper::Sheet;
 use crate::db::ledger::LedgerEntry;
 use crate::http::context::Context;
 use crate::http::errors::{self, ErrorKind};
@@ -33,7 +33,8 @@ use crate::http::prometheus::query::run;
 use crate::model::alert::{Alert, Course};
 use crate::model::duration;
 use crate::model::labels::{Fingerprint, Labels};
-use crate::model::notification::Decision;
+use crate::model::notification::{Decision, RUNBOOK};
+use crate::model::runbook_link;
 use crate::model::timestamp::Timestamp;
 
 /// Annotations that are shown.
@@ -81,15 +82,14 @@ pub async fn show(State(context): State<Arc<Context>>, Who(caller): Who, given: 
         may_act: may_act && known.is_some(),
     };
     let chart = context.pictures.is_some() && has_rule(&context, &seen.alert);
-    let address = |theme: &str| format!("/alerts/{fingerprint}/chart.svg?theme={theme}");
     let page = AlertPage {
         now,
         row: row(&seen, None, &eye),
         is_known: known.is_some(),
         labels: pairs(&seen.alert.labels, |_| true).take(LABELS).collect(),
-        annotations: annotations(&seen.alert),
+        annotations: annotations(&seen.alert, &external_url),
         quiet: quiet(&context, &scene, &seen).await,
-        chart: chart.then(|| (address("light"), address("dark"))),
+        chart: chart.then(|| format!("/alerts/{fingerprint}/chart.svg?theme=")),
         episodes: history(&context, &seen.alert, now).await,
         routes: routes(&context, &seen.alert.labels, now).await,
         why,
@@ -103,7 +103,10 @@ pub async fn chart(State(context): State<Arc<Context>>, given: Given, params: Pa
     let Some(fingerprint) = fingerprint(given) else {
         return missing();
     };
-    let theme = Theme::parse(params.get("theme").unwrap_or("light")).unwrap_or_default();
+    let sheet = params
+        .get("theme")
+        .and_then(Sheet::parse)
+        .unwrap_or_default();
     let (scene, _) = fill::scene(&context, Wanted::One(fingerprint)).await;
     let known = of(&scene, fingerprint).cloned();
     let seen = match known {
@@ -127,7 +130,7 @@ pub async fn chart(State(context): State<Arc<Context>>, given: Given, params: Pa
     let query = expression(&seen.alert.generator_url);
     let fires = !seen.states.has(AlertState::Pending);
     match pictures
-        .chart(subject, query.as_deref(), fires, theme)
+        .chart(subject, query.as_deref(), fires, sheet)
         .await
     {
         Ok(svg) => (
@@ -197,11 +200,17 @@ fn has_rule(context: &Context, alert: &Alert) -> bool {
     })
 }
 
-fn annotations(alert: &Alert) -> Vec<(String, String, Option<String>)> {
+fn annotations(alert: &Alert, here: &str) -> Vec<(String, String, Option<String>)> {
     let shown = alert.annotations.iter().take(ANNOTATIONS);
     shown
         .map(|(name, value)| {
-            let link = view::safe_link(value).filter(|url| url.len() <= TEXT);
+            let path = value.strip_prefix(here).unwrap_or(value);
+            let live = match name {
+                RUNBOOK => runbook_link::with_labels(path, "", &alert.labels),
+                _ => None,
+            };
+            let link = live.as_deref().unwrap_or(value);
+            let link = view::safe_link(link).filter(|url| url.len() <= TEXT);
             (
                 tidy(name, SHORT),
                 tidy(value, TEXT),

@@ -318,10 +318,7 @@ fn one_alert_is_told_with_all_that_is_known_of_it() {
             ),
         ],
         quiet: vec![(word.to_owned(), Some("/silences".to_owned()))],
-        chart: Some((
-            "/alerts/00/chart.svg?theme=light".to_owned(),
-            "/d".to_owned(),
-        )),
+        chart: Some("/alerts/00/chart.svg?theme=".to_owned()),
         episodes: vec![Episode {
             state: State::Pending,
             start: now() - std::time::Duration::from_secs(90),
@@ -349,7 +346,7 @@ fn one_alert_is_told_with_all_that_is_known_of_it() {
         let html = render_one(&of(row(0), word));
         check_page(&html);
         assert!(
-            html.contains("1m 30s") && html.contains("srcset=\"/d\""),
+            html.contains("1m 30s") && html.contains("srcset=\"/alerts/00/chart.svg?theme=dark\""),
             "{html}"
         );
     }

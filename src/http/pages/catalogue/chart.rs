@@ -12,7 +12,7 @@ use super::list::failed;
 use super::one::missing;
 use crate::charts::chart::{Chart, Level, Line, MAX_LINES, Threshold};
 use crate::charts::svg;
-use crate::charts::theme::Theme;
+use crate::charts::svg::paper::Sheet;
 use crate::charts::unit::guess;
 use crate::db::definitions as rows;
 use crate::definitions::metric::{Direction, Metric};
@@ -40,7 +40,10 @@ pub async fn chart(
     let Ok(Path(id)) = given else {
         return missing();
     };
-    let theme = Theme::parse(params.get("theme").unwrap_or("light")).unwrap_or_default();
+    let sheet = params
+        .get("theme")
+        .and_then(Sheet::parse)
+        .unwrap_or_default();
     let metric: Option<Metric> =
         match rows::get(&context.definitions, Kind::Metric.as_str(), &id).await {
             Ok(stored) => stored.and_then(|stored| serde_json::from_str(&stored.document).ok()),
@@ -51,7 +54,7 @@ pub async fn chart(
     };
     let now = context.clock.now();
     let drawn = run(&context, move |context| {
-        draw(context, &metric, now).map(|chart| svg::draw(&chart, theme))
+        draw(context, &metric, now).map(|chart| svg::draw_sheet(&chart, sheet))
     });
     match drawn.await {
         Ok(svg) => {

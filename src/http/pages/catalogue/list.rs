@@ -193,7 +193,8 @@ async fn row(
         Kind::Objective => match serde_json::from_str::<Objective>(&stored.document) {
             Ok(objective) => {
                 let mut row = objective_row(&objective);
-                let progress = patience.wait(of_objective(context, &objective)).await;
+                let progress = Box::pin(of_objective(context, &objective));
+                let progress = patience.wait(progress).await;
                 row.progress = progress.map(|(progress, _)| progress);
                 Some(row)
             }

@@ -57,17 +57,7 @@ pub(super) async fn of_metric(
     now: Timestamp,
 ) -> Option<Live> {
     live_expression(metric)?;
-    let limits = &metric.targets_and_alerts;
-    let mut live = Live {
-        unit: tidy(&metric.definition.unit, 60),
-        verdict: ("unknown".to_owned(), "idle"),
-        limits: vec![
-            ("Target", number(limits.target_value.0)),
-            ("Warning", number(limits.warning_threshold.0)),
-            ("Critical", number(limits.critical_threshold.0)),
-        ],
-        ..Live::default()
-    };
+    let mut live = limits_of(metric);
     match worth(context, metric, None, now).await {
         Ok(data) => {
             let verdict = data["verdict"].as_str().unwrap_or("unknown");
@@ -81,6 +71,45 @@ pub(super) async fn of_metric(
         Err(problem) => live.reason = Some(tidy(problem.message(), LONG)),
     }
     Some(live)
+}
+
+/// What is shown of a value that did not come in time.
+const LATE: &str = "Evaluating it takes longer than a page waits (2 s); the chart, the query page and the API wait longer.";
+
+/// A metric without its value, which did not come in time; none where it has no expression.
+pub(super) fn too_late(metric: &Metric) -> Option<Live> {
+    live_expression(metric)?;
+    Some(Live {
+        reason: Some(LATE.to_owned()),
+        ..limits_of(metric)
+    })
+}
+
+/// An objective whose key results did not come in time.
+pub(super) fn unmeasured(objective: &Objective) -> (Progress, Vec<Row>) {
+    let late = Progress {
+        percent: 0,
+        text: LATE.to_owned(),
+        class: "warn",
+    };
+    let results = objective.key_results.iter();
+    let rows = results.map(|result| row(result, &Value::Null));
+    (late, rows.collect())
+}
+
+/// What is known of a metric without evaluating it.
+fn limits_of(metric: &Metric) -> Live {
+    let limits = &metric.targets_and_alerts;
+    Live {
+        unit: tidy(&metric.definition.unit, 60),
+        verdict: ("unknown".to_owned(), "idle"),
+        limits: vec![
+            ("Target", number(limits.target_value.0)),
+            ("Warning", number(limits.warning_threshold.0)),
+            ("Critical", number(limits.critical_threshold.0)),
+        ],
+        ..Live::default()
+    }
 }
 
 /// How far an objective is, and each of its key results.

@@ -9,7 +9,7 @@ use axum::response::Response;
 use serde_json::Value;
 
 use super::list::{domain_row, failed, metric_row, objective_row};
-use super::live::{Patience, of_metric, of_objective};
+use super::live::{Patience, of_metric, of_objective, too_late, unmeasured};
 use super::{Difference, OnePage, Progress, Row, Version, address, fields, render_one};
 use crate::auth::role::{Role, Scope};
 use crate::db::DbError;
@@ -143,7 +143,9 @@ async fn fill(
         },
         Kind::Objective => match serde_json::from_str::<Objective>(document) {
             Ok(objective) => {
-                let (progress, parts) = of_objective(context, &objective).await;
+                let live = Box::pin(of_objective(context, &objective));
+                let live = Patience::begin().wait(live).await;
+                let (progress, parts) = live.unwrap_or_else(|| unmeasured(&objective));
                 page.head = objective_row(&objective);
                 page.head.description = tidy(&objective.description, 2_000);
                 page.head.progress = Some(progress);
@@ -161,15 +163,14 @@ async fn fill(
 }
 
 async fn of_a_metric(context: &Arc<Context>, page: &mut OnePage, metric: &Metric) {
-    page.live = of_metric(context, metric, page.now).await;
+    let live = of_metric(context, metric, page.now);
+    page.live = Patience::begin()
+        .wait(live)
+        .await
+        .unwrap_or_else(|| too_late(metric));
     if live_expression(metric).is_some() {
-        let chart = |theme: &str| {
-            format!(
-                "{}/chart.svg?theme={theme}",
-                address(Kind::Metric, &metric.metric_id)
-            )
-        };
-        page.chart = Some((chart("light"), chart("dark")));
+        let address = address(Kind::Metric, &metric.metric_id);
+        page.chart = Some(format!("{address}/chart.svg?theme="));
     }
     page.sections = fields::metric(metric);
     page.rules = rules(context, &metric.metric_id);

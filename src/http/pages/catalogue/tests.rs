@@ -39,7 +39,7 @@ fn one(kind: Kind, word: &str, sections: Vec<Fields>) -> OnePage {
             series: 3,
             limits: vec![("Target", word.to_owned())],
         }),
-        chart: Some(("/light".to_owned(), "/dark".to_owned())),
+        chart: Some("/chart.svg?theme=".to_owned()),
         sections,
         parts: vec![row(word)],
         more: Some((7, "/definitions".to_owned())),
@@ -115,7 +115,7 @@ fn a_definition_is_laid_out_and_names_no_connection() {
         "it rises",
         "<del>plain</del>",
         "1–10 of 20",
-        "srcset=\"/dark\"",
+        "srcset=\"/chart.svg?theme=dark-small\"",
         "and 3 more changes",
     ] {
         assert!(html.contains(text), "{text} is not in {html}");

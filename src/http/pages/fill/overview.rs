@@ -145,7 +145,10 @@ fn unattended(
         ((rank, alert.starts_at, &alert.labels), alert)
     });
     let (open, more) = first_by(open.collect(), SHOWN, |(a, _), (b, _)| a.cmp(b));
+    let here = context.configuration.borrow().external_url.clone();
     let rows = open.into_iter().map(|(_, alert)| {
+        let mut row = posted_row(alert);
+        row.lead_to_runbook(&here);
         let subject = Subject::Alert(alert.fingerprint());
         let to = |text, action| {
             (
@@ -155,10 +158,7 @@ fn unattended(
         };
         let value = alert.value.map_or_else(String::new, paged::number);
         Unattended {
-            row: AlertRow {
-                value,
-                ..posted_row(alert)
-            },
+            row: AlertRow { value, ..row },
             rule: addresses.of_alert(groups, alert.name()),
             links: match may_act {
                 true => vec![

@@ -3,6 +3,8 @@
 //! ```text
 //!   /graph?g0.expr=<expression>&g0.tab=0|1|graph|table&g0.range_input=1h&g0.end_input=<time>&g0.step_input=15s
 //!          &g0.moment_input=<time>            shorter: expr, range, end, step, time
+//!          &g1.expr=<expression>&g2.expr=…    further ones over the same time; &add=1 &remove=<n> of the form: an empty field more,
+//!                                             without the one of this number
 //! ```
 
 use std::time::Duration;
@@ -22,6 +24,8 @@ const POINTS: u64 = 240;
 const MAX_POINTS: i64 = 11_000;
 /// The longest range.
 const LONGEST: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
+/// The most expressions of a page.
+pub const MAX_EXPRESSIONS: usize = 5;
 /// Steps below a minute that people like, in seconds.
 const STEPS: [u64; 8] = [1, 2, 5, 10, 15, 20, 30, 60];
 
@@ -39,6 +43,12 @@ pub enum Tab {
 pub struct Ask {
     /// The expression; may be empty.
     pub expression: String,
+    /// Those in front of it on the page.
+    pub before: Vec<String>,
+    /// Those behind it on the page.
+    pub after: Vec<String>,
+    /// Whether the form has an empty field more.
+    pub adds: bool,
     /// How it is shown.
     pub tab: Tab,
     /// How far back.
@@ -54,6 +64,9 @@ impl Ask {
     pub fn of(expression: &str) -> Self {
         Self {
             expression: expression.to_owned(),
+            before: Vec::new(),
+            after: Vec::new(),
+            adds: false,
             tab: Tab::Graph,
             range: RANGE,
             end: None,
@@ -71,12 +84,15 @@ impl Ask {
         let mut note = |name: &str, message: String| {
             wrong.get_or_insert(format!("{name}: {message}"));
         };
-        let expression = params
-            .get("g0.expr")
-            .or_else(|| params.get("expr"))
-            .or_else(|| params.get("query"))
-            .unwrap_or_default();
-        let mut ask = Self::of(expression);
+        let mut expressions = expressions(params).into_iter();
+        let mut ask = Self::of(expressions.next().unwrap_or_default());
+        ask.after.extend(expressions.map(str::to_owned));
+        if ask.after.len() >= MAX_EXPRESSIONS {
+            ask.after.truncate(MAX_EXPRESSIONS - 1);
+            let message = format!("a page has {MAX_EXPRESSIONS} at most; the others were left out");
+            note("expressions", message);
+        }
+        ask.adds = params.get("add").is_some() && ask.after.len() + 1 < MAX_EXPRESSIONS;
         let moment = get(&["g0.moment_input", "time"]);
         ask.tab = match get(&["g0.tab", "tab"]) {
             Some("1" | "table") => Tab::Table,
@@ -148,8 +164,10 @@ impl Ask {
             Tab::Graph => "0",
             Tab::Table => "1",
         };
+        for (number, expression) in self.expressions().enumerate() {
+            pairs.append_pair(&format!("g{number}.expr"), expression);
+        }
         pairs
-            .append_pair("g0.expr", &self.expression)
             .append_pair("g0.tab", tab)
             .append_pair("g0.range_input", &duration::format(self.range));
         if let Some(end) = self.end {
@@ -166,6 +184,34 @@ impl Ask {
     pub fn with_expression(&self, expression: &str) -> Self {
         Self {
             expression: expression.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// All expressions of the page, in order.
+    pub fn expressions(&self) -> impl Iterator<Item = &str> {
+        let before = self.before.iter().map(String::as_str);
+        let after = self.after.iter().map(String::as_str);
+        before.chain([self.expression.as_str()]).chain(after)
+    }
+
+    /// The page seen from each of its expressions, in order.
+    pub fn each(&self) -> impl Iterator<Item = Self> {
+        let all: Vec<String> = self.expressions().map(str::to_owned).collect();
+        (0..all.len()).map(move |number| Self {
+            expression: all[number].clone(),
+            before: all[..number].to_vec(),
+            after: all[number + 1..].to_vec(),
+            ..self.clone()
+        })
+    }
+
+    /// Its expression without the others.
+    #[must_use]
+    pub fn alone(&self) -> Self {
+        Self {
+            before: Vec::new(),
+            after: Vec::new(),
             ..self.clone()
         }
     }
@@ -190,6 +236,22 @@ impl Ask {
             ..self.clone()
         }
     }
+}
+
+/// The expressions that are given, without the one that the form removes; those left empty do not count.
+fn expressions(params: &Params) -> Vec<&str> {
+    let removed = params.get("remove");
+    let first = ["g0.expr", "expr", "query"];
+    let first = first.iter().find_map(|name| params.get(name));
+    let first = first.filter(|_| removed != Some("0"));
+    let numbered = params.pairs().filter_map(|(name, text)| {
+        let number = name.strip_prefix('g')?.strip_suffix(".expr")?;
+        let is_number =
+            matches!(number.len(), 1..=3) && number.bytes().all(|byte| byte.is_ascii_digit());
+        (is_number && number != "0" && removed != Some(number)).then_some(text)
+    });
+    let all = first.into_iter().chain(numbered);
+    all.filter(|text| !text.trim().is_empty()).collect()
 }
 
 /// A step that gives some hundred points.
@@ -265,6 +327,41 @@ mod tests {
         let table = |query| read(query).0.tab == Tab::Table;
         assert!(table("expr=up&tab=table") && table("g0.tab=1") && table("expr=up&time=5"));
         assert!(!table("expr=up") && !table("expr=up&tab=x"));
+    }
+
+    #[test]
+    fn several_expressions_share_a_page_and_its_time() {
+        let all = |query: &str| -> Vec<String> {
+            let (ask, wrong) = read(query);
+            assert_eq!(wrong, None, "{query}");
+            ask.expressions().map(str::to_owned).collect()
+        };
+        assert_eq!(all("g0.expr=a&g1.expr=b&g7.expr=c"), ["a", "b", "c"]);
+        // What was emptied or removed is gone, the others move up.
+        assert_eq!(all("g0.expr=&g1.expr=b&g2.expr=+"), ["b"]);
+        assert_eq!(all("g0.expr=a&g1.expr=b&remove=0"), ["b"]);
+        assert_eq!(all("g0.expr=a&g1.expr=b&remove=1"), ["a"]);
+        assert_eq!(all("g0.expr=a&remove=0"), [""]);
+        assert_eq!(all("g0.expr=a&gx.expr=b&g.expr=c&g9999.expr=d"), ["a"]);
+
+        let (ask, _) = read("g0.expr=a&g1.expr=b&g2.expr=c&g0.tab=1&g0.range_input=2h");
+        let second = ask.each().nth(1).unwrap();
+        assert_eq!(second.expression, "b");
+        let other = second.with_expression("x").parameters();
+        assert!(
+            other.starts_with("g0.expr=a&g1.expr=x&g2.expr=c&g0.tab=1"),
+            "{other}"
+        );
+        assert_eq!(read(&second.parameters()).0, ask);
+        let alone: Vec<String> = second.alone().expressions().map(str::to_owned).collect();
+        assert_eq!(alone, ["b"]);
+
+        let many: Vec<String> = (0..9).map(|n| format!("g{n}.expr=up{n}")).collect();
+        let (ask, wrong) = read(&many.join("&"));
+        assert_eq!(ask.expressions().count(), MAX_EXPRESSIONS);
+        assert!(wrong.unwrap().contains("5 at most"));
+        assert!(!read(&format!("{}&add=1", many[..5].join("&"))).0.adds);
+        assert!(read("g0.expr=a&add=1").0.adds);
     }
 
     #[test]

@@ -35,8 +35,31 @@ const TABLE: (usize, usize) = (8, 24);
 /// The longest expression that a link carries.
 const MAX_LINK: usize = 8_000;
 
-/// The page of what is asked for.
+/// The page of what is asked for. All its expressions share the time that one has.
 pub(super) fn page(context: &Context, ask: Ask) -> GraphPage {
+    let deadline = deadline(context);
+    let mut parts = ask.each().map(|ask| part(context, ask, &deadline));
+    let Some(mut page) = parts.next() else {
+        return GraphPage::empty("");
+    };
+    for mut other in parts {
+        for link in std::mem::take(&mut other.links) {
+            if !page.links.contains(&link) {
+                page.links.push(link);
+            }
+        }
+        for metric in std::mem::take(&mut other.metrics) {
+            if !page.metrics.contains(&metric) {
+                page.metrics.push(metric);
+            }
+        }
+        page.others.push(other);
+    }
+    page
+}
+
+/// One of its expressions.
+fn part(context: &Context, ask: Ask, deadline: &Deadline) -> GraphPage {
     let stopwatch = Stopwatch::start();
     let mut page = GraphPage::empty(&ask.expression);
     page.ask = ask;
@@ -57,8 +80,8 @@ pub(super) fn page(context: &Context, ask: Ask) -> GraphPage {
     }
     let alerts = rules_behind(context, &mut page);
     let done = match page.ask.tab {
-        Tab::Table => table(context, &mut page, &expr, now),
-        Tab::Graph => graph(context, &mut page, &expr, now, &alerts),
+        Tab::Table => table(context, &mut page, &expr, (now, deadline)),
+        Tab::Graph => graph(context, &mut page, &expr, (now, deadline), &alerts),
     };
     if let Err(message) = done {
         page.outcome = Outcome::Error(QueryError {
@@ -159,15 +182,14 @@ fn table(
     context: &Context,
     page: &mut GraphPage,
     expr: &Expr,
-    now: Timestamp,
+    (now, deadline): (Timestamp, &Deadline),
 ) -> Result<(), String> {
     let at = page.ask.end.unwrap_or(now);
     page.at = Some(at);
-    let deadline = deadline(context);
     let query = Query {
         text: &page.expression,
         expr,
-        deadline: &deadline,
+        deadline,
     };
     let result = context
         .engine
@@ -184,10 +206,9 @@ fn graph(
     context: &Context,
     page: &mut GraphPage,
     expr: &Expr,
-    now: Timestamp,
+    (now, deadline): (Timestamp, &Deadline),
     alerts: &[String],
 ) -> Result<(), String> {
-    let deadline = deadline(context);
     let wish = Wish {
         text: &page.expression,
         expr,
@@ -197,7 +218,7 @@ fn graph(
     let sight = Sight {
         storage: &context.storage,
         engine: &context.engine,
-        deadline: &deadline,
+        deadline,
         external_labels: &[],
     };
     let mut course = course::evaluate(&wish, sight).map_err(told)?;
@@ -206,7 +227,7 @@ fn graph(
     page.warnings = std::mem::take(&mut course.warnings);
     page.infos = std::mem::take(&mut course.infos);
     let part = course.values.filter(|part| *part != page.expression);
-    page.outcome = Outcome::Course(Box::new(plot(&chart, part, &page.expression)));
+    page.outcome = Outcome::Course(Box::new(plot(&chart, part, &page.ask)));
     Ok(())
 }
 
@@ -221,15 +242,16 @@ fn told(error: EvalError) -> String {
 }
 
 /// A chart as the page shows it.
-fn plot(chart: &Chart, part: Option<String>, expression: &str) -> Plot {
+fn plot(chart: &Chart, part: Option<String>, ask: &Ask) -> Plot {
+    let number = ask.before.len() + 1;
     let shaded = |kind| chart.shades.iter().any(|shade| shade.kind == kind);
     let threshold = chart.threshold.as_ref().and_then(|threshold| {
         let level = chart.unit.value(threshold.level.last()?);
         Some(format!("{} {level}", comparison(threshold.op)))
     });
     Plot {
-        wide: draw_on(chart, Paper::wide("chart")),
-        narrow: draw_on(chart, Paper::narrow("small")),
+        wide: draw_on(chart, Paper::wide(&format!("chart-{number}"))),
+        narrow: draw_on(chart, Paper::narrow(&format!("small-{number}"))),
         legend: chart
             .lines
             .iter()
@@ -239,7 +261,8 @@ fn plot(chart: &Chart, part: Option<String>, expression: &str) -> Plot {
         more: chart.more_lines,
         threshold,
         shaded: (shaded(ShadeKind::Pending), shaded(ShadeKind::Firing)),
-        query: part.clone().unwrap_or_else(|| expression.to_owned()),
+        reloaded: !chart.reloads.is_empty(),
+        query: part.clone().unwrap_or_else(|| ask.expression.clone()),
         part,
         days: axis::days(chart.start, chart.end),
         ends: (chart.start, chart.end),
@@ -371,7 +394,7 @@ fn exports(ask: &Ask, now: Timestamp) -> Vec<(&'static str, String)> {
     };
     vec![
         ("Link to this moment", fixed.link()),
-        ("CSV", format!("/graph.csv?{}", fixed.parameters())),
+        ("CSV", format!("/graph.csv?{}", fixed.alone().parameters())),
         ("JSON", format!("{path}?{}", api.finish())),
     ]
 }

@@ -15,6 +15,7 @@ use crate::alerts::explain::matchers_text;
 use crate::alerts::run::Closed;
 use crate::db::ledger::{self, LedgerFilter};
 use crate::http::context::Context;
+use crate::http::pages::shell::signature;
 use crate::http::pages::{error, see_other};
 use crate::http::params::Params;
 use crate::http::quiet::acks::expiry;
@@ -76,7 +77,7 @@ pub async fn ack(State(context): State<Arc<Context>>, params: Params) -> Respons
             };
             let request = AckRequest {
                 target,
-                owner: params.get("owner").unwrap_or_default().to_owned(),
+                owner: signature(params.get("owner").unwrap_or_default()),
                 note: params.get("note").unwrap_or_default().to_owned(),
                 expiry,
             };
@@ -99,7 +100,7 @@ pub async fn act_silence(State(context): State<Arc<Context>>, params: Params) ->
     };
     let form = Form {
         lasts: params.get("lasts").unwrap_or_default().to_owned(),
-        created_by: params.get("owner").unwrap_or_default().to_owned(),
+        created_by: signature(params.get("owner").unwrap_or_default()),
         comment: params.get("note").unwrap_or_default().to_owned(),
         ..Form::default()
     };

@@ -27,6 +27,7 @@ use crate::auth::role::{Role, Scope};
 use crate::http::context::Context;
 use crate::http::identity::Who;
 use crate::http::pages::paged::{Address, Paging, refusal};
+use crate::http::pages::shell::signature;
 use crate::http::pages::{error, see_other};
 use crate::http::params::Params;
 use crate::model::duration;
@@ -145,7 +146,8 @@ async fn create(
     params: &Params,
     now: Timestamp,
 ) -> Result<&'static str, String> {
-    let form = form_of(params);
+    let mut form = form_of(params);
+    form.created_by = signature(&form.created_by);
     let matchers = matchers_of(&form.matchers)?;
     let force = params.get("force") == Some("true");
     if let Some(schedule) = schedule_of(&form)

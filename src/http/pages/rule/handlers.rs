@@ -24,7 +24,7 @@ use super::{EvaluationRow, RulePage, render};
 use crate::charts::alert::{ChartError, Sight, draw_rule};
 use crate::charts::chart::comparison;
 use crate::charts::svg;
-use crate::charts::theme::Theme;
+use crate::charts::svg::paper::Sheet;
 use crate::http::context::Context;
 use crate::http::errors::{self, ApiError, ErrorKind};
 use crate::http::pages::view::{AlertRow, Bounded, graph_link};
@@ -200,10 +200,12 @@ pub async fn chart(State(context): State<Arc<Context>>, named: Named, params: Pa
     let Some((group, index)) = find(&context, &named, &params) else {
         return errors::answer("/rules/", ErrorKind::NotFound, MISSING);
     };
-    let theme = params.get("theme").map_or(Ok(Theme::Light), Theme::parse);
-    let theme = theme.unwrap_or_default();
+    let sheet = params
+        .get("theme")
+        .and_then(Sheet::parse)
+        .unwrap_or_default();
     let drawn = run_query(&context, move |context| {
-        Ok(draw(context, &group, index, theme))
+        Ok(draw(context, &group, index, sheet))
     });
     match drawn.await {
         Ok(Ok(picture)) => {
@@ -216,18 +218,19 @@ pub async fn chart(State(context): State<Arc<Context>>, named: Named, params: Pa
         Ok(Err(error @ ChartError::NoData)) => {
             // An empty picture says so where the browser would show a broken one.
             let headers = [(CONTENT_TYPE, "image/svg+xml"), (CACHE_CONTROL, "no-store")];
-            (headers, nothing(&error.to_string(), theme)).into_response()
+            (headers, nothing(&error.to_string(), sheet)).into_response()
         }
         Ok(Err(error)) => errors::answer("/rules/", ErrorKind::Execution, &error.to_string()),
         Err(error) => error.into_response(),
     }
 }
 
-fn nothing(words: &str, theme: Theme) -> String {
-    let palette = theme.palette();
+fn nothing(words: &str, sheet: Sheet) -> String {
+    let palette = sheet.theme.palette();
+    let (wide, high) = (sheet.paper().width, sheet.paper().height);
     format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 720 360\" width=\"720\" height=\"360\" role=\"img\">\
-         <rect width=\"720\" height=\"360\" fill=\"{}\"/><text x=\"360\" y=\"185\" text-anchor=\"middle\" \
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {wide} {high}\" width=\"{wide}\" height=\"{high}\" role=\"img\">\
+         <rect width=\"{wide}\" height=\"{high}\" fill=\"{}\"/><text x=\"50%\" y=\"50%\" text-anchor=\"middle\" \
          font-family=\"sans-serif\" font-size=\"15\" fill=\"{}\">{words}</text></svg>",
         palette.background, palette.muted
     )
@@ -237,7 +240,7 @@ fn draw(
     context: &Context,
     group: &Group,
     index: usize,
-    theme: Theme,
+    sheet: Sheet,
 ) -> Result<String, ChartError> {
     let rule = &group.rules[index];
     let spec = &rule.spec;
@@ -256,7 +259,7 @@ fn draw(
     let until = context.clock.now() - group.spec.query_offset;
     let mut chart = draw_rule(&spec.text, &spec.expr, alerts, (until, SPAN), sight)?;
     chart.title = spec.name.clone();
-    Ok(svg::draw(&chart, theme))
+    Ok(svg::draw_sheet(&chart, sheet))
 }
 
 fn deadline(context: &Context) -> Deadline {
@@ -316,11 +319,12 @@ fn page(context: &Context, group: &Group, index: usize) -> RulePage {
     fill::firing_first(&mut rows);
     let addresses = Addresses::of(&context.rules.groups());
     let address = addresses.of_rule(group, index);
-    let below = |theme: &str| {
+    let chart = {
         let (path, query) = address.split_once('?').unwrap_or((&address, ""));
         let newest = evaluations.first().map_or(0, |row| row.at.millis());
         let and = if query.is_empty() { "" } else { "&" };
-        format!("{path}/chart.svg?{query}{and}theme={theme}&at={newest}")
+        let picture = format!("{path}/chart.svg?{query}{and}theme=");
+        (picture, format!("&at={newest}"))
     };
     RulePage {
         now,
@@ -339,7 +343,7 @@ fn page(context: &Context, group: &Group, index: usize) -> RulePage {
         state: row.state,
         health: row.health,
         explanation,
-        chart: (below("light"), below("dark")),
+        chart,
         json: format!("/api/v1{address}"),
         links: links(context, rule, &alerts),
         alerts: rows.into_iter().collect::<Bounded<AlertRow>>(),

@@ -23,7 +23,7 @@ use crate::auth::role::{Role, Scope};
 use crate::charts::alert::{self as alert_chart, ChartError, Sight, Subject};
 use crate::charts::chart::Chart;
 use crate::charts::svg;
-use crate::charts::theme::Theme;
+use crate::charts::svg::paper::Sheet;
 use crate::db::ledger::{self, LedgerEntry, LedgerFilter};
 use crate::http::context::Context;
 use crate::http::errors::{ApiError, ErrorKind};
@@ -155,9 +155,9 @@ pub async fn block_chart(
     let found = path.ok().and_then(|Path((slug, number, file))| {
         let page = runbooks.get(&slug)?;
         let query = page.queries.get(number.checked_sub(1)?)?;
-        Some((page, query.clone(), theme(&file)?))
+        Some((page, query.clone(), sheet(&file)?))
     });
-    let Some((page, query, theme)) = found else {
+    let Some((page, query, sheet)) = found else {
         return no_such();
     };
     let mut live = Live::default();
@@ -165,7 +165,7 @@ pub async fn block_chart(
     choose(&mut live, &found, &params);
     let text = blocks::filled(&query, &live.values);
     let now = context.clock.now();
-    drawn(&context, theme, move |context, deadline| {
+    drawn(&context, sheet, move |context, deadline| {
         runner(context, now).course(&text, deadline)
     })
     .await
@@ -180,9 +180,9 @@ pub async fn chart(
     let runbooks = Arc::clone(&context.runbooks.borrow());
     let found = path.ok().and_then(|Path((slug, file))| {
         let page = runbooks.get(&slug)?;
-        Some((page, theme(&file)?))
+        Some((page, sheet(&file)?))
     });
-    let Some((page, theme)) = found else {
+    let Some((page, sheet)) = found else {
         return no_such();
     };
     let mut live = Live::default();
@@ -193,7 +193,7 @@ pub async fn chart(
         return no_such();
     };
     let now = context.clock.now();
-    drawn(&context, theme, move |context, deadline| {
+    drawn(&context, sheet, move |context, deadline| {
         let pictures = context.pictures.as_ref().map(|pictures| pictures.config());
         let external = pictures.map(|config| config.external_labels.clone());
         let sight = Sight {
@@ -230,15 +230,15 @@ fn no_such() -> Response {
     (status, Html(page)).into_response()
 }
 
-/// `light.svg` or `dark.svg`.
-fn theme(file: &str) -> Option<Theme> {
-    Theme::parse(file.strip_suffix(".svg")?).ok()
+/// `light.svg`, `dark-small.svg`, ...
+fn sheet(file: &str) -> Option<Sheet> {
+    Sheet::parse(file.strip_suffix(".svg")?)
 }
 
 /// A drawing, or one that says that there is nothing to see.
 async fn drawn(
     context: &Arc<Context>,
-    theme: Theme,
+    sheet: Sheet,
     draw: impl FnOnce(&Context, &Deadline) -> Result<Chart, ChartError> + Send + 'static,
 ) -> Response {
     let svg = run_query(context, move |context| {
@@ -255,7 +255,7 @@ async fn drawn(
             }
             Err(error) => return Err(ApiError::new(ErrorKind::Execution, error.to_string())),
         };
-        Ok(svg::draw(&chart, theme))
+        Ok(svg::draw_sheet(&chart, sheet))
     })
     .await;
     match svg {

@@ -112,10 +112,7 @@ fn a_rule(hostile: &str) -> RulePage {
         state: Some(AlertState::Firing),
         health: Health::Good,
         explanation: vec![hostile.to_owned()],
-        chart: (
-            "/rules/g/r/chart.svg?theme=light".to_owned(),
-            "/dark".to_owned(),
-        ),
+        chart: ("/rules/g/r/chart.svg?theme=".to_owned(), "&at=1".to_owned()),
         json: "/api/v1/rules/g/r".to_owned(),
         links: vec![
             ("bad".to_owned(), "javascript:alert(1)".to_owned()),
@@ -217,10 +214,18 @@ fn hostile_text_is_inert_in_overview_targets_and_rules() {
     check_document(&html);
 
     let html = rule::render(&a_rule(HOSTILE));
-    // The one picture is the chart, in the browser's own theme.
-    let picture = "<picture><source media=\"(prefers-color-scheme: dark)\" srcset=\"/dark\"><img src=\"/rules/g/r/chart.svg?theme=light\"";
+    // The one picture is the chart, in the browser's own theme and as wide as the screen.
     assert_eq!(html.matches("<img").count(), 1, "{html}");
-    assert_eq!(html.matches(picture).count(), 1, "{html}");
+    let (start, end) = (html.find("<picture>"), html.find("</picture>"));
+    let picture = &html[start.unwrap()..end.unwrap()];
+    for part in [
+        "<source media=\"screen and (prefers-color-scheme: dark)\" srcset=\"/rules/g/r/chart.svg?theme=dark&amp;at=1\"",
+        "<source media=\"screen and (prefers-color-scheme: dark) and (max-width: 40rem)\" srcset=\"/rules/g/r/chart.svg?theme=dark-small&amp;at=1\"",
+        "<source media=\"screen and (max-width: 40rem)\" srcset=\"/rules/g/r/chart.svg?theme=light-small&amp;at=1\"",
+        "<img class=\"chart\" src=\"/rules/g/r/chart.svg?theme=light&amp;at=1\"",
+    ] {
+        assert!(picture.contains(part), "{part} is not in {picture}");
+    }
     check_document(&html.replace(picture, ""));
     assert!(!html.contains("javascript:"), "{html}");
 }

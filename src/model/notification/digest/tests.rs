@@ -8,6 +8,7 @@ fn alert(name: &str, starts: i64) -> NotifiedAlert {
         status: AlertStatus::Firing,
         known: false,
         picture: None,
+        runbook: None,
         alert: Arc::new(Alert {
             labels: Labels::from_pairs([("alertname", name)]),
             annotations: Labels::empty(),

@@ -74,6 +74,17 @@ struct AlertFound {
     routed: Option<AlertSnapshot>,
 }
 
+impl AlertFound {
+    /// Whether it has all of these: itself, or as the routes know it, for a link in a message has what it got on its way too.
+    fn has(&self, given: &Labels) -> bool {
+        let routed = self.routed.as_ref().map(|routed| &routed.alert.labels);
+        given.iter().all(|(name, value)| {
+            self.labels.get(name) == Some(value)
+                || routed.is_some_and(|routed| routed.get(name) == Some(value))
+        })
+    }
+}
+
 /// The names of the alerts here that are pending or firing.
 pub(super) fn active(context: &Context) -> HashMap<String, AlertState> {
     let mut active = HashMap::new();
@@ -231,7 +242,7 @@ impl Found {
     }
 
     fn first(&self, given: &Labels) -> Option<&AlertFound> {
-        self.alerts.iter().find(|alert| has(&alert.labels, given))
+        self.alerts.iter().find(|alert| alert.has(given))
     }
 
     /// What the chart is of: the alert of the link, or the first; the rule by itself where there is none.
@@ -285,13 +296,6 @@ impl Found {
             more: self.alerts.len().saturating_sub(SHOWN),
         }
     }
-}
-
-/// Whether labels have all of these; of `alertname` and others that nobody gives an alert no account is taken.
-fn has(labels: &Labels, given: &Labels) -> bool {
-    given
-        .iter()
-        .all(|(name, value)| labels.get(name) == Some(value))
 }
 
 fn row(
