@@ -18,7 +18,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::Instrument;
 
 pub use self::post::{PostError, Posted, Unwritten};
-use super::dispatch::view::{AlertSnapshot, Snapshot, Standing};
+use super::dispatch::view::{AlertSnapshot, Snapshot, Standing, View, Wanted};
 use super::dispatch::{Dispatcher, Restored, Retention, Writes};
 use super::flap::FlapSnapshot;
 use super::metrics::Metrics;
@@ -108,6 +108,7 @@ enum Message {
     Posted(Vec<Posted>, oneshot::Sender<Result<(), Unwritten>>),
     Snapshot(oneshot::Sender<Snapshot>),
     Firing(oneshot::Sender<Firing>),
+    View(Wanted, oneshot::Sender<View>),
     Silence(silences::Command),
     Ack(acks::Command),
     Recurring(recurring::Command),
@@ -195,6 +196,14 @@ impl AlertSink {
     /// Where the dispatcher has ended.
     pub async fn firing(&self) -> Result<Firing, Closed> {
         self.ask(Message::Firing).await
+    }
+
+    /// Alerts that fire now and their groups, for a page.
+    ///
+    /// # Errors
+    /// Where the dispatcher has ended.
+    pub async fn view(&self, wanted: Wanted) -> Result<View, Closed> {
+        self.ask(|reply| Message::View(wanted, reply)).await
     }
 
     /// The storms that last, and the alerts that are held because they flap.
@@ -389,6 +398,9 @@ impl Runner {
             }
             Message::Firing(reply) => {
                 reply.send(self.dispatcher.firing(now)).ok();
+            }
+            Message::View(wanted, reply) => {
+                reply.send(self.dispatcher.view(&wanted, now)).ok();
             }
             Message::Calming(reply) => {
                 reply.send(self.dispatcher.calming()).ok();

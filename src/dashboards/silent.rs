@@ -12,13 +12,29 @@ use crate::promql::{parser, walk};
 /// What stands for Grafana's intervals; any would do, as long as the query parses.
 const INTERVAL: Duration = Duration::from_secs(300);
 
-/// The titles of the panels that read nothing; `is_there` knows the names of metrics.
-pub fn silent(dashboard: &Dashboard, is_there: impl Fn(&str) -> bool) -> Vec<String> {
+/// A panel, and the metrics that it reads.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reads {
+    /// Its title.
+    pub title: String,
+    /// One of these at least; none where a query of it names no metric, and may read anything.
+    pub metrics: Vec<String>,
+}
+
+impl Reads {
+    /// Whether none of its metrics is there; `is_there` knows their names.
+    pub fn nothing(&self, is_there: impl Fn(&str) -> bool) -> bool {
+        !self.metrics.is_empty() && !self.metrics.iter().any(|name| is_there(name))
+    }
+}
+
+/// What the panels of a dashboard read.
+pub fn reads(dashboard: &Dashboard) -> Vec<Reads> {
     let Ok(board) = read::read(&dashboard.to_json()) else {
         return Vec::new();
     };
     let values = values(&board);
-    let mut silent = Vec::new();
+    let mut reads = Vec::new();
     for panel in &board.panels {
         let targets = panel.targets.iter().filter(|target| !target.hide);
         let mut names = Vec::new();
@@ -36,11 +52,15 @@ pub fn silent(dashboard: &Dashboard, is_there: impl Fn(&str) -> bool) -> Vec<Str
                 Err(_) => any = true,
             }
         }
-        if !any && !names.is_empty() && !names.iter().any(|name| is_there(name)) {
-            silent.push(panel.title.clone());
+        if any {
+            names.clear();
         }
+        reads.push(Reads {
+            title: panel.title.clone(),
+            metrics: names,
+        });
     }
-    silent
+    reads
 }
 
 fn values(board: &Board) -> Values {
@@ -70,8 +90,12 @@ mod tests {
     fn a_panel_is_silent_where_none_of_its_metrics_is_there() {
         let all = shipped::all("http://127.0.0.1:9797");
         for dashboard in &all {
-            assert_eq!(silent(dashboard, |_| true), [""; 0], "{}", dashboard.uid);
-            let nothing = silent(dashboard, |_| false);
+            let reads = reads(dashboard);
+            assert!(!reads.iter().any(|panel| panel.nothing(|_| true)));
+            let nothing: Vec<_> = reads
+                .iter()
+                .filter(|panel| panel.nothing(|_| false))
+                .collect();
             let panels = dashboard.all_panels().count();
             assert!(
                 nothing.len() > panels / 2 && nothing.len() <= panels,

@@ -9,6 +9,8 @@
 //!
 //! It says nothing of what the bytes mean; whoever writes them puts a version in front.
 
+use smallvec::SmallVec;
+
 use crate::model::labels::Labels;
 
 /// The bytes end too soon, or are none that were written so.
@@ -106,9 +108,13 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn labels(&mut self) -> Result<Labels, Malformed> {
-        let mut pairs = Vec::new();
+        let mut pairs = SmallVec::<[(&str, &str); 16]>::new();
         for _ in 0..self.number()? {
             pairs.push((self.text()?, self.text()?));
+        }
+        // As they are put, unless what was put is damaged.
+        if pairs.windows(2).all(|pair| pair[0].0 < pair[1].0) {
+            return Ok(Labels::from_sorted(pairs.into_iter()));
         }
         Ok(Labels::from_pairs(pairs))
     }

@@ -108,7 +108,7 @@ pub struct AuditRow<'a> {
 }
 
 /// Columns by name, for filters, orders and counts.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub enum Column {
     /// Identifier.
     Id,

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use sqlx::Row;
 
 pub(super) use self::old::convert;
-pub use self::search::{page, recent};
+pub use self::search::{page, page_within, recent};
 use super::{DbError, Transaction};
 use crate::model::labels::{Fingerprint, Labels};
 use crate::model::matcher::{Matcher, Pattern};
@@ -69,6 +69,8 @@ pub struct Page {
     pub entries: Vec<LedgerEntry>,
     /// What [`LedgerFilter::before`] has to be for those that follow; `None` where there are no more.
     pub next: Option<i64>,
+    /// The time of the oldest entry that was looked at, where the search stopped before the page was full.
+    pub looked_back_to: Option<Timestamp>,
 }
 
 const WRITE: &str = "write ledger";

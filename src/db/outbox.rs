@@ -16,6 +16,7 @@
 //! What a notification says is one row, written once; how far it is another, narrow one of the same number.
 
 mod delivery;
+mod headlines;
 pub(super) mod queue;
 mod withdraw;
 
@@ -24,10 +25,10 @@ use std::sync::Arc;
 
 use futures_util::TryStreamExt;
 use serde::Deserialize;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row};
+use sqlx::QueryBuilder;
 
 pub use self::delivery::{Claim, Ended, Lane, Take, claim, finish, settle, take};
+pub use self::headlines::{Headline, headlines};
 use self::queue::{Change, Entry, Queue};
 use super::sent_messages::SentMessage;
 use super::{Database, DbError, MAX_BINDS, Transaction, WRITTEN_AT_ONCE};
@@ -148,21 +149,6 @@ impl Outcome {
             }
         }
     }
-}
-
-/// One line of a list of notifications.
-#[derive(Clone, Debug)]
-pub struct Summary {
-    /// `pending`, `sending`, `delivered`, `failed`, `expired` or `superseded`.
-    pub state: &'static str,
-    /// Attempts so far.
-    pub attempts: u32,
-    /// When the state was reached.
-    pub updated_at: Timestamp,
-    /// The last error, empty where there was none.
-    pub last_error: String,
-    /// The notification.
-    pub notification: Notification,
 }
 
 /// How much waits.
@@ -403,48 +389,6 @@ pub(super) async fn load(pool: &sqlx::SqlitePool) -> Result<Queue, DbError> {
     }
     drop(rows);
     Ok(queue)
-}
-
-/// The newest notifications, whatever became of them, newest first.
-///
-/// # Errors
-/// Where the database cannot be read.
-pub async fn recent(database: &Database, limit: u32) -> Result<Vec<Summary>, DbError> {
-    const ACTION: &str = "read outbox";
-    let rows = sqlx::query(
-        "SELECT o.state, o.attempts, o.updated_at, o.last_error, p.payload, o.id FROM outbox_payloads AS p \
-         JOIN outbox AS o ON o.id = p.id ORDER BY p.id DESC LIMIT $1",
-    )
-    .bind(i64::from(limit))
-    .fetch_all(database.reader())
-    .await
-    .map_err(DbError::query(ACTION))?;
-    let read = |row: &SqliteRow| {
-        let unreadable = database.unreadable();
-        let summary = summary(database, row, ACTION);
-        unreadable.or_pass_over("outbox", "among the newest", summary)
-    };
-    Ok(rows.iter().filter_map(read).collect())
-}
-
-fn summary(database: &Database, row: &SqliteRow, action: &'static str) -> Result<Summary, DbError> {
-    let state: i64 = row.try_get(0).map_err(DbError::query(action))?;
-    let attempts: i64 = row.try_get(1).map_err(DbError::query(action))?;
-    let last_error: Option<String> = row.try_get(3).map_err(DbError::query(action))?;
-    let payload: String = row.try_get(4).map_err(DbError::query(action))?;
-    let is_sending = database
-        .outbox()
-        .is_sending(row.try_get(5).map_err(DbError::query(action))?);
-    Ok(Summary {
-        state: match is_sending {
-            true => "sending",
-            false => State::as_str(state),
-        },
-        attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
-        updated_at: Timestamp::from_millis(row.try_get(2).map_err(DbError::query(action))?),
-        last_error: last_error.unwrap_or_default(),
-        notification: serde_json::from_str(&payload).map_err(DbError::value(action))?,
-    })
 }
 
 /// Removes notifications that are no longer on their way and were last touched before `before`; returns how many.

@@ -55,6 +55,28 @@ async fn enqueue(database: &Database, rows: &[OutboxRow]) {
     transaction.commit().await.unwrap();
 }
 
+/// The newest notifications as they are stored, each with what became of it.
+async fn recent(database: &Database) -> Vec<(Notification, &'static str)> {
+    let headlines = outbox::headlines(database, 10).await.unwrap();
+    let payloads: Vec<String> = sqlx::query_scalar(
+        "SELECT payload FROM outbox_payloads JOIN outbox USING (id) ORDER BY id DESC LIMIT 10",
+    )
+    .fetch_all(database.reader())
+    .await
+    .unwrap();
+    // One that does not read is passed over by both.
+    let payloads = payloads.iter();
+    let notifications = payloads.filter_map(|text| serde_json::from_str(text).ok());
+    let states = headlines.iter().map(|headline| headline.state);
+    let all: Vec<(Notification, &str)> = notifications.zip(states).collect();
+    assert_eq!(all.len(), headlines.len());
+    for ((notification, _), headline) in all.iter().zip(&headlines) {
+        assert_eq!(*notification.receiver, *headline.receiver);
+        assert_eq!(notification.alerts.len(), headline.alerts);
+    }
+    all
+}
+
 async fn ledger_count(database: &Database) -> u64 {
     let mut transaction = database.begin().await.unwrap();
     ledger::count(&mut transaction).await.unwrap()

@@ -21,7 +21,7 @@ use super::check::{Checks, Findings};
 use super::metric::Metric;
 use super::resource::{Kind, Resource};
 use crate::db::DbError;
-use crate::db::definitions::{self as rows, Filter, Stored};
+use crate::db::definitions::{self as rows, Column, Filter, Stored};
 use crate::db::sql::Sql;
 use crate::model::timestamp::Timestamp;
 
@@ -175,7 +175,20 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read, or what it holds does not fit.
     pub async fn of_kind(&self, kind: Kind) -> Result<Vec<Resource>, StoreError> {
+        self.where_equal(kind, Vec::new()).await
+    }
+
+    /// The resources of a kind that have these values, by name.
+    ///
+    /// # Errors
+    /// Where the database cannot be read, or what it holds does not fit.
+    pub async fn where_equal(
+        &self,
+        kind: Kind,
+        equal: Vec<(Column, String)>,
+    ) -> Result<Vec<Resource>, StoreError> {
         let filter = Filter {
+            equal,
             limit: i64::MAX,
             ..Filter::default()
         };

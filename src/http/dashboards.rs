@@ -3,8 +3,8 @@
 //!
 //! Links in them lead to this process's external URL. They are made anew for each request: a few milliseconds.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, OnceLock};
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
@@ -19,12 +19,17 @@ use super::definitions;
 use super::errors::{self, ErrorKind};
 use super::identity::is_browser;
 use super::pages::dashboards::{DashboardsPage, Row, render};
-use super::pages::paged::tidy;
+use super::pages::paged::{Address, Paging, tidy};
+use super::pages::view::Bounded;
+use super::params::Params;
 use super::prometheus::query::run;
 use crate::dashboards::model::Dashboard;
 use crate::dashboards::service::families::{About, Gathering};
-use crate::dashboards::silent::silent;
+use crate::dashboards::silent::{Reads, reads};
 use crate::dashboards::{meaning, service, shipped};
+use crate::db::definitions::Column;
+use crate::definitions::resource::{Kind, Resource};
+use crate::definitions::store::StoreError;
 use crate::model::labels::METRIC_NAME;
 use crate::model::matcher::{MatchOp, Matcher};
 use crate::storage::query::Queryable;
@@ -32,13 +37,18 @@ use crate::storage::query::Queryable;
 const PATH: &str = "/dashboards/";
 /// How far back a series may have ended that still counts as the service's.
 const RECENT_MS: i64 = 15 * 60 * 1000;
+/// Dashboards on the page.
+const PAGE: usize = 25;
 /// The longest text on the page, in characters.
 const LONG: usize = 400;
 
 /// All dashboards: identity, name, purpose, address.
-pub async fn index(State(context): State<Arc<Context>>, headers: HeaderMap) -> Response {
+pub async fn index(
+    State(context): State<Arc<Context>>,
+    headers: HeaderMap,
+    params: Params,
+) -> Response {
     let base = address(&context);
-    let all = all(&context, &base).await;
     let mut jobs: Vec<String> = context
         .targets
         .targets()
@@ -51,9 +61,10 @@ pub async fn index(State(context): State<Arc<Context>>, headers: HeaderMap) -> R
     // One address has two forms.
     let varies = [(VARY, "accept")];
     if is_browser(&headers) {
-        let page = page(&context, all, jobs, base).await;
+        let page = page(&context, jobs, base, params.get("page")).await;
         return (varies, Html(render(&page))).into_response();
     }
+    let all = all(&context, &base).await;
     let listed: Vec<Value> = all
         .iter()
         .map(|dashboard| {
@@ -84,20 +95,38 @@ fn of_job(job: &str) -> String {
 
 async fn page(
     context: &Arc<Context>,
-    all: Vec<Dashboard>,
     jobs: Vec<String>,
     base: String,
+    wanted: Option<&str>,
 ) -> DashboardsPage {
     let now = context.clock.now().millis();
+    let shipped = shipped::all(&base);
+    let defined = told(defined(context).await);
+    let address = Address::new("/dashboards");
+    let paging = Paging::of(shipped.len() + defined.len(), PAGE, wanted, address);
+    // Only those that are shown are made, and only their metrics are read.
+    let rows = paging.rows();
+    let before = rows.start.saturating_sub(shipped.len());
+    let most = rows.end.saturating_sub(shipped.len()) - before;
+    let mut defined: Vec<Resource> = defined.into_iter().skip(before).take(most).collect();
+    let metrics = told(metrics_of(context, &defined).await);
+    defined.extend(metrics);
+    let shipped = shipped.into_iter().skip(rows.start).take(rows.len());
+    let all: Vec<Dashboard> = shipped.chain(meaning::all(&defined, &base)).collect();
     let shown: Vec<Row> = all.iter().map(row).collect();
     let judged = run(context, move |context| {
         let storage = &context.storage;
         let names = storage.label_values(METRIC_NAME, &[], now - RECENT_MS, now)?;
         let is_there = |name: &str| names.binary_search_by(|one| one.as_str().cmp(name)).is_ok();
-        Ok(all
-            .iter()
-            .map(|one| silent(one, is_there))
-            .collect::<Vec<_>>())
+        let silent = |reads: &[Reads]| -> Vec<String> {
+            let silent = reads.iter().filter(|panel| panel.nothing(is_there));
+            silent.map(|panel| tidy(&panel.title, LONG)).collect()
+        };
+        let of = |one: &Dashboard| match shipped_reads().get(&one.uid) {
+            Some(known) => silent(known),
+            None => silent(&reads(one)),
+        };
+        Ok(all.iter().map(of).collect::<Vec<_>>())
     });
     let judged = judged.await.unwrap_or_else(|error| {
         tracing::warn!(
@@ -108,16 +137,23 @@ async fn page(
     });
     let mut rows = shown;
     for (row, silent) in rows.iter_mut().zip(judged) {
-        row.silent = silent.iter().map(|title| tidy(title, LONG)).collect();
+        row.silent = silent;
     }
     DashboardsPage {
         rows,
-        jobs: jobs
-            .iter()
-            .map(|job| (tidy(job, LONG), of_job(job)))
-            .collect(),
+        paging,
+        jobs: Bounded::map(&jobs, |job| (tidy(job, LONG), of_job(job))),
         external_url: base,
     }
+}
+
+/// What the panels of the shipped dashboards read, by their identities: hundreds of queries, which never change.
+fn shipped_reads() -> &'static HashMap<String, Vec<Reads>> {
+    static READS: OnceLock<HashMap<String, Vec<Reads>>> = OnceLock::new();
+    READS.get_or_init(|| {
+        let shipped = shipped::all("").into_iter();
+        shipped.map(|one| (one.uid.clone(), reads(&one))).collect()
+    })
 }
 
 fn row(dashboard: &Dashboard) -> Row {
@@ -135,11 +171,50 @@ fn row(dashboard: &Dashboard) -> Row {
 /// The shipped ones, and those of what is defined.
 async fn all(context: &Context, base: &str) -> Vec<Dashboard> {
     let mut all = shipped::all(base);
-    match definitions::store(context, false).all().await {
-        Ok(resources) => all.extend(meaning::all(&resources, base)),
-        Err(error) => tracing::warn!(%error, "read definitions for dashboards"),
-    }
+    let resources = told(definitions::store(context, false).all().await);
+    all.extend(meaning::all(&resources, base));
     all
+}
+
+fn told(read: Result<Vec<Resource>, StoreError>) -> Vec<Resource> {
+    read.unwrap_or_else(|error| {
+        tracing::warn!(%error, "read definitions for dashboards");
+        Vec::new()
+    })
+}
+
+/// What has a dashboard, in their order.
+async fn defined(context: &Context) -> Result<Vec<Resource>, StoreError> {
+    let store = definitions::store(context, false);
+    let mut defined = Vec::new();
+    for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Metric) {
+        defined.extend(store.of_kind(kind).await?);
+    }
+    Ok(defined)
+}
+
+/// The metrics that their dashboards show.
+async fn metrics_of(context: &Context, defined: &[Resource]) -> Result<Vec<Resource>, StoreError> {
+    let mut wanted = BTreeSet::new();
+    for resource in defined {
+        match resource {
+            Resource::Domain(domain) => {
+                wanted.insert((Column::BusinessDomain, domain.name.as_str()));
+            }
+            Resource::Objective(objective) => {
+                let ids = objective.key_results.iter().flat_map(|one| &one.metric_ids);
+                wanted.extend(ids.map(|id| (Column::Id, id.as_str())));
+            }
+            Resource::Metric(_) => {}
+        }
+    }
+    let store = definitions::store(context, false);
+    let mut metrics = Vec::new();
+    for (column, value) in wanted {
+        let equal = vec![(column, value.to_owned())];
+        metrics.extend(store.where_equal(Kind::Metric, equal).await?);
+    }
+    Ok(metrics)
 }
 
 /// One dashboard, by its identity.

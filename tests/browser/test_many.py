@@ -1,7 +1,6 @@
-"""Ten thousand alerts: pages open, are bounded, and lead on to the rest."""
+"""Ten thousand alerts: pages open, are bounded, and lead on to the rest. How fast is measured by tests/load/pages."""
 
 import datetime
-import time
 
 from browser import NARROW, BrowserTest
 from pages import fixed
@@ -12,8 +11,6 @@ ROUTING = """
 route: {{receiver: nobody, group_by: [alertname], group_wait: 10s}}
 receivers: [{{name: nobody}}]
 """
-# The debug build on two shared cores; the release build takes a twentieth of it.
-SECONDS = 5
 MAX_ELEMENTS = 8_000
 
 
@@ -36,11 +33,8 @@ class Many(BrowserTest):
     def test_each_page_opens_and_is_bounded(self):
         window = self.window()
         for name, path, _ in fixed():
-            began = time.monotonic()
             page = window.open(path)
-            took = time.monotonic() - began
             with self.subTest(name):
-                self.assertLess(took, SECONDS)
                 self.assertLess(page.evaluate("document.querySelectorAll('*').length"), MAX_ELEMENTS)
                 self.assertLess(sum(size for _, size in window.sent), 400_000, window.sent)
                 self.assertIsNone(window.too_wide())

@@ -17,6 +17,18 @@ pub(super) fn sort(alerts: &mut Vec<Arc<Alert>>) {
     *alerts = order.into_iter().map(|i| Arc::clone(&alerts[i])).collect();
 }
 
+/// Leaves the first ones, in their order.
+pub(super) fn first(alerts: &mut Vec<Arc<Alert>>, most: usize) {
+    if most < alerts.len() {
+        // Of the others no order is needed.
+        alerts.select_nth_unstable_by(most, |a, b| {
+            Key::new(&a.labels).compare(&Key::new(&b.labels))
+        });
+        alerts.truncate(most);
+    }
+    sort(alerts);
+}
+
 /// What comparing needs over and over, looked up once.
 struct Key<'a> {
     named: [Option<&'a str>; 2],
@@ -61,6 +73,8 @@ impl<'a> Key<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::alert::Course;
+    use crate::model::timestamp::Timestamp;
 
     #[test]
     fn alerts_stand_in_alertmanagers_order() {
@@ -83,5 +97,24 @@ mod tests {
         let mut sorted: Vec<&str> = sets.iter().rev().copied().collect();
         sorted.sort_by(|a, b| Key::new(&read(a)).compare(&Key::new(&read(b))));
         assert_eq!(sorted, sets);
+        for most in 0..=sets.len() + 1 {
+            let alert = |text: &&str| {
+                Arc::new(Alert {
+                    labels: read(text),
+                    annotations: Labels::empty(),
+                    starts_at: Timestamp::MIN,
+                    ends_at: Timestamp::MAX,
+                    updated_at: Timestamp::MIN,
+                    generator_url: "".into(),
+                    value: None,
+                    course: Course::default(),
+                })
+            };
+            let mut alerts: Vec<Arc<Alert>> = sets.iter().rev().map(alert).collect();
+            first(&mut alerts, most);
+            let labels: Vec<&Labels> = alerts.iter().map(|alert| &alert.labels).collect();
+            let want: Vec<Labels> = sets.iter().take(most).map(|text| read(text)).collect();
+            assert_eq!(labels, want.iter().collect::<Vec<_>>());
+        }
     }
 }

@@ -274,8 +274,7 @@ impl Dispatcher {
     ) -> Preview {
         let (mut matching, firing) = self.matching(matchers, now);
         let matched = matching.len();
-        order::sort(&mut matching);
-        matching.truncate(limit);
+        order::first(&mut matching, limit);
         let too_broad = self
             .routing
             .quiet

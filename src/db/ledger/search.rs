@@ -2,6 +2,10 @@
 //!
 //! A search for an alert is one for its notifications too: what became of them is written without the alert. So it goes
 //! through the ledger twice, once for the notifications, once for the entries.
+//!
+//! A page for people looks at so many entries and stops ([`page_within`]); where notifications are asked for by an alert's
+//! labels the second half of these is only for them, so that the outcome of a message is not missed where its alerts stand
+//! further back. An outcome that came later than that many entries is.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,12 +20,15 @@ use crate::db::{Database, DbError};
 use crate::model::labels::Labels;
 use crate::model::matcher::{MatchOp, Matcher};
 use crate::model::notification::Decision;
+use crate::model::timestamp::Timestamp;
 
 /// Chunks read with one statement: the first time, and as the search goes on.
 const FIRST: usize = 2;
 const MOST: usize = 64;
 /// Rows of hashes read with one statement.
 const HASHES: i64 = 1_000;
+/// So many entries of a row that is passed over without being decoded cost as much as one that is.
+const PASSED_OVER: usize = 8;
 
 /// The newest entries that pass, newest first.
 ///
@@ -41,16 +48,41 @@ pub async fn recent(
 /// # Errors
 /// Where the database cannot be read.
 pub async fn page(database: &Database, filter: &LedgerFilter, limit: u32) -> Result<Page, DbError> {
+    page_within(database, filter, limit, usize::MAX).await
+}
+
+/// As [`page`], but after having looked at about so many entries the page ends with what it has; [`Page::looked_back_to`]
+/// says so then.
+///
+/// # Errors
+/// Where the database cannot be read.
+pub async fn page_within(
+    database: &Database,
+    filter: &LedgerFilter,
+    limit: u32,
+    effort: usize,
+) -> Result<Page, DbError> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let concerned = Concerned::of(database, filter).await?;
+    let concerned = Concerned::of(database, filter, effort).await?;
     let mut walk = Walk::new(filter, candidates(database, filter, &concerned).await?);
     let mut page = Page::default();
     let mut last = None;
+    let mut effort = Effort::new(effort);
+    let mut stopped = false;
     while let Some(rows) = walk.next(database).await? {
         for row in rows {
+            if stopped || concerned.floor.is_some_and(|floor| row.first_id < floor) {
+                // Whatever is not looked at is older than all that was.
+                page.next = effort.before;
+                page.looked_back_to = effort.at;
+                return Ok(page);
+            }
             if !may_hold(&row, filter, &concerned) {
+                stopped = effort.spend(&row, PASSED_OVER);
                 continue;
             }
+            stopped = effort.spend(&row, 1);
+            tokio::task::yield_now().await;
             let (entries, damage) = decode(&row.body);
             let unreadable = database.unreadable();
             let name = row.first_id.to_string();
@@ -116,27 +148,43 @@ fn all_match(matchers: &[Matcher], labels: &Labels) -> bool {
 struct Concerned {
     of_fingerprint: Option<HashSet<Arc<str>>>,
     of_matchers: Option<HashSet<Arc<str>>>,
+    /// The first entry of the last row whose notifications are known with those of enough rows before it; none where all are.
+    floor: Option<i64>,
 }
 
 impl Concerned {
-    async fn of(database: &Database, filter: &LedgerFilter) -> Result<Self, DbError> {
+    async fn of(
+        database: &Database,
+        filter: &LedgerFilter,
+        effort: usize,
+    ) -> Result<Self, DbError> {
         let mut concerned = Self {
             of_fingerprint: None,
             of_matchers: None,
+            floor: None,
         };
+        // Outcomes are younger than what they are of: a search that is bounded begins where its page does.
+        let before = filter.before.filter(|_| effort < usize::MAX);
         if let Some(fingerprint) = filter.fingerprint {
             let rows = Rows::Named(find(database, &[fingerprint.0]).await?);
             let is_asked = |labels: &Labels| labels.fingerprint() == fingerprint;
-            let found = notifications(database, rows, |_| true, is_asked).await?;
-            concerned.of_fingerprint = Some(found);
+            let found = notifications(database, (rows, before), effort, |_| true, is_asked).await?;
+            concerned.take_floor(found.1);
+            concerned.of_fingerprint = Some(found.0);
         }
         if !filter.matchers.is_empty() {
             let is_asked = |labels: &Labels| all_match(&filter.matchers, labels);
             let may_hold = |row: &StoredRow| holds_values(&row.body, &filter.matchers);
-            let found = notifications(database, Rows::All, may_hold, is_asked).await?;
-            concerned.of_matchers = Some(found);
+            let rows = (Rows::All, before);
+            let found = notifications(database, rows, effort, may_hold, is_asked).await?;
+            concerned.take_floor(found.1);
+            concerned.of_matchers = Some(found.0);
         }
         Ok(concerned)
+    }
+
+    fn take_floor(&mut self, floor: Option<i64>) {
+        self.floor = self.floor.max(floor);
     }
 
     /// Whether an entry that [`passes`] is among those asked for, now that its decision is known.
@@ -189,18 +237,35 @@ fn holds_values(body: &[u8], matchers: &[Matcher]) -> bool {
         .all(|matcher| memmem::find(body, matcher.value().as_bytes()).is_some())
 }
 
-/// The notifications of the alerts asked for.
+/// The notifications of the alerts asked for, in entries below a number, and the floor where not all were looked at.
 async fn notifications(
     database: &Database,
-    rows: Rows,
+    (rows, before): (Rows, Option<i64>),
+    effort: usize,
     may_hold: impl Fn(&StoredRow) -> bool,
     is_asked: impl Fn(&Labels) -> bool,
-) -> Result<HashSet<Arc<str>>, DbError> {
-    let everything = LedgerFilter::default();
+) -> Result<(HashSet<Arc<str>>, Option<i64>), DbError> {
+    let everything = LedgerFilter {
+        before,
+        ..LedgerFilter::default()
+    };
     let mut walk = Walk::new(&everything, rows);
     let mut found = HashSet::new();
+    let (mut half, mut whole) = (Effort::new(effort / 2), Effort::new(effort));
+    let (mut half_spent, mut spent) = (false, false);
     while let Some(rows) = walk.next(database).await? {
-        for row in rows.iter().filter(|row| may_hold(row)) {
+        for row in rows {
+            if spent {
+                return Ok((found, half.before));
+            }
+            let holds = may_hold(&row);
+            let share = if holds { 1 } else { PASSED_OVER };
+            half_spent = half_spent || half.spend(&row, share);
+            spent = whole.spend(&row, share);
+            if !holds {
+                continue;
+            }
+            tokio::task::yield_now().await;
             let (entries, _) = decode(&row.body);
             let removed = usize::try_from(row.removed).unwrap_or_default();
             for stored in entries.iter().skip(removed) {
@@ -212,13 +277,42 @@ async fn notifications(
             }
         }
     }
-    Ok(found)
+    Ok((found, None))
+}
+
+/// How many entries may still be looked at, and how far that went.
+struct Effort {
+    left: usize,
+    /// The number and the time of the oldest entry of the last row.
+    before: Option<i64>,
+    at: Option<Timestamp>,
+}
+
+impl Effort {
+    fn new(left: usize) -> Self {
+        Self {
+            left,
+            before: None,
+            at: None,
+        }
+    }
+
+    /// Counts a row; returns whether it is to be the last one.
+    fn spend(&mut self, row: &StoredRow, share: usize) -> bool {
+        let entries = usize::try_from(row.entries).unwrap_or_default();
+        self.left = self.left.saturating_sub(entries.div_ceil(share));
+        self.before = Some(row.first_id);
+        self.at = Some(Timestamp::from_millis(row.first_at));
+        self.left == 0
+    }
 }
 
 /// A row as it is stored.
 struct StoredRow {
     first_id: i64,
+    entries: i64,
     removed: i64,
+    first_at: i64,
     hashes: Vec<u8>,
     body: Vec<u8>,
 }
@@ -254,7 +348,7 @@ impl<'f> Walk<'f> {
         let limit = self.at_once;
         self.at_once = (limit * 2).min(MOST);
         let mut query = QueryBuilder::new(
-            "SELECT first_id, removed, hashes, body FROM ledger_chunks WHERE 1 = 1",
+            "SELECT first_id, entries, removed, first_at, hashes, body FROM ledger_chunks WHERE 1 = 1",
         );
         match &mut self.rows {
             Rows::All => {}
@@ -295,9 +389,11 @@ impl<'f> Walk<'f> {
         let read = |row: &SqliteRow| -> Result<StoredRow, sqlx::Error> {
             Ok(StoredRow {
                 first_id: row.try_get(0)?,
-                removed: row.try_get(1)?,
-                hashes: row.try_get(2)?,
-                body: row.try_get(3)?,
+                entries: row.try_get(1)?,
+                removed: row.try_get(2)?,
+                first_at: row.try_get(3)?,
+                hashes: row.try_get(4)?,
+                body: row.try_get(5)?,
             })
         };
         let rows: Result<Vec<StoredRow>, sqlx::Error> = rows.iter().map(read).collect();

@@ -258,3 +258,96 @@ async fn the_ledger_answers_as_a_list_of_its_entries_would() {
         }
     }
 }
+
+/// However little a page looks at, what all of them show is what one that looks at everything shows.
+#[tokio::test]
+async fn pages_of_the_ledger_that_stop_early_leave_nothing_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = open(directory.path()).await;
+    let entry = |i: i64| {
+        let notification: Arc<str> = format!("n{}", i / 10).into();
+        LedgerEntry {
+            at: at(i),
+            group_key: "g".into(),
+            receiver: "team".into(),
+            integration: "webhook[0]".into(),
+            labels: (i % 10 < 9)
+                .then(|| Labels::from_pairs([("n", (i % 3).to_string()), ("once", i.to_string())])),
+            decision: match i % 10 {
+                9 => Decision::Delivered {
+                    notification,
+                    status: "200".to_owned(),
+                },
+                _ => Decision::Enqueued {
+                    notification,
+                    reason: Reason::Repeat,
+                },
+            },
+        }
+    };
+    let mut transaction = database.begin().await.unwrap();
+    for first in (0..4_000).step_by(45) {
+        let new: Vec<_> = (first..(first + 45).min(4_000)).map(entry).collect();
+        ledger::append(&mut transaction, &new).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+    let any = LedgerFilter::default;
+    let named = |name: &str, value: &str| LedgerFilter {
+        matchers: vec![Matcher::equal(name, value)],
+        ..any()
+    };
+    let one = entry(1_234).labels.map(|labels| labels.fingerprint());
+    for (filter, fewest, most) in [
+        (any(), 20, 20),
+        (named("n", "1"), 12, 25),
+        // Rows that hold the value nowhere cost little.
+        (named("once", "1234"), 1, 2),
+        (named("once", "no such value"), 1, 2),
+        (
+            LedgerFilter {
+                kinds: vec!["delivered".to_owned()],
+                ..any()
+            },
+            9,
+            12,
+        ),
+        (
+            LedgerFilter {
+                kinds: vec!["throttled".to_owned()],
+                ..any()
+            },
+            9,
+            12,
+        ),
+        (
+            LedgerFilter {
+                fingerprint: one,
+                ..any()
+            },
+            1,
+            1,
+        ),
+    ] {
+        let want = ledger::page(&database, &filter, 10_000).await.unwrap();
+        let (mut found, mut pages) = (Vec::new(), 0);
+        let mut filter = filter;
+        loop {
+            let page = ledger::page_within(&database, &filter, 200, 400)
+                .await
+                .unwrap();
+            let stopped = page.next.is_some() && page.entries.len() < 200;
+            assert_eq!(page.looked_back_to.is_some(), stopped, "{filter:?}");
+            if let (Some(back_to), Some(last)) = (page.looked_back_to, page.entries.last()) {
+                assert!(back_to <= last.at);
+            }
+            found.extend(page.entries);
+            pages += 1;
+            filter.before = page.next;
+            if filter.before.is_none() {
+                break;
+            }
+        }
+        assert!((fewest..=most).contains(&pages), "{pages} {filter:?}");
+        assert_eq!(found, want.entries, "{filter:?}");
+    }
+}

@@ -162,7 +162,7 @@ async fn an_unreadable_notification_is_given_up_and_the_others_are_sent() {
         .unwrap();
     assert_eq!(fates.get("a"), Some(&Fate::Dead), "nobody was told");
     drop(transaction);
-    let recent = outbox::recent(&database, 10).await.unwrap();
+    let recent = outbox::headlines(&database, 10).await.unwrap();
     assert_eq!(recent.len(), 1);
 }
 

@@ -71,17 +71,13 @@ async fn a_digest_loses_a_groups_part_and_is_superseded_with_the_last_of_them() 
         transaction.commit().await.unwrap();
     };
     let left = async || {
-        let recent = outbox::recent(&database, 10).await.unwrap();
-        let show = |row: outbox::Summary| {
-            let names = row
-                .notification
-                .alerts
-                .iter()
-                .map(|alert| alert.alert.name());
+        let show = |(notification, state): (Notification, &str)| {
+            let names = notification.alerts.iter().map(|alert| alert.alert.name());
             let names = names.collect::<Vec<_>>().concat();
-            format!("{} {} {names}", row.notification.id, row.state)
+            format!("{} {state} {names}", notification.id)
         };
-        recent.into_iter().map(show).collect::<Vec<_>>()
+        let recent = recent(&database).await.into_iter();
+        recent.map(show).collect::<Vec<_>>()
     };
     let mut transaction = database.begin().await.unwrap();
     sqlx::raw_sql(r#"UPDATE outbox_payloads SET payload = '{' WHERE payload LIKE '%"id":"torn"%'"#)
@@ -122,7 +118,9 @@ async fn a_digest_loses_a_groups_part_and_is_superseded_with_the_last_of_them() 
         .await
         .unwrap();
     transaction.commit().await.unwrap();
-    let recent = outbox::recent(&database, 10).await.unwrap();
-    let oldest = recent.last().map(|row| (&*row.notification.id, row.state));
+    let recent = recent(&database).await;
+    let oldest = recent
+        .last()
+        .map(|(notification, state)| (&*notification.id, *state));
     assert_eq!(oldest, Some(("d", "superseded")));
 }

@@ -17,6 +17,7 @@ use askama::Template;
 use super::paged::Paging;
 use super::view;
 use super::{Section, write};
+use crate::model::signature::Signer;
 use crate::model::timestamp::Timestamp;
 
 /// What is said of an alert; several may hold at once.
@@ -90,6 +91,19 @@ impl State {
             Self::Silenced | Self::Inhibited | Self::Muted => "idle",
         }
     }
+}
+
+/// Who looks at a page: links that act are for who may.
+#[derive(Clone, Copy, Debug)]
+pub struct Eye<'a> {
+    /// When.
+    pub now: Timestamp,
+    /// Signs links that act.
+    pub signer: &'a Signer,
+    /// Where people reach this process.
+    pub external_url: &'a str,
+    /// Whether he may act.
+    pub may_act: bool,
 }
 
 /// Everything at `/alerts`.

@@ -2,6 +2,8 @@
 
 use askama::Template;
 
+use super::paged::Paging;
+use super::view::{self, Bounded};
 use super::{Section, write};
 
 /// Panels without series that are named.
@@ -10,10 +12,12 @@ const NAMED: usize = 12;
 /// Everything on the page.
 #[derive(Clone, Debug)]
 pub struct DashboardsPage {
-    /// The shipped ones, and those of what is defined.
+    /// The shipped ones, and those of what is defined, as far as they are on this page.
     pub rows: Vec<Row>,
+    /// Which page this is.
+    pub paging: Paging,
     /// Jobs whose dashboard is made of what they expose: name and address.
-    pub jobs: Vec<(String, String)>,
+    pub jobs: Bounded<(String, String)>,
     /// Where people reach this process.
     pub external_url: String,
 }
@@ -79,6 +83,7 @@ impl DashboardsTemplate<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::pages::paged::Address;
     use crate::http::pages::tests::{HOSTILE, check_page};
 
     #[test]
@@ -94,13 +99,20 @@ mod tests {
                     panels: 20,
                     silent: vec![word.to_owned(); 15],
                 }],
-                jobs: vec![(word.to_owned(), "/dashboards/live/x.json".to_owned())],
+                paging: Paging::of(60, 25, Some("2"), Address::new("/dashboards")),
+                jobs: Bounded::map([word], |word| {
+                    (word.to_owned(), "/dashboards/live/x.json".to_owned())
+                }),
                 external_url: word.to_owned(),
             };
             let html = render(&page);
             check_page(&html);
             assert!(html.contains("15 of 20 panels read nothing here"), "{html}");
             assert!(html.contains("and 3 more"), "{html}");
+            assert!(
+                html.contains("rel=\"next\" href=\"/dashboards?page=3\""),
+                "{html}"
+            );
         }
     }
 }

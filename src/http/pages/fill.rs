@@ -11,9 +11,10 @@ use super::status::{
     ConfigError, Counts, GroupRow, Health, NotificationRow, Outcome, Readiness, ReceiverRow,
     Reload, RuleKind, RuleRow, StatusPage, TargetRow,
 };
-use super::view::{AlertRow, Bounded, several};
+use super::view::{AlertRow, Bounded, MAX_ROWS, first_by, several};
+use crate::alerts::dispatch::view::Wanted;
 use crate::alerts::storm::StormSnapshot;
-use crate::db::outbox::{self, Summary};
+use crate::db::outbox::{self, Headline};
 use crate::http::context::{self, Context};
 use crate::model::alert::{Alert, AlertState};
 use crate::model::circuit::State;
@@ -30,7 +31,7 @@ use crate::scrape::status::{Health as TargetHealth, TargetStatus};
 /// How long the dispatcher may take to answer.
 const ANSWER: std::time::Duration = std::time::Duration::from_secs(1);
 /// Notifications shown.
-const NOTIFICATIONS: u32 = 50;
+const NOTIFICATIONS: u32 = 20;
 
 /// The status page now.
 pub(super) async fn status(context: &Context) -> StatusPage {
@@ -38,9 +39,9 @@ pub(super) async fn status(context: &Context) -> StatusPage {
     let configuration = Arc::clone(&context.configuration.borrow());
     let targets = context.targets.targets();
     let groups = context.rules.groups();
-    let mut alerts = alerts(&groups);
-    alerts.extend(posted(context).await);
-    firing_first(&mut alerts);
+    let posted = posted(context).await;
+    let mut alerts = known(&groups);
+    alerts.extend(posted);
     let count = |state| alerts.iter().filter(|alert| alert.state == state).count();
     let counts = Counts {
         firing: count(AlertState::Firing),
@@ -59,7 +60,7 @@ pub(super) async fn status(context: &Context) -> StatusPage {
             .count(),
     };
     let notifications = recent(context, NOTIFICATIONS).await;
-    let mut shown: Bounded<AlertRow> = alerts.into_iter().collect();
+    let mut shown = alert_rows(alerts);
     for row in &mut shown.rows {
         row.lead_to_runbook(&configuration.external_url);
     }
@@ -99,8 +100,8 @@ fn readiness(context: &Context) -> Readiness {
 
 /// The last notifications, as many as this.
 async fn recent(context: &Context, most: u32) -> Bounded<NotificationRow> {
-    match outbox::recent(&context.database, most).await {
-        Ok(summaries) => summaries.iter().map(notification_row).collect(),
+    match outbox::headlines(&context.database, most).await {
+        Ok(headlines) => headlines.iter().map(notification_row).collect(),
         Err(error) => {
             tracing::error!(%error, "read notifications for a page");
             Bounded::default()
@@ -136,21 +137,54 @@ async fn calming(context: &Context, now: Timestamp) -> Vec<String> {
     lines
 }
 
-/// Pending and firing alerts, firing and oldest first.
-fn alerts(groups: &[Arc<Group>]) -> Vec<AlertRow> {
-    let mut rows = Vec::new();
-    for group in groups {
-        for rule in &group.rules {
-            let memory = rule.memory();
-            let active = memory
-                .instances
-                .values()
-                .filter(|instance| instance.state != AlertState::Inactive);
-            rows.extend(active.map(|instance| alert_row(rule, instance)));
-        }
+/// A pending or firing alert, as far as it is needed to count and to sort it.
+struct Known<'a> {
+    state: AlertState,
+    since: Timestamp,
+    labels: Labels,
+    source: Source<'a>,
+}
+
+enum Source<'a> {
+    Rule(&'a Rule),
+    Posted(Arc<Alert>),
+}
+
+/// Those of the rules here.
+fn known(groups: &[Arc<Group>]) -> Vec<Known<'_>> {
+    let mut known = Vec::new();
+    for rule in groups.iter().flat_map(|group| &group.rules) {
+        let memory = rule.memory();
+        let active = memory.instances.iter();
+        let active = active.filter(|(_, instance)| instance.state != AlertState::Inactive);
+        known.extend(active.map(|(labels, instance)| Known {
+            state: instance.state,
+            since: instance.active_at,
+            labels: labels.clone(),
+            source: Source::Rule(rule),
+        }));
     }
-    firing_first(&mut rows);
-    rows
+    known
+}
+
+/// The rows that a page shows, firing and oldest first.
+fn alert_rows(known: Vec<Known<'_>>) -> Bounded<AlertRow> {
+    let (shown, more) = first_by(known, MAX_ROWS, |a, b| {
+        (b.state, a.since, &a.labels).cmp(&(a.state, b.since, &b.labels))
+    });
+    let rows = shown.into_iter().filter_map(|one| match one.source {
+        Source::Posted(alert) => Some(posted_row(&alert)),
+        // It may be over by now.
+        Source::Rule(rule) => {
+            let memory = rule.memory();
+            let instance = memory.instances.get(&one.labels)?;
+            Some(alert_row(rule, instance))
+        }
+    });
+    Bounded {
+        rows: rows.collect(),
+        more,
+    }
 }
 
 pub(super) fn firing_first(rows: &mut [AlertRow]) {
@@ -160,14 +194,21 @@ pub(super) fn firing_first(rows: &mut [AlertRow]) {
 }
 
 /// The alerts that others post. A dispatcher that is busy does not keep the page waiting.
-async fn posted(context: &Context) -> Vec<AlertRow> {
-    let Ok(Ok(firing)) = tokio::time::timeout(ANSWER, context.alerts.firing()).await else {
+async fn posted(context: &Context) -> Vec<Known<'static>> {
+    let asked = tokio::time::timeout(ANSWER, context.alerts.view(Wanted::All)).await;
+    let Ok(Ok(view)) = asked else {
         return Vec::new();
     };
     // Rules' own carry their value, and stand among the rules' with more.
-    let posted = firing.iter().map(|(shown, _)| &shown.alert);
+    let posted = view.alerts.into_iter().map(|one| one.shown.alert);
     let posted = posted.filter(|alert| alert.value.is_none());
-    posted.map(|alert| posted_row(alert)).collect()
+    let known = posted.map(|alert| Known {
+        state: AlertState::Firing,
+        since: alert.starts_at,
+        labels: alert.labels.clone(),
+        source: Source::Posted(alert),
+    });
+    known.collect()
 }
 
 fn posted_row(alert: &Alert) -> AlertRow {
@@ -292,24 +333,23 @@ fn failing(context: &Context) -> Bounded<ReceiverRow> {
     open.collect()
 }
 
-fn notification_row(summary: &Summary) -> NotificationRow {
-    let notification = &summary.notification;
+fn notification_row(headline: &Headline) -> NotificationRow {
     NotificationRow {
-        at: summary.updated_at,
-        receiver: notification.receiver.to_string(),
-        integration: notification.integration.to_string(),
-        group: notification.group_labels.to_string(),
-        outcome: match summary.state {
+        at: headline.updated_at,
+        receiver: headline.receiver.clone(),
+        integration: headline.integration.to_string(),
+        group: headline.group_labels.to_string(),
+        outcome: match headline.state {
             "delivered" => Outcome::Delivered,
             "failed" | "expired" => Outcome::Failed,
             "superseded" => Outcome::Suppressed,
             _ => Outcome::Waiting,
         },
-        detail: Some(match summary.last_error.as_str() {
-            "" => several(&notification.alerts.len(), "alert", "alerts"),
+        detail: Some(match headline.last_error.as_str() {
+            "" => several(&headline.alerts, "alert", "alerts"),
             error => format!(
                 "{} after {} attempts: {error}",
-                summary.state, summary.attempts
+                headline.state, headline.attempts
             ),
         }),
     }

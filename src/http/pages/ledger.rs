@@ -56,6 +56,8 @@ pub struct LedgerPage {
     pub older: Option<String>,
     /// The first page, where this is not it.
     pub newest: Option<String>,
+    /// How far back was looked, where that is not far enough to fill the page.
+    pub looked_back_to: Option<Timestamp>,
 }
 
 /// What is asked for.

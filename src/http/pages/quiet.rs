@@ -167,8 +167,8 @@ pub struct Matches {
     pub firing: usize,
     /// Why it would be refused.
     pub too_broad: Option<String>,
-    /// Alerts of the last day that somebody was told of and that match.
-    pub past: Option<usize>,
+    /// How many alerts of the last day match that somebody was told of, as far as the newest of the ledger tell.
+    pub past: Option<String>,
     /// The next times, where it recurs.
     pub next: Vec<String>,
 }

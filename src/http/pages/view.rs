@@ -1,5 +1,6 @@
 //! What the templates share: bounded lists, times and numbers as people read them, classes of badges.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use super::shell::Theme;
@@ -48,6 +49,21 @@ impl<T> FromIterator<T> for Bounded<T> {
     fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
         Self::map(items, |item| item)
     }
+}
+
+/// The first ones in an order, sorted, and how many others there are: of ten thousand ten are looked at.
+pub(super) fn first_by<T>(
+    mut all: Vec<T>,
+    most: usize,
+    order: impl Fn(&T, &T) -> Ordering,
+) -> (Vec<T>, usize) {
+    let more = all.len().saturating_sub(most);
+    if more > 0 {
+        all.select_nth_unstable_by(most, &order);
+        all.truncate(most);
+    }
+    all.sort_unstable_by(order);
+    (all, more)
 }
 
 /// One alert, on the status page and above its runbook.

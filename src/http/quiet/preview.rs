@@ -67,7 +67,7 @@ pub async fn post(
     let now = context.clock.now();
     let preview = context.alerts.preview(matchers.clone(), MOST).await?;
     let hours = given.hours.unwrap_or(HOURS).min(MOST_HOURS);
-    let past = told_of(&context, matchers, hours, now).await?;
+    let (past, _) = told_of(&context, matchers, hours, now, usize::MAX).await?;
     let alerts: Vec<Value> = preview
         .alerts
         .iter()
@@ -100,27 +100,29 @@ pub async fn post(
     })))
 }
 
-/// The alerts that match and that somebody was told of in the last hours, each with when last.
+/// The alerts that match and that somebody was told of in the last hours, each with when last; and whether that is all, or
+/// as far as so many entries of the ledger tell.
 pub(in crate::http) async fn told_of(
     context: &Context,
     matchers: Vec<Matcher>,
     hours: u64,
     now: Timestamp,
-) -> Result<Vec<(Labels, Timestamp)>, ApiError> {
+    effort: usize,
+) -> Result<(Vec<(Labels, Timestamp)>, bool), ApiError> {
     let filter = LedgerFilter {
         matchers,
         kinds: vec!["enqueued".to_owned(), "throttled".to_owned()],
         since: Some(now - Duration::from_secs(hours * 3600)),
         ..LedgerFilter::default()
     };
-    let entries = ledger::recent(&context.database, &filter, ENTRIES).await;
-    let entries = entries.map_err(|error| {
+    let page = ledger::page_within(&context.database, &filter, ENTRIES, effort).await;
+    let page = page.map_err(|error| {
         tracing::error!(%error, "read ledger");
         ApiError::new(ErrorKind::Internal, "read the ledger")
     })?;
     let mut seen = HashSet::new();
     let mut alerts = Vec::new();
-    for entry in entries {
+    for entry in page.entries {
         if let Some(labels) = entry.labels
             && alerts.len() < MOST
             && seen.insert(labels.fingerprint())
@@ -128,5 +130,5 @@ pub(in crate::http) async fn told_of(
             alerts.push((labels, entry.at));
         }
     }
-    Ok(alerts)
+    Ok((alerts, page.next.is_none()))
 }

@@ -1,12 +1,11 @@
 //! From alerts to the rows of the pages.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use super::scene::{Scene, Seen};
 use super::wanted::{Wanted, find};
-use super::{AlertsPage, Block, Count, Heading, Row, State};
-use crate::alerts::dispatch::view::Snapshot;
+use super::{AlertsPage, Block, Count, Eye, Heading, Row, State};
+use crate::alerts::dispatch::view::{self as routed, View};
 use crate::http::context::Context;
 use crate::http::pages::paged::{LONGEST_FILTER, Paging, number, refusal, tidy};
 use crate::http::pages::view;
@@ -14,8 +13,6 @@ use crate::model::action_link::{Action, LINK_LASTS, Subject, link};
 use crate::model::alert::{Alert, AlertState, Course};
 use crate::model::labels::{ALERT_NAME, Labels};
 use crate::model::runbook_link;
-use crate::model::signature::Signer;
-use crate::model::timestamp::Timestamp;
 use crate::rules::known::with_missing;
 
 /// How long the dispatcher may take to answer.
@@ -34,34 +31,37 @@ const SEVERITIES: usize = 12;
 const OWNERS: [&str; 3] = ["owner_team", "owner", "team"];
 
 /// What the routes and the rules know now; the second says that the routes did not answer in time.
-pub(in crate::http::pages) async fn scene(context: &Context) -> (Scene, bool) {
-    let asked = async {
-        let snapshot = context.alerts.snapshot().await?;
-        let (_, flapping) = context.alerts.calming().await?;
-        Ok::<_, crate::alerts::run::Closed>((snapshot, flapping))
-    };
-    let answered = tokio::time::timeout(ANSWER, asked).await;
-    let (snapshot, flapping, incomplete) = match answered {
-        Ok(Ok((snapshot, flapping))) => (snapshot, flapping, false),
-        Ok(Err(_)) | Err(_) => (Snapshot::default(), Vec::new(), true),
-    };
-    let flapping: HashSet<_> = flapping
-        .iter()
-        .map(|held| held.labels.fingerprint())
-        .collect();
-    (Scene::of(snapshot, pending(context), &flapping), incomplete)
+pub(in crate::http::pages) async fn scene(
+    context: &Context,
+    wanted: routed::Wanted,
+) -> (Scene, bool) {
+    let pending = pending(context, &wanted);
+    let (view, incomplete) = view(context, wanted).await;
+    (Scene::of(view, pending), incomplete)
+}
+
+/// What the routes know; the second says that they did not answer in time.
+pub(super) async fn view(context: &Context, wanted: routed::Wanted) -> (View, bool) {
+    match tokio::time::timeout(ANSWER, context.alerts.view(wanted)).await {
+        Ok(Ok(view)) => (view, false),
+        Ok(Err(_)) | Err(_) => (View::default(), true),
+    }
 }
 
 /// The pending alerts of the rules, with the labels they will be told with.
-fn pending(context: &Context) -> Vec<Alert> {
+pub(super) fn pending(context: &Context, wanted: &routed::Wanted) -> Vec<Alert> {
     let mut pending = Vec::new();
     for group in context.rules.groups() {
         for rule in &group.rules {
             let memory = rule.memory();
             let instances = memory.instances.values();
             for instance in instances.filter(|one| one.state == AlertState::Pending) {
+                let labels = with_missing(&instance.labels, &instance.known);
+                if !wanted.takes(&labels) {
+                    continue;
+                }
                 pending.push(Alert {
-                    labels: with_missing(&instance.labels, &instance.known),
+                    labels,
                     annotations: instance.annotations.clone(),
                     starts_at: instance.active_at,
                     ends_at: instance.active_at,
@@ -76,15 +76,6 @@ fn pending(context: &Context) -> Vec<Alert> {
     pending
 }
 
-/// Who looks at a page: links that act are for who may.
-pub(super) struct Eye<'a> {
-    pub(super) now: Timestamp,
-    pub(super) signer: &'a Signer,
-    /// Where people reach this process.
-    pub(super) external_url: &'a str,
-    pub(super) may_act: bool,
-}
-
 /// The list.
 pub(super) fn page(
     scene: &Scene,
@@ -93,32 +84,21 @@ pub(super) fn page(
     incomplete: bool,
     eye: &Eye<'_>,
 ) -> AlertsPage {
-    let found = find(scene, &wanted);
+    let mut found = find(scene, &wanted);
     let address = wanted.address();
-    let paging = Paging::of(found.rows.len(), PAGE, page, address.clone());
-    let mut blocks: Vec<Block> = Vec::new();
-    let mut group_before = None;
-    for (group, place) in &found.rows[paging.rows()] {
-        if blocks.is_empty() || group_before != Some(*group) {
-            let heading = (!wanted.form.flat).then(|| {
-                let count = found
-                    .rows
-                    .iter()
-                    .filter(|(other, _)| other == group)
-                    .count();
-                heading(scene, *group, count)
-            });
-            blocks.push(Block {
-                heading,
-                rows: Vec::new(),
-            });
-            group_before = Some(*group);
-        }
+    let paging = Paging::of(found.total, PAGE, page, address.clone());
+    let blocks = found.window(paging.rows()).into_iter();
+    let blocks = blocks.map(|(group, count, places)| {
         let of_group = group.map(|group| &scene.groups[group].labels);
-        if let Some(block) = blocks.last_mut() {
-            block.rows.push(row(&scene.alerts[*place], of_group, eye));
+        let rows = places.into_iter();
+        Block {
+            heading: (!wanted.form.flat).then(|| heading(scene, group, count)),
+            rows: rows
+                .map(|place| row(&scene.alerts[place], of_group, eye))
+                .collect(),
         }
-    }
+    });
+    let blocks: Vec<Block> = blocks.collect();
     let counts = State::ALL.into_iter().zip(found.counts);
     let counts = counts.map(|(state, count)| {
         let chosen = wanted.form.states.contains(&state.word());

@@ -6,15 +6,17 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::fill::{self, Eye};
-use super::render_list;
-use super::wanted::Wanted;
+use super::scene::Scene;
+use super::wanted::Wanted as Asked;
+use super::{AlertsPage, Eye, fill, render_list};
+use crate::alerts::dispatch::view::{View, Wanted};
 use crate::auth::role::{Role, Scope};
 use crate::http::context::Context;
 use crate::http::identity::Who;
 use crate::http::pages::error;
 use crate::http::pages::quiet::list::uncached;
 use crate::http::params::Params;
+use crate::model::alert::Alert;
 
 /// The page.
 pub async fn show(
@@ -23,9 +25,9 @@ pub async fn show(
     params: Params,
 ) -> Response {
     let may_act = caller.allowed(Role::Editor, Scope::MonitoringWrite).is_ok();
-    let (scene, incomplete) = fill::scene(&context).await;
+    let (view, incomplete) = fill::view(&context, Wanted::All).await;
     // Ten thousand alerts are some milliseconds of work.
-    let filled = tokio::task::spawn_blocking(move || {
+    let made = tokio::task::spawn_blocking(move || {
         let external_url = context.configuration.borrow().external_url.clone();
         let eye = Eye {
             now: context.clock.now(),
@@ -33,16 +35,13 @@ pub async fn show(
             external_url: &external_url,
             may_act,
         };
-        let wanted = Wanted::read(&params);
-        let status = match wanted.mistake {
-            Some(_) => StatusCode::BAD_REQUEST,
-            None => StatusCode::OK,
-        };
-        let page = fill::page(&scene, wanted, params.get("page"), incomplete, &eye);
-        (status, page)
+        let pending = fill::pending(&context, &Wanted::All);
+        let (mistaken, page) = page(view, pending, incomplete, &params, &eye);
+        (mistaken, render_list(&page))
     });
-    match filled.await {
-        Ok((status, page)) => uncached(status, render_list(&page)),
+    match made.await {
+        Ok((false, html)) => uncached(StatusCode::OK, html),
+        Ok((true, html)) => uncached(StatusCode::BAD_REQUEST, html),
         Err(error) => {
             tracing::error!(%error, "fill the list of alerts");
             let status = StatusCode::INTERNAL_SERVER_ERROR;
@@ -50,4 +49,19 @@ pub async fn show(
             uncached(status, error::render(status.as_u16(), message))
         }
     }
+}
+
+/// The page of what the routes and the rules know, as the parameters ask for it; the first says that they cannot be read.
+pub fn page(
+    view: View,
+    pending: Vec<Alert>,
+    incomplete: bool,
+    params: &Params,
+    eye: &Eye<'_>,
+) -> (bool, AlertsPage) {
+    let scene = Scene::of(view, pending);
+    let wanted = Asked::read(params);
+    let mistaken = wanted.mistake.is_some();
+    let page = fill::page(&scene, wanted, params.get("page"), incomplete, eye);
+    (mistaken, page)
 }

@@ -8,11 +8,13 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
+use smallvec::SmallVec;
 
 use super::episodes::episodes;
-use super::fill::{self, Eye, LONG, SHORT, pairs, row};
+use super::fill::{self, LONG, SHORT, pairs, row};
 use super::scene::{Scene, Seen, States};
-use super::{AlertPage, NotificationRow, RouteRow, State as AlertState, render_one};
+use super::{AlertPage, Eye, NotificationRow, RouteRow, State as AlertState, render_one};
+use crate::alerts::dispatch::view::Wanted;
 use crate::alerts::explain::{explain, matchers_text};
 use crate::alerts::route::Route;
 use crate::auth::role::{Role, Scope};
@@ -58,7 +60,7 @@ pub async fn show(State(context): State<Arc<Context>>, Who(caller): Who, given: 
     };
     let now = context.clock.now();
     let may_act = caller.allowed(Role::Editor, Scope::MonitoringWrite).is_ok();
-    let (scene, _) = fill::scene(&context).await;
+    let (scene, _) = fill::scene(&context, Wanted::One(fingerprint)).await;
     let known = of(&scene, fingerprint);
     let labels = known.map(|seen| &seen.alert.labels);
     let (why, entries) = match ledger::fill::why(&context, fingerprint, labels).await {
@@ -105,7 +107,7 @@ pub async fn chart(State(context): State<Arc<Context>>, given: Given, params: Pa
         .get("theme")
         .and_then(Sheet::parse)
         .unwrap_or_default();
-    let (scene, _) = fill::scene(&context).await;
+    let (scene, _) = fill::scene(&context, Wanted::One(fingerprint)).await;
     let known = of(&scene, fingerprint).cloned();
     let seen = match known {
         Some(seen) => Some(seen),
@@ -184,7 +186,7 @@ fn remembered(entries: &[LedgerEntry]) -> Option<Seen> {
         silenced_by: Vec::new(),
         inhibited_by: None,
         acked_by: None,
-        groups: Vec::new(),
+        groups: SmallVec::new(),
     })
 }
 
@@ -234,7 +236,10 @@ async fn quiet(context: &Context, scene: &Scene, seen: &Seen) -> Vec<(String, Op
         }
     }
     if let Some(by) = &seen.inhibited_by {
-        let source = Fingerprint::parse(by).and_then(|by| of(scene, by));
+        let source = match Fingerprint::parse(by) {
+            Some(by) => fill::scene(context, Wanted::One(by)).await.0.alerts.pop(),
+            None => None,
+        };
         let text = source.map_or_else(
             || format!("Inhibited by alert {by}"),
             |source| {

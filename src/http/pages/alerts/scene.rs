@@ -1,13 +1,15 @@
 //! All alerts that there are now, with what is said of each.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::State;
-use crate::alerts::dispatch::view::Snapshot;
+use crate::alerts::dispatch::view::View;
 use crate::model::alert::Alert;
-use crate::model::labels::{Fingerprint, Labels};
-use crate::model::notification::{AlertStatus, FLAPPING};
+use crate::model::labels::Labels;
+use crate::model::notification::FLAPPING;
 use crate::model::timestamp::Timestamp;
 
 /// What is said of an alert, as a set.
@@ -53,16 +55,24 @@ pub(in crate::http::pages) struct Seen {
     pub(in crate::http::pages) inhibited_by: Option<String>,
     pub(in crate::http::pages) acked_by: Option<Arc<str>>,
     /// The groups it is in, by their places.
-    pub(in crate::http::pages) groups: Vec<usize>,
+    pub(in crate::http::pages) groups: SmallVec<[usize; 1]>,
 }
 
 /// A group of alerts.
 #[derive(Clone, Debug)]
 pub(in crate::http::pages) struct Group {
+    pub(in crate::http::pages) key: Arc<str>,
     pub(in crate::http::pages) receiver: Arc<str>,
     pub(in crate::http::pages) labels: Labels,
     pub(in crate::http::pages) next: Timestamp,
     pub(in crate::http::pages) muted_by: Vec<String>,
+}
+
+impl Group {
+    /// What orders groups that have the same first alert.
+    pub(in crate::http::pages) fn name(&self) -> (&str, &str) {
+        (&self.receiver, &self.key)
+    }
 }
 
 /// All of them.
@@ -74,72 +84,63 @@ pub(in crate::http::pages) struct Scene {
 
 impl Scene {
     /// From what the routes and the rules know.
-    pub(in crate::http::pages) fn of(
-        snapshot: Snapshot,
-        pending: Vec<Alert>,
-        flapping: &HashSet<Fingerprint>,
-    ) -> Self {
-        let mut scene = Self::default();
-        let mut places: HashMap<Labels, usize> = HashMap::new();
-        for group in snapshot.groups {
-            let place = scene.groups.len();
-            for shown in group.alerts {
-                if shown.status != AlertStatus::Firing {
-                    continue;
-                }
-                if let Some(known) = places.get(&shown.alert.labels) {
-                    scene.alerts[*known].groups.push(place);
-                    continue;
-                }
-                places.insert(shown.alert.labels.clone(), scene.alerts.len());
-                scene.alerts.push(Seen {
-                    states: States::default(),
-                    silenced_by: shown.silenced_by,
-                    inhibited_by: shown.inhibited_by,
-                    acked_by: shown.acked_by,
-                    alert: shown.alert,
-                    groups: vec![place],
-                });
-            }
-            scene.groups.push(Group {
+    pub(in crate::http::pages) fn of(view: View, pending: Vec<Alert>) -> Self {
+        let groups: Vec<Group> = view
+            .groups
+            .into_iter()
+            .map(|group| Group {
+                key: group.key,
                 receiver: group.receiver,
                 labels: group.labels,
                 next: group.next_flush,
                 muted_by: group.muted_by,
-            });
-        }
-        for seen in &mut scene.alerts {
-            let muted = |group: &usize| !scene.groups[*group].muted_by.is_empty();
-            let muted = seen.groups.iter().all(muted);
+            })
+            .collect();
+        let mut alerts = Vec::with_capacity(view.alerts.len() + pending.len());
+        for viewed in view.alerts {
+            let shown = viewed.shown;
+            let muted = |group: &usize| !groups[*group].muted_by.is_empty();
             let quiet = [
-                (State::Silenced, !seen.silenced_by.is_empty()),
-                (State::Inhibited, seen.inhibited_by.is_some()),
-                (State::Muted, muted),
-                (State::Acked, seen.acked_by.is_some()),
+                (State::Silenced, !shown.silenced_by.is_empty()),
+                (State::Inhibited, shown.inhibited_by.is_some()),
+                (State::Muted, viewed.groups.iter().all(muted)),
+                (State::Acked, shown.acked_by.is_some()),
             ];
+            let mut states = States::default();
             for (state, holds) in quiet {
-                seen.states.add(state, holds);
+                states.add(state, holds);
             }
             let active = quiet.iter().all(|(_, holds)| !holds);
-            let flaps = flapping.contains(&seen.alert.fingerprint())
-                || seen.alert.annotations.get(FLAPPING).is_some();
-            seen.states.add(State::Active, active);
-            seen.states.add(State::Firing, true);
-            seen.states.add(State::Flapping, flaps);
+            let flaps = viewed.flaps || shown.alert.annotations.get(FLAPPING).is_some();
+            states.add(State::Active, active);
+            states.add(State::Firing, true);
+            states.add(State::Flapping, flaps);
+            alerts.push(Seen {
+                states,
+                silenced_by: shown.silenced_by,
+                inhibited_by: shown.inhibited_by,
+                acked_by: shown.acked_by,
+                alert: shown.alert,
+                groups: viewed.groups,
+            });
         }
-        for alert in pending {
-            if places.contains_key(&alert.labels) {
-                continue;
-            }
-            scene.alerts.push(Seen {
+        if !pending.is_empty() {
+            let firing: HashSet<Labels> = alerts
+                .iter()
+                .map(|seen| seen.alert.labels.clone())
+                .collect();
+            let pending = pending
+                .into_iter()
+                .filter(|alert| !firing.contains(&alert.labels));
+            alerts.extend(pending.map(|alert| Seen {
                 alert: Arc::new(alert),
                 states: States::of(&[State::Pending]),
                 silenced_by: Vec::new(),
                 inhibited_by: None,
                 acked_by: None,
-                groups: Vec::new(),
-            });
+                groups: SmallVec::new(),
+            }));
         }
-        scene
+        Self { alerts, groups }
     }
 }

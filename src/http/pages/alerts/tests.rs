@@ -1,11 +1,12 @@
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::fill::{Eye, PAGE, page};
+use smallvec::SmallVec;
+
+use super::fill::{PAGE, page};
 use super::scene::Scene;
 use super::wanted::Wanted;
 use super::*;
-use crate::alerts::dispatch::view::{AlertSnapshot, GroupSnapshot, Snapshot};
+use crate::alerts::dispatch::view::{AlertSnapshot, View, Viewed, ViewedGroup};
 use crate::http::pages::tests::{HOSTILE, check_page};
 use crate::http::params::Params;
 use crate::model::alert::{Alert, Course};
@@ -45,15 +46,22 @@ fn shown(alert: Arc<Alert>) -> AlertSnapshot {
     }
 }
 
-fn group(receiver: &str, muted: bool, alerts: Vec<AlertSnapshot>) -> GroupSnapshot {
-    GroupSnapshot {
+fn group(receiver: &str, muted: bool) -> ViewedGroup {
+    ViewedGroup {
         key: receiver.into(),
-        route_id: receiver.into(),
         receiver: receiver.into(),
         labels: Labels::from_pairs([("job", "api")]),
         next_flush: now(),
         muted_by: muted.then(|| "nights".to_owned()).into_iter().collect(),
-        alerts,
+    }
+}
+
+/// In these groups.
+fn viewed(shown: AlertSnapshot, groups: &[usize]) -> Viewed {
+    Viewed {
+        shown,
+        flaps: false,
+        groups: SmallVec::from_slice(groups),
     }
 }
 
@@ -69,27 +77,28 @@ fn scene() -> Scene {
     acked.acked_by = Some("a".into());
     let mut inhibited = shown(alert(&[("alertname", "Inhibited"), ("job", "api")], 50));
     inhibited.inhibited_by = Some("0123456789abcdef".to_owned());
-    let mut over = shown(alert(&[("alertname", "Over")], 50));
-    over.status = AlertStatus::Resolved;
     let bad = shown(alert(&[("alertname", "Bad"), ("severity", "critical")], 60));
     let muted = shown(alert(
         &[("alertname", "Muted"), ("severity", "warning")],
         60,
     ));
-    let snapshot = Snapshot {
-        groups: vec![
-            group("night", true, vec![both.clone(), muted]),
-            group(
-                "team",
-                false,
-                vec![silenced, acked, inhibited, over, bad, both],
-            ),
+    let bad = Viewed {
+        flaps: true,
+        ..viewed(bad, &[1])
+    };
+    let view = View {
+        alerts: vec![
+            viewed(both, &[0, 1]),
+            viewed(muted, &[0]),
+            viewed(silenced, &[1]),
+            viewed(acked, &[1]),
+            viewed(inhibited, &[1]),
+            bad,
         ],
+        groups: vec![group("night", true), group("team", false)],
     };
     let pending = alert(&[("alertname", "Pending"), ("severity", "warning")], 3);
-    let flapping = alert(&[("alertname", "Bad"), ("severity", "critical")], 0);
-    let flapping = HashSet::from([flapping.fingerprint()]);
-    Scene::of(snapshot, vec![(*pending).clone()], &flapping)
+    Scene::of(view, vec![(*pending).clone()])
 }
 
 fn shown_page(scene: &Scene, query: &str, may_act: bool) -> AlertsPage {
@@ -215,17 +224,21 @@ fn a_wrong_matcher_is_shown_with_its_place_and_filters_nothing() {
 #[test]
 fn ten_thousand_alerts_are_one_small_page_after_the_other() {
     let numbers: Vec<String> = (0..10_000).map(|number| format!("{number:05}")).collect();
-    let alerts = numbers
-        .iter()
-        .map(|number| shown(alert(&[("alertname", "Many"), ("instance", number)], 5)));
-    let snapshot = Snapshot {
-        groups: vec![group("team", false, alerts.collect())],
+    let alerts = numbers.iter().map(|number| {
+        let alert = alert(&[("alertname", "Many"), ("instance", number)], 5);
+        viewed(shown(alert), &[0])
+    });
+    let view = View {
+        alerts: alerts.rev().collect(),
+        groups: vec![group("team", false)],
     };
-    let scene = Scene::of(snapshot, Vec::new(), &HashSet::new());
+    let scene = Scene::of(view, Vec::new());
     let page = shown_page(&scene, "page=3", true);
     assert_eq!(page.paging.text(), "101–150 of 10000");
     assert_eq!(page.counts[1].count, 10_000);
     assert_eq!(names(&page).len(), PAGE);
+    let first = &page.blocks[0].rows[0].labels;
+    assert_eq!(first[0].1, "00100", "in order, whatever order they come in");
     let html = render_list(&page);
     check_page(&html);
     assert!(html.contains("href=\"/alerts?page=2\"") && html.contains("href=\"/alerts?page=4\""));
@@ -255,15 +268,16 @@ fn hostile_alerts_are_inert_and_short() {
         ("owner", HOSTILE),
     ]);
     alert.generator_url = "data:text/html,<script>alert(1)</script>".into();
-    let snapshot = Snapshot {
-        groups: vec![GroupSnapshot {
+    let view = View {
+        alerts: vec![viewed(shown(Arc::new(alert)), &[0])],
+        groups: vec![ViewedGroup {
             receiver: HOSTILE.into(),
             labels: Labels::from_pairs([(HOSTILE, HOSTILE)]),
             muted_by: vec![HOSTILE.to_owned()],
-            ..group("x", false, vec![shown(Arc::new(alert))])
+            ..group("x", false)
         }],
     };
-    let scene = Scene::of(snapshot, Vec::new(), &HashSet::new());
+    let scene = Scene::of(view, Vec::new());
     let query = url::form_urlencoded::Serializer::new(String::new())
         .append_pair("filter", HOSTILE)
         .append_pair("severity", HOSTILE)

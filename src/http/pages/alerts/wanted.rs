@@ -1,6 +1,7 @@
 //! What is asked for among the alerts, and the rows of one page.
 
 use std::cmp::Reverse;
+use std::ops::Range;
 
 use super::scene::{Scene, Seen, States};
 use super::{Form, Mistake, State};
@@ -118,21 +119,27 @@ pub(in crate::http::pages) fn mistake(text: &str, message: &str) -> Mistake {
     }
 }
 
-/// The alerts that are asked for, in order.
+/// The alerts that are asked for.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct Found<'a> {
     /// How many there are of each state, were none chosen.
     pub(super) counts: [usize; State::ALL.len()],
-    /// The place of the group, where they stand in groups, and of the alert.
-    pub(super) rows: Vec<(Option<usize>, usize)>,
+    /// How many rows they are: an alert stands in each of its groups.
+    pub(super) total: usize,
+    /// By the place of their group, in the order of the groups; all in one where they stand one by one. Their own order is
+    /// made where it is looked at.
+    groups: Vec<(Option<usize>, Vec<Ranked<'a>>)>,
 }
 
 /// What needs somebody comes first: severe, then new.
-type Rank = (bool, u8, Reverse<Timestamp>, Labels);
+type Rank<'a> = (bool, u8, Reverse<Timestamp>, &'a Labels);
 
-pub(super) fn find(scene: &Scene, wanted: &Wanted) -> Found {
+/// An alert's rank, and its place.
+type Ranked<'a> = (Rank<'a>, usize);
+
+pub(super) fn find<'a>(scene: &'a Scene, wanted: &Wanted) -> Found<'a> {
     let mut found = Found::default();
-    let mut taken: Vec<(Rank, usize)> = Vec::new();
+    let mut taken: Vec<Ranked<'a>> = Vec::new();
     let in_receiver = |group: usize| *scene.groups[group].receiver == *wanted.form.receiver;
     let any_receiver = wanted.form.receiver.is_empty();
     for (place, seen) in scene.alerts.iter().enumerate() {
@@ -147,46 +154,97 @@ pub(super) fn find(scene: &Scene, wanted: &Wanted) -> Found {
             taken.push((rank(seen), place));
         }
     }
-    taken.sort_unstable();
     if wanted.form.flat {
-        found.rows = taken.into_iter().map(|(_, place)| (None, place)).collect();
+        found.total = taken.len();
+        found.groups.push((None, taken));
         return found;
     }
-    // Groups stand in the order of their first alert; pending ones, in no group, at the end.
-    let mut order: Vec<Option<usize>> = Vec::with_capacity(scene.groups.len() + 1);
-    let mut members: Vec<Vec<usize>> = vec![Vec::new(); scene.groups.len() + 1];
-    for (_, place) in taken {
-        let groups = &scene.alerts[place].groups;
-        let groups = groups
-            .iter()
-            .copied()
-            .filter(|group| any_receiver || in_receiver(*group))
-            .map(Some);
-        let nowhere = scene.alerts[place].groups.is_empty().then_some(None);
-        for group in groups.chain(nowhere) {
-            let of_group = &mut members[group.unwrap_or(scene.groups.len())];
-            if of_group.is_empty() && group.is_some() {
-                order.push(group);
+    let mut members: Vec<Vec<Ranked<'a>>> = vec![Vec::new(); scene.groups.len()];
+    let mut nowhere = Vec::new();
+    for ranked in taken {
+        let groups = &scene.alerts[ranked.1].groups;
+        if groups.is_empty() {
+            nowhere.push(ranked);
+        }
+        for group in groups.iter().copied() {
+            if any_receiver || in_receiver(group) {
+                members[group].push(ranked);
             }
-            of_group.push(place);
         }
     }
-    order.push(None);
-    for group in order {
-        let of_group = &members[group.unwrap_or(scene.groups.len())];
-        found
-            .rows
-            .extend(of_group.iter().map(|place| (group, *place)));
-    }
+    // Groups stand in the order of their first alert; pending ones, in no group, at the end.
+    let groups = members.into_iter().enumerate();
+    let mut groups: Vec<_> = groups
+        .filter_map(|(group, members)| Some((*members.iter().min()?, group, members)))
+        .collect();
+    groups.sort_unstable_by(|(a, in_a, _), (b, in_b, _)| {
+        a.cmp(b)
+            .then_with(|| scene.groups[*in_a].name().cmp(&scene.groups[*in_b].name()))
+    });
+    let groups = groups
+        .into_iter()
+        .map(|(_, group, members)| (Some(group), members));
+    found.groups = groups.chain([(None, nowhere)]).collect();
+    found.total = found.groups.iter().map(|(_, members)| members.len()).sum();
     found
 }
 
-fn rank(seen: &Seen) -> Rank {
+impl Found<'_> {
+    /// The rows of this range: for each group that has some its place, how many rows it has in all, and the places of the alerts.
+    pub(super) fn window(&mut self, rows: Range<usize>) -> Vec<(Option<usize>, usize, Vec<usize>)> {
+        let mut shown = Vec::new();
+        let mut before = 0;
+        for (group, members) in &mut self.groups {
+            let all = members.len();
+            let start = rows.start.saturating_sub(before).min(all);
+            let end = rows.end.saturating_sub(before).min(all);
+            before += all;
+            if start < end {
+                let places = sorted(members, start..end).iter().map(|(_, place)| *place);
+                shown.push((*group, all, places.collect()));
+            }
+        }
+        shown
+    }
+}
+
+/// What stands in this range were all sorted; only that is, for of ten thousand fifty are looked at.
+fn sorted<T: Ord>(all: &mut [T], range: Range<usize>) -> &[T] {
+    if range.start > 0 {
+        all.select_nth_unstable(range.start);
+    }
+    let rest = &mut all[range.start..];
+    if range.len() < rest.len() {
+        rest.select_nth_unstable(range.len());
+    }
+    let shown = &mut rest[..range.len()];
+    shown.sort_unstable();
+    shown
+}
+
+fn rank(seen: &Seen) -> Rank<'_> {
     let alert = &seen.alert;
     (
         !seen.states.has(State::Active),
         severity_rank(alert.labels.value("severity")),
         Reverse(alert.starts_at),
-        alert.labels.clone(),
+        &alert.labels,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sorted;
+
+    #[test]
+    fn a_part_is_sorted_as_if_all_were() {
+        let numbers: Vec<u32> = (0..97).map(|number| number * 37 % 97).collect();
+        for start in 0..97 {
+            for end in start + 1..=97 {
+                let want: Vec<u32> = (0..97).collect();
+                let mut mixed = numbers.clone();
+                assert_eq!(sorted(&mut mixed, start..end), &want[start..end]);
+            }
+        }
+    }
 }

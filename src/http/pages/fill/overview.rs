@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::alerts::run::Firing;
+use crate::alerts::dispatch::view::{AlertSnapshot, Viewed, Wanted};
 use crate::http::pages::overview::{OverviewPage, StorageRow, Unattended};
 use crate::http::pages::rule::handlers::Addresses;
+use crate::http::pages::view::first_by;
 use crate::model::action_link::{Action, LINK_LASTS, Subject, link};
 use crate::model::notification::severity_rank;
 
@@ -17,10 +18,10 @@ pub(in crate::http::pages) async fn overview(context: &Context, may_act: bool) -
     let now = context.clock.now();
     let groups = context.rules.groups();
     let targets = context.targets.targets();
-    let firing = tokio::time::timeout(ANSWER, context.alerts.firing()).await;
+    let firing = tokio::time::timeout(ANSWER, context.alerts.view(Wanted::All)).await;
     let firing = firing.ok().and_then(Result::ok);
     let busy = firing.is_none();
-    let firing = firing.unwrap_or_default();
+    let firing = firing.unwrap_or_default().alerts;
     let addresses = Addresses::of(&groups);
     let (mut pending, mut fires, mut evaluated) = (0, 0, None);
     let (mut rules, mut failing) = (0, Vec::new());
@@ -59,9 +60,8 @@ pub(in crate::http::pages) async fn overview(context: &Context, may_act: bool) -
     let backlog = outbox::backlog(&context.database, now);
     let stats = context.storage.stats();
     let configuration = Arc::clone(&context.configuration.borrow());
-    let count = |quiet: fn(&crate::alerts::dispatch::view::AlertSnapshot) -> bool| {
-        firing.iter().filter(|(shown, _)| quiet(shown)).count()
-    };
+    let count =
+        |quiet: fn(&AlertSnapshot) -> bool| firing.iter().filter(|one| quiet(&one.shown)).count();
     OverviewPage {
         now,
         readiness: readiness(context),
@@ -103,9 +103,9 @@ fn first<T>(rows: impl IntoIterator<Item = T>) -> Bounded<T> {
 }
 
 /// How many fire of each severity, the gravest first; those beyond a handful together.
-fn severities(firing: &Firing) -> Vec<(String, usize)> {
+fn severities(firing: &[Viewed]) -> Vec<(String, usize)> {
     let mut counts: BTreeMap<(u8, &str), usize> = BTreeMap::new();
-    for (shown, _) in firing {
+    for Viewed { shown, .. } in firing {
         let severity = shown.alert.labels.value("severity");
         *counts
             .entry((severity_rank(severity), severity))
@@ -131,27 +131,22 @@ fn severities(firing: &Firing) -> Vec<(String, usize)> {
 /// The gravest and oldest that nobody has dealt with, with links for who may act.
 fn unattended(
     (context, may_act): (&Context, bool),
-    firing: &Firing,
+    firing: &[Viewed],
     groups: &[Arc<Group>],
     addresses: &Addresses,
     now: Timestamp,
 ) -> Bounded<Unattended> {
-    let mut open: Vec<_> = firing
-        .iter()
-        .map(|(shown, _)| shown)
-        .filter(|shown| {
-            shown.silenced_by.is_empty() && shown.acked_by.is_none() && shown.inhibited_by.is_none()
-        })
-        .collect();
-    open.sort_by_cached_key(|shown| {
-        let rank = severity_rank(shown.alert.labels.value("severity"));
-        (rank, shown.alert.starts_at, shown.alert.fingerprint())
+    let open = firing.iter().map(|one| &one.shown).filter(|shown| {
+        shown.silenced_by.is_empty() && shown.acked_by.is_none() && shown.inhibited_by.is_none()
     });
-    let more = open.len().saturating_sub(SHOWN);
-    open.truncate(SHOWN);
-    let here = context.configuration.borrow().external_url.clone();
-    let rows = open.into_iter().map(|shown| {
+    let open = open.map(|shown| {
         let alert = &shown.alert;
+        let rank = severity_rank(alert.labels.value("severity"));
+        ((rank, alert.starts_at, &alert.labels), alert)
+    });
+    let (open, more) = first_by(open.collect(), SHOWN, |(a, _), (b, _)| a.cmp(b));
+    let here = context.configuration.borrow().external_url.clone();
+    let rows = open.into_iter().map(|(_, alert)| {
         let mut row = posted_row(alert);
         row.lead_to_runbook(&here);
         let subject = Subject::Alert(alert.fingerprint());

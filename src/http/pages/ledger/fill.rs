@@ -1,5 +1,6 @@
 //! From the ledger's entries to the rows of the pages, and to the answer on one alert.
 
+use super::list::EFFORT;
 use super::{EntryRow, KINDS, VerdictRow, Why};
 use crate::alerts::story::{Entry, NO_ENTRY, NO_RULE, Outcome, RuleSays, WAITS, stories, verdicts};
 use crate::db::DbError;
@@ -108,7 +109,7 @@ pub(in crate::http::pages) async fn why(
         fingerprint: Some(fingerprint),
         ..LedgerFilter::default()
     };
-    let page = ledger::page(&context.database, &filter, ENTRIES).await?;
+    let page = ledger::page_within(&context.database, &filter, ENTRIES, EFFORT).await?;
     let entries: Vec<Entry> = page.entries.iter().map(Entry::from).collect();
     let stories = stories(&entries);
     let story = stories.get(&fingerprint);

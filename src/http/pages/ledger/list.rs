@@ -22,6 +22,8 @@ use crate::model::timestamp::Timestamp;
 
 /// Entries on a page.
 const PAGE: u32 = 100;
+/// Entries looked at for a page: some milliseconds.
+pub(in crate::http::pages) const EFFORT: usize = 10_000;
 
 /// The page.
 pub async fn show(State(context): State<Arc<Context>>, params: Params) -> Response {
@@ -48,6 +50,7 @@ pub async fn show(State(context): State<Arc<Context>>, params: Params) -> Respon
         rows: Vec::new(),
         older: None,
         newest: None,
+        looked_back_to: None,
     };
     let mut filter = match read(&page.form) {
         Ok(filter) => filter,
@@ -71,7 +74,7 @@ async fn fill(context: &Context, page: &mut LedgerPage, filter: &LedgerFilter) -
             let name = name.unwrap_or_else(|| fingerprint.to_string());
             page.alert = Some((name, format!("/alerts/{fingerprint}"), why));
         }
-        ledger::page(&context.database, filter, PAGE).await
+        ledger::page_within(&context.database, filter, PAGE, EFFORT).await
     };
     match read.await {
         Ok(found) => {
@@ -81,6 +84,7 @@ async fn fill(context: &Context, page: &mut LedgerPage, filter: &LedgerFilter) -
                 .next
                 .map(|cursor| address.clone().with("cursor", cursor.to_string()).text());
             page.newest = filter.before.map(|_| address.text());
+            page.looked_back_to = found.looked_back_to;
             StatusCode::OK
         }
         Err(error) => {

@@ -52,6 +52,7 @@ fn ledger(entries: &[LedgerEntry], word: &str) -> LedgerPage {
         rows: rows(entries),
         older: Some("/ledger?cursor=7".to_owned()),
         newest: None,
+        looked_back_to: None,
     }
 }
 
@@ -123,4 +124,18 @@ fn the_timeline_is_a_document_and_hostile_text_in_it_is_inert() {
     let html = render(&nothing);
     check_page(&html);
     assert!(html.contains("Nothing was decided that is like that."));
+    let stopped = LedgerPage {
+        mistake: None,
+        looked_back_to: Some(Timestamp::from_millis(1_000)),
+        ..ledger(&[], "")
+    };
+    let html = render(&stopped);
+    check_page(&html);
+    for text in [
+        "Nothing like that was found yet.",
+        "back to <time",
+        ">Look further back</a>",
+    ] {
+        assert!(html.contains(text), "{text} is not in {html}");
+    }
 }

@@ -10,7 +10,7 @@ use super::fill::{exactly, matches};
 use super::list::{silence, told_of_ack, uncached};
 use super::{ActionPage, Form, LabelChoice, render_action};
 use crate::alerts::ack::{AckRequest, AckTarget};
-use crate::alerts::dispatch::view::AlertSnapshot;
+use crate::alerts::dispatch::view::{AlertSnapshot, Wanted};
 use crate::alerts::explain::matchers_text;
 use crate::alerts::run::Closed;
 use crate::db::ledger::{self, LedgerFilter};
@@ -167,10 +167,8 @@ async fn follow(context: &Context, action: Action, params: &Params) -> Result<Fo
 async fn find(context: &Context, subject: &Subject) -> Result<Meant, Closed> {
     match subject {
         Subject::Alert(fingerprint) => {
-            let firing = context.alerts.firing().await?;
-            let mut alerts: Vec<AlertSnapshot> =
-                firing.into_iter().map(|(shown, _)| shown).collect();
-            alerts.retain(|shown| shown.alert.fingerprint() == *fingerprint);
+            let view = context.alerts.view(Wanted::One(*fingerprint)).await?;
+            let alerts: Vec<AlertSnapshot> = view.alerts.into_iter().map(|one| one.shown).collect();
             let labels = match alerts.first() {
                 Some(shown) => Some(shown.alert.labels.clone()),
                 None => remembered(context, *fingerprint).await,

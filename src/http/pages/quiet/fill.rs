@@ -1,5 +1,6 @@
 //! From acks, silences and alerts to the structs of the pages.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -11,14 +12,15 @@ use crate::alerts::explain::matchers_text;
 use crate::alerts::interval::schedule::Span;
 use crate::alerts::recurring::RecurringShown;
 use crate::http::context::Context;
-use crate::http::pages::view;
+use crate::http::pages::ledger::list::EFFORT;
+use crate::http::pages::view::{self, first_by};
 use crate::http::quiet::preview::told_of;
 use crate::model::ack::Ack;
 use crate::model::action_link::{Action, LINK_LASTS, Subject, link};
 use crate::model::labels::{ALERT_NAME, Labels};
 use crate::model::matcher::Matcher;
 use crate::model::notification::severity_rank;
-use crate::model::silence::{RECURRING, Silence};
+use crate::model::silence::{RECURRING, Silence, SilenceState};
 use crate::model::timestamp::Timestamp;
 
 /// Alerts of one ack that are shown.
@@ -30,13 +32,16 @@ const HOURS: u64 = 24;
 
 /// What a silence with these matchers would match.
 pub(super) async fn matches(context: &Context, matchers: &[Matcher], now: Timestamp) -> Matches {
-    let past = told_of(context, matchers.to_vec(), HOURS, now).await;
+    let past = told_of(context, matchers.to_vec(), HOURS, now, EFFORT).await;
     let preview = context
         .alerts
         .preview(matchers.to_vec(), view::MAX_ROWS)
         .await;
     let mut matches = preview.map_or_else(|_| Matches::default(), shown);
-    matches.past = past.ok().map(|alerts| alerts.len());
+    matches.past = past.ok().map(|(alerts, all)| match (alerts.len(), all) {
+        (count, true) => count.to_string(),
+        (count, false) => format!("at least {count}"),
+    });
     matches
 }
 
@@ -66,16 +71,16 @@ pub(super) fn exactly(alerts: &[AlertSnapshot]) -> Matches {
 /// What fires, told first, for who may act with links that hold for a while.
 pub(super) fn firing(
     context: &Context,
-    mut alerts: Vec<AlertSnapshot>,
+    alerts: &[AlertSnapshot],
     may_act: bool,
     now: Timestamp,
 ) -> Matches {
-    let key = |shown: &AlertSnapshot| {
+    let ranked = alerts.iter().map(|shown| {
         let quiet = shown.acked_by.is_some() || !shown.silenced_by.is_empty();
         let rank = severity_rank(shown.alert.labels.value("severity"));
-        (quiet, rank, shown.alert.labels.clone())
-    };
-    alerts.sort_by_cached_key(key);
+        ((quiet, rank, &shown.alert.labels), shown)
+    });
+    let (first, more) = first_by(ranked.collect(), FIRING, |(a, _), (b, _)| a.cmp(b));
     let until = now + LINK_LASTS;
     let row = |shown: &AlertSnapshot| {
         let subject = Subject::Alert(shown.alert.fingerprint());
@@ -89,11 +94,10 @@ pub(super) fn firing(
         }
         row
     };
-    let rows: Vec<MatchRow> = alerts.iter().take(FIRING).map(row).collect();
     Matches {
         alerts: Bounded {
-            more: alerts.len() - rows.len(),
-            rows,
+            rows: first.into_iter().map(|(_, shown)| row(shown)).collect(),
+            more,
         },
         matched: alerts.len(),
         ..Matches::default()
@@ -198,9 +202,38 @@ fn name_and_labels(labels: &Labels) -> String {
     }
 }
 
+/// What fires, and how much of it each silence keeps quiet.
+#[derive(Default)]
+pub(super) struct Silenced<'a> {
+    firing: &'a [AlertSnapshot],
+    by: HashMap<&'a str, usize>,
+}
+
+impl<'a> Silenced<'a> {
+    /// Of these alerts.
+    pub(super) fn of(firing: &'a [AlertSnapshot]) -> Self {
+        let mut by: HashMap<&str, usize> = HashMap::new();
+        for id in firing.iter().flat_map(|shown| &shown.silenced_by) {
+            *by.entry(id).or_default() += 1;
+        }
+        Self { firing, by }
+    }
+
+    /// How many it matches. Of one that holds the routes have said it.
+    fn matched(&self, silence: &Silence, now: Timestamp) -> usize {
+        match silence.state(now) {
+            SilenceState::Active => self.by.get(&*silence.id).copied().unwrap_or_default(),
+            SilenceState::Pending | SilenceState::Expired => {
+                let firing = self.firing.iter();
+                let labels = firing.map(|shown| &shown.alert.labels);
+                labels.filter(|labels| silence.matches(labels)).count()
+            }
+        }
+    }
+}
+
 /// A silence, with how many of the alerts that fire it matches.
-pub(super) fn silence_row(silence: &Silence, firing: &[Labels], now: Timestamp) -> SilenceRow {
-    let matched = firing.iter().filter(|labels| silence.matches(labels));
+pub(super) fn silence_row(silence: &Silence, firing: &Silenced<'_>, now: Timestamp) -> SilenceRow {
     SilenceRow {
         id: silence.id.to_string(),
         state: silence.state(now).as_str(),
@@ -211,7 +244,7 @@ pub(super) fn silence_row(silence: &Silence, firing: &[Labels], now: Timestamp) 
         ends: silence.ends_at,
         until_resolved: silence.is_until_resolved(),
         recurs: silence.annotations.contains_key(RECURRING),
-        matched: matched.count(),
+        matched: firing.matched(silence, now),
     }
 }
 

@@ -10,8 +10,9 @@ use axum::http::header::CACHE_CONTROL;
 use axum::response::{Html, IntoResponse, Response};
 use serde_json::json;
 
-use super::fill::{ack_row, matches, recurring_row, silence_row, span_text};
+use super::fill::{Silenced, ack_row, matches, recurring_row, silence_row, span_text};
 use super::{Bounded, Form, Matches, Notice, SilencesPage, prefill, render_list};
+use crate::alerts::dispatch::view::Wanted;
 use crate::alerts::explain::matchers_text;
 use crate::alerts::interval::schedule::Schedule;
 use crate::alerts::matchers;
@@ -30,7 +31,6 @@ use crate::http::pages::shell::signature;
 use crate::http::pages::{error, see_other};
 use crate::http::params::Params;
 use crate::model::duration;
-use crate::model::labels::Labels;
 use crate::model::matcher::Matcher;
 use crate::model::silence::{FORCE, RESOLVED, Silence, SilenceState, UNTIL};
 use crate::model::timestamp::Timestamp;
@@ -282,16 +282,13 @@ async fn fill(
 ) -> Result<SilencesPage, Closed> {
     let now = context.clock.now();
     let may_act = caller.allowed(Role::Editor, Scope::MonitoringWrite).is_ok();
-    let firing = context.alerts.firing().await?;
-    let alerts: Vec<_> = firing.into_iter().map(|(shown, _)| shown).collect();
-    let firing: Vec<Labels> = alerts
-        .iter()
-        .map(|shown| shown.alert.labels.clone())
-        .collect();
+    let view = context.alerts.view(Wanted::All).await?;
+    let alerts: Vec<_> = view.alerts.into_iter().map(|one| one.shown).collect();
+    let firing = Silenced::of(&alerts);
     let fires = if context.upstream_only {
         Matches::default()
     } else {
-        super::fill::firing(context, alerts, may_act, now)
+        super::fill::firing(context, &alerts, may_act, now)
     };
     let search = params.get("q").unwrap_or_default().trim();
     let search = if refusal(search).is_none() {
@@ -349,7 +346,9 @@ async fn fill(
         search: search.to_owned(),
         silences: shown.collect(),
         paging,
-        expired: Bounded::map(&expired, |silence| silence_row(silence, &[], now)),
+        expired: Bounded::map(&expired, |silence| {
+            silence_row(silence, &Silenced::default(), now)
+        }),
         recurring: Bounded::map(&recurring, recurring_row),
         form,
         preview,

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::Form;
 use super::list::{KEEP, form_of};
+use crate::alerts::dispatch::view::Wanted;
 use crate::alerts::matchers;
 use crate::http::context::Context;
 use crate::http::pages::alerts::fill::scene;
@@ -89,9 +90,8 @@ pub(super) async fn form(
 }
 
 async fn labels_of(context: &Context, fingerprint: Fingerprint) -> Option<Labels> {
-    let (scene, _) = scene(context).await;
-    let mut alerts = scene.alerts.iter();
-    let seen = alerts.find(|seen| seen.alert.fingerprint() == fingerprint)?;
+    let (scene, _) = scene(context, Wanted::One(fingerprint)).await;
+    let seen = scene.alerts.first()?;
     Some(seen.alert.labels.clone())
 }
 

@@ -56,8 +56,9 @@ const ROWS: usize = 10;
 const ALL_ROWS: usize = 100;
 /// How far back notifications and firing are looked for.
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// Notifications shown.
+/// Notifications shown, and entries of the ledger looked at for them.
 const SENT: u32 = 8;
+const EFFORT: usize = 10_000;
 /// Labels taken from an address, and the longest value.
 const MAX_LABELS: usize = 32;
 const MAX_VALUE: usize = 1024;
@@ -475,9 +476,9 @@ async fn told_lately(context: &Context, alert: &str, now: Timestamp) -> Option<V
         since: Some(now - DAY),
         ..LedgerFilter::default()
     };
-    let entries = ledger::recent(&context.database, &filter, SENT).await;
-    let entries = entries.inspect_err(|error| tracing::error!(%error, "read ledger for a runbook"));
-    Some(entries.ok()?.iter().map(sent).collect())
+    let page = ledger::page_within(&context.database, &filter, SENT, EFFORT).await;
+    let page = page.inspect_err(|error| tracing::error!(%error, "read ledger for a runbook"));
+    Some(page.ok()?.entries.iter().map(sent).collect())
 }
 
 fn sent(entry: &LedgerEntry) -> Sent {

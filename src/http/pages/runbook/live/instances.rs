@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::alerts::dispatch::view::AlertSnapshot;
+use crate::alerts::dispatch::view::{AlertSnapshot, Wanted};
 use crate::charts::alert::Source;
 use crate::charts::chart::comparison;
 use crate::charts::unit::guess;
@@ -135,10 +135,11 @@ pub(super) async fn find(context: &Context, name: &str) -> Found {
             }));
         }
     }
-    let asked = tokio::time::timeout(ANSWER, context.alerts.firing()).await;
+    let asked = context.alerts.view(Wanted::Named(name.to_owned()));
+    let asked = tokio::time::timeout(ANSWER, asked).await;
     let routed = asked.ok().and_then(Result::ok).unwrap_or_default();
-    let routed = routed.into_iter().map(|(shown, _)| shown);
-    found.take(routed.filter(|shown| shown.alert.name() == name).collect());
+    let routed = routed.alerts.into_iter().map(|one| one.shown);
+    found.take(routed.collect());
     found
         .alerts
         .sort_by(|a, b| (b.state, a.since, &a.labels).cmp(&(a.state, b.since, &b.labels)));
