@@ -1,6 +1,7 @@
 //! Definitions at work: their rules among the groups that run, their owners on alerts, and what they are on `/metrics`.
 //!
-//! The database is asked every few seconds whether something was written, by whomever; then all is made anew.
+//! The database is asked every few seconds whether something was written, by whomever; then all is made anew. Where that takes
+//! long it is done less often.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::clock::Stopwatch;
 use crate::db::definitions as rows;
 use crate::db::sql::Sql;
 use crate::definitions::check::Checks;
@@ -28,6 +30,10 @@ use super::applied::Applied;
 
 /// How often the database is asked.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// While many are written one after the other, making all anew takes at most one part in so many of the time, and waits no
+/// longer than this.
+const REST: u32 = 20;
+const LONGEST_REST: Duration = Duration::from_secs(30);
 /// Series of `outrigger_metric_definition_info` at most.
 const MOST_INFOS: usize = 2_000;
 /// The file that the groups are said to stand in.
@@ -126,7 +132,12 @@ impl Meaning {
                 _ = look.tick() => {}
             }
             if self.is_stale().await {
+                let stopwatch = Stopwatch::start();
                 applied.definitions_changed().await;
+                let rest = stopwatch.elapsed().saturating_mul(REST);
+                if rest > LOOK_EVERY {
+                    look.reset_after(rest.min(LONGEST_REST));
+                }
             }
         }
     }
