@@ -209,12 +209,16 @@ async fn metrics_of(context: &Context, defined: &[Resource]) -> Result<Vec<Resou
         }
     }
     let store = definitions::store(context, false);
-    let mut metrics = Vec::new();
+    // Each once, in the order of all.
+    let mut metrics = BTreeMap::new();
     for (column, value) in wanted {
         let equal = vec![(column, value.to_owned())];
-        metrics.extend(store.where_equal(Kind::Metric, equal).await?);
+        for metric in store.where_equal(Kind::Metric, equal).await? {
+            let place = (metric.name().to_owned(), metric.id().to_owned());
+            metrics.insert(place, metric);
+        }
     }
-    Ok(metrics)
+    Ok(metrics.into_values().collect())
 }
 
 /// One dashboard, by its identity.

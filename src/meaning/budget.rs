@@ -45,7 +45,11 @@ pub(super) fn rules(
     (numerator, denominator): (&Expr, &Expr),
 ) -> Result<Vec<Rule>, String> {
     let target = share(result);
-    if !(target > 0.0 && target < 1.0) {
+    // A goal of less than one percent is one that was meant as a ratio.
+    let mistaken = is_percent(result)
+        && result.direction == Direction::Increase
+        && result.target_value.0 <= 1.0;
+    if mistaken || !(target > 0.0 && target < 1.0) {
         return Err(format!(
             "its target {} is not a ratio between 0 and 1; write it as one, such as 0.999, or in percent with the unit %, where numerator and denominator tell it",
             number(result.target_value.0)
@@ -85,12 +89,15 @@ pub(super) fn rules(
     Ok(rules)
 }
 
+fn is_percent(result: &KeyResult) -> bool {
+    let unit = result.unit.trim().to_ascii_lowercase();
+    matches!(&*unit, "%" | "percent" | "percentage" | "pct")
+}
+
 /// The target as a share of all: where its unit says so it is written in percent.
 fn share(result: &KeyResult) -> f64 {
     let target = result.target_value.0;
-    let unit = result.unit.trim().to_ascii_lowercase();
-    let is_percent = matches!(&*unit, "%" | "percent" | "percentage" | "pct");
-    if is_percent {
+    if is_percent(result) {
         tidy(target / 100.0)
     } else {
         target

@@ -53,7 +53,8 @@ fn key(group_key: &str) -> String {
     text
 }
 
-/// Runbooks and sources of the alerts that fire, each once: an address and what to call it.
+/// Runbooks and sources of the alerts that fire, each once: an address and what to call it. A runbook's address tells of the
+/// alert behind its `?`: the first one's serves for all.
 pub fn links(notification: &Notification, limit: usize) -> Vec<(String, String)> {
     let mut links: Vec<(String, String)> = Vec::new();
     for alert in &notification.alerts {
@@ -64,7 +65,13 @@ pub fn links(notification: &Notification, limit: usize) -> Vec<(String, String)>
         let runbook = (alert.runbook(), "Runbook");
         let source = (&*alert.alert.generator_url, "Source");
         for (address, what) in [runbook, source] {
-            let known = links.iter().any(|(known, _)| known == address);
+            let page = |address: &str| match what {
+                "Runbook" => address.split('?').next().map(str::to_owned),
+                _ => Some(address.to_owned()),
+            };
+            let known = links
+                .iter()
+                .any(|(known, _)| known == address || page(known) == page(address));
             if !address.is_empty() && !known && links.len() < limit {
                 links.push((address.to_owned(), format!("{what}: {name}")));
             }

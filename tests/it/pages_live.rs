@@ -183,8 +183,13 @@ fn open_pages_are_told_what_moved_until_the_end() {
         lines.any(|line| line == "event: alerts"),
         "the alert is told"
     );
-    let page = outrigger.get("/").body;
-    assert!(page.contains("data-generations=\"alerts="), "{page}");
+    for path in ["/", "/alerts", "/rules", "/silences", "/targets", "/status"] {
+        let page = outrigger.get(path).body;
+        assert!(
+            page.contains("data-generations=\"alerts="),
+            "{path}: {page}"
+        );
+    }
     assert!(outrigger.terminate(Duration::from_secs(20)).success());
     // The stream has ended, not the patience.
     lines.for_each(drop);

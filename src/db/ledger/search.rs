@@ -73,8 +73,9 @@ pub async fn page_within(
         for row in rows {
             if stopped || concerned.floor.is_some_and(|floor| row.first_id < floor) {
                 // Whatever is not looked at is older than all that was.
-                page.next = effort.before;
-                page.looked_back_to = effort.at;
+                // Where that is nothing yet, the next page begins here.
+                page.next = effort.before.or(Some(row.first_id + row.entries));
+                page.looked_back_to = effort.at.or(Some(Timestamp::from_millis(row.first_at)));
                 return Ok(page);
             }
             if !may_hold(&row, filter, &concerned) {
@@ -164,18 +165,22 @@ impl Concerned {
             floor: None,
         };
         // Outcomes are younger than what they are of: a search that is bounded begins where its page does.
-        let before = filter.before.filter(|_| effort < usize::MAX);
+        let bounded = effort < usize::MAX;
+        let from = Start {
+            before: filter.before.filter(|_| bounded),
+            until: filter.until.filter(|_| bounded),
+        };
         if let Some(fingerprint) = filter.fingerprint {
             let rows = Rows::Named(find(database, &[fingerprint.0]).await?);
             let is_asked = |labels: &Labels| labels.fingerprint() == fingerprint;
-            let found = notifications(database, (rows, before), effort, |_| true, is_asked).await?;
+            let found = notifications(database, (rows, from), effort, |_| true, is_asked).await?;
             concerned.take_floor(found.1);
             concerned.of_fingerprint = Some(found.0);
         }
         if !filter.matchers.is_empty() {
             let is_asked = |labels: &Labels| all_match(&filter.matchers, labels);
             let may_hold = |row: &StoredRow| holds_values(&row.body, &filter.matchers);
-            let rows = (Rows::All, before);
+            let rows = (Rows::All, from);
             let found = notifications(database, rows, effort, may_hold, is_asked).await?;
             concerned.take_floor(found.1);
             concerned.of_matchers = Some(found.0);
@@ -240,13 +245,14 @@ fn holds_values(body: &[u8], matchers: &[Matcher]) -> bool {
 /// The notifications of the alerts asked for, in entries below a number, and the floor where not all were looked at.
 async fn notifications(
     database: &Database,
-    (rows, before): (Rows, Option<i64>),
+    (rows, from): (Rows, Start),
     effort: usize,
     may_hold: impl Fn(&StoredRow) -> bool,
     is_asked: impl Fn(&Labels) -> bool,
 ) -> Result<(HashSet<Arc<str>>, Option<i64>), DbError> {
     let everything = LedgerFilter {
-        before,
+        before: from.before,
+        until: from.until,
         ..LedgerFilter::default()
     };
     let mut walk = Walk::new(&everything, rows);
@@ -278,6 +284,13 @@ async fn notifications(
         }
     }
     Ok((found, None))
+}
+
+/// Where a search begins: below a number, and not after a time.
+#[derive(Clone, Copy)]
+struct Start {
+    before: Option<i64>,
+    until: Option<Timestamp>,
 }
 
 /// How many entries may still be looked at, and how far that went.

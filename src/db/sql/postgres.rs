@@ -187,8 +187,13 @@ impl Postgres {
 
     pub(super) async fn begin(&self) -> Result<Transaction, DbError> {
         const ACTION: &str = "begin transaction";
+        // While the server is down nobody waits for a turn.
+        drop(self.enter(ACTION)?);
         let turn = timeout(LONGEST_TURN, Arc::clone(&self.writer).acquire_owned()).await;
-        let turn = turn.map_err(|_| crowded(ACTION, LONGEST_TURN))?;
+        let turn = turn.map_err(|_| match self.gate.failing() {
+            Some(_) => silent(ACTION, LONGEST_TURN),
+            None => crowded(ACTION, LONGEST_TURN),
+        })?;
         let writer = turn.expect("it is never closed");
         let pass = self.enter(ACTION)?;
         let limit = self.config.profile.wait() + self.config.profile.statement();

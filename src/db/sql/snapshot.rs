@@ -151,7 +151,8 @@ impl Snapshot {
     }
 
     /// Brings the copy on the disk up to date, where it says something else or its time is old; at the end (`last`) also where
-    /// it is merely not the newest. Where nothing is held the copy goes.
+    /// it is merely not the newest. Where nothing is held
+    /// although the database was read, the copy goes.
     ///
     /// # Errors
     /// Where the disk cannot be written.
@@ -161,6 +162,10 @@ impl Snapshot {
         };
         let held = self.held.load_full();
         let Some(held) = held else {
+            if last {
+                // Nothing was ever read: what lies there may be wanted by the next start.
+                return Ok(());
+            }
             return on_the_disk(move || file::remove(&path)).await;
         };
         let as_of = held.as_of.load(Ordering::Relaxed);

@@ -327,6 +327,23 @@ async fn pages_of_the_ledger_that_stop_early_leave_nothing_out() {
             1,
             1,
         ),
+        // What begins far behind the newest entries.
+        (
+            LedgerFilter {
+                until: Some(at(1_000)),
+                ..named("n", "1")
+            },
+            2,
+            10,
+        ),
+        (
+            LedgerFilter {
+                notification: Some("n12".into()),
+                ..named("n", "1")
+            },
+            1,
+            12,
+        ),
     ] {
         let want = ledger::page(&database, &filter, 10_000).await.unwrap();
         let (mut found, mut pages) = (Vec::new(), 0);

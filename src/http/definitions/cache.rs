@@ -181,10 +181,12 @@ impl Cache {
     ) -> (Arc<Answer>, Source) {
         let stopwatch = Stopwatch::start();
         let from_redis = std::sync::atomic::AtomicBool::new(false);
+        // Each of those that wait holds room for it, several times: what is large is made by the one that does it.
         let init = async {
             if let Some(remote) = &self.remote
-                && let Some(key) = self.shared_key(key).await
-                && let Some(answer) = remote.get(&key, self.clock.now(), self.largest).await
+                && let Some(key) = Box::pin(self.shared_key(key)).await
+                && let Some(answer) =
+                    Box::pin(remote.get(&key, self.clock.now(), self.largest)).await
             {
                 from_redis.store(true, std::sync::atomic::Ordering::Relaxed);
                 return Ok(Arc::new(answer));
@@ -194,7 +196,7 @@ impl Cache {
             if !answer.may_be_kept(self.largest) {
                 return Err(answer);
             }
-            self.copy(key, &answer).await;
+            Box::pin(self.copy(key, &answer)).await;
             Ok(answer)
         };
         let found = self.memory.entry_by_ref(key).or_try_insert_with(init).await;

@@ -213,6 +213,8 @@ fn budgets_follow_the_direction_and_never_ask_for_more_than_all() {
     }
     check("increase", (99.0, "points"), &[]);
     check("increase", (100.0, "%"), &[]);
+    // A ratio, mistaken for percent.
+    check("increase", (0.999, "%"), &[]);
 }
 
 #[test]

@@ -36,12 +36,12 @@ pub async fn show(
             may_act,
         };
         let pending = fill::pending(&context, &Wanted::All);
-        let (mistaken, page) = page(view, pending, incomplete, &params, &eye);
-        (mistaken, render_list(&page))
+        page(view, pending, incomplete, &params, &eye)
     });
+    // The shell around it is lent to this task, not to another thread.
     match made.await {
-        Ok((false, html)) => uncached(StatusCode::OK, html),
-        Ok((true, html)) => uncached(StatusCode::BAD_REQUEST, html),
+        Ok((false, page)) => uncached(StatusCode::OK, render_list(&page)),
+        Ok((true, page)) => uncached(StatusCode::BAD_REQUEST, render_list(&page)),
         Err(error) => {
             tracing::error!(%error, "fill the list of alerts");
             let status = StatusCode::INTERNAL_SERVER_ERROR;
