@@ -352,10 +352,12 @@ impl Database {
     /// Connections in use, and the most there may be.
     fn connections(&self) -> (usize, u32) {
         let pools = [&self.writer, &self.readers];
-        let size: u32 = pools.iter().map(|pool| pool.size()).sum();
-        let idle: usize = pools.iter().map(|pool| pool.num_idle()).sum();
-        let size = usize::try_from(size).unwrap_or_default();
-        (size.saturating_sub(idle), READERS + 1)
+        // For an instant the pool counts more idle ones than there are, even fewer than none.
+        let used = |pool: &&SqlitePool| {
+            let size = usize::try_from(pool.size()).unwrap_or_default();
+            size.saturating_sub(pool.num_idle())
+        };
+        (pools.iter().map(used).sum(), READERS + 1)
     }
 
     fn outbox(&self) -> &Arc<Queue> {
