@@ -208,7 +208,11 @@ fn post(criterion: &mut Criterion) {
         )
     };
     let body = format!("[{}]", (0..10_000).map(alert).collect::<Vec<_>>().join(","));
-    let (timeout, now) = (Duration::from_secs(300), Timestamp::from_millis(10_000));
+    // A minute behind their beginning.
+    let (timeout, now) = (
+        Duration::from_secs(300),
+        Timestamp::from_millis(1_795_157_760_000),
+    );
     criterion.bench_function("flush/10000 posted alerts, read", |bencher| {
         bencher.iter(|| {
             let (alerts, mistakes) =
